@@ -1,0 +1,39 @@
+// The few primitives that the formats are made of, all from OpenSSL.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace sigra::phoenix {
+
+enum class Digest { sha256, sha384, sha512 };
+
+// 32 bytes.
+using Sha256 = std::array<char, 32>;
+[[nodiscard]] Sha256 sha256(std::string_view bytes);
+
+// From the system's generator; an empty string when it has none to give,
+// which callers must treat as a failure.
+[[nodiscard]] std::string random_bytes(std::size_t count);
+
+// Time depends on the lengths alone: Plug.Crypto.secure_compare.
+[[nodiscard]] bool equal_constant_time(std::string_view a, std::string_view b);
+
+// Overwrites in a way that the compiler keeps.
+void wipe(std::string& secret);
+
+struct KeyOptions {
+    int iterations = 1000;
+    std::size_t length = 32;
+    Digest digest = Digest::sha256;
+};
+
+// PBKDF2-HMAC: Plug.Crypto.KeyGenerator.generate. Slow by design: at start-up
+// only. Empty on failure (a length or count of zero).
+[[nodiscard]] std::string derive_key(std::string_view secret,
+                                     std::string_view salt,
+                                     const KeyOptions& options);
+
+}  // namespace sigra::phoenix

@@ -1,0 +1,24 @@
+// Text forms of bytes, as Elixir's Base module writes them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sigra::phoenix {
+
+// RFC 4648 section 5 without padding. Strict: padding, other alphabets, an
+// impossible length and trailing bits that are not zero are nullopt.
+[[nodiscard]] std::optional<std::string> base64url_decode(
+    std::string_view text);
+
+// Without padding: Base.url_encode64(bytes, padding: false).
+[[nodiscard]] std::string base64url_encode(std::string_view bytes);
+
+// With padding: Base.url_encode64(bytes), as live_socket_id has it.
+[[nodiscard]] std::string base64url_encode_padded(std::string_view bytes);
+
+// Lower case: Base.encode16(bytes, case: :lower).
+[[nodiscard]] std::string hex_encode(std::string_view bytes);
+
+}  // namespace sigra::phoenix

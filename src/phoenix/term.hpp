@@ -1,0 +1,55 @@
+// Erlang's external term format: a bounded reader and a writer of what the
+// cookies need. FORMATS: 97 98 110 111 70 100 115 118 119 104 105 106 108 107
+// 109 116; everything else, compressed terms and a map with the same key
+// twice (as Erlang compares keys: 100 and 119 spell the same atom) are
+// refused.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sigra::phoenix::term {
+
+// Past these a term is refused.
+inline constexpr std::size_t max_depth = 64;
+inline constexpr std::size_t max_items = 8192;
+
+// Checks `bytes`, a version byte and one term to the last byte, and hands back
+// the term without its version byte. Every length is checked before use; time
+// is bounded by max_items. The functions below read what checked() returned
+// or a slice of it, and nothing else.
+[[nodiscard]] std::optional<std::string_view> checked(std::string_view bytes);
+
+// The encoded length of the term at the front of checked bytes.
+[[nodiscard]] std::size_t length(std::string_view term);
+
+// What a term is; nullopt where it is of another type.
+[[nodiscard]] std::optional<std::string_view> as_binary(std::string_view term);
+[[nodiscard]] std::optional<std::string_view> as_atom(std::string_view term);
+[[nodiscard]] std::optional<std::vector<std::string_view>> as_tuple(
+    std::string_view term);
+// Pairs in the order they stand, keys and values still encoded.
+[[nodiscard]] std::optional<
+    std::vector<std::pair<std::string_view, std::string_view>>>
+as_map(std::string_view term);
+// Integers that fit; a float is cut towards zero. `overflow` says that it is
+// an integer or float but does not fit: then the value is the nearest bound.
+struct Number {
+    std::int64_t value;
+    bool overflow;
+};
+[[nodiscard]] std::optional<Number> as_number(std::string_view term);
+
+// Writers append one encoded term (no version byte).
+void write_version(std::string& out);
+void write_binary(std::string& out, std::string_view bytes);
+void write_atom(std::string& out, std::string_view name);
+void write_integer(std::string& out, std::int64_t value);
+void write_tuple_header(std::string& out, std::uint8_t arity);
+void write_map_header(std::string& out, std::uint32_t pairs);
+
+}  // namespace sigra::phoenix::term

@@ -1,0 +1,24 @@
+// Where the users and their sessions are kept: what the configuration says,
+// and what the server's catalog says of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sigra::postgres {
+
+enum class LayoutKind { sigra, phx_gen_auth, sigra_sessions };
+
+// As configured. A name may carry a schema ("auth.users"); names are folded
+// and quoted as SQL identifiers by the statements.
+struct Layout {
+    LayoutKind kind = LayoutKind::sigra;
+    std::string users = "users";
+    std::string tokens = "users_tokens";  // sigra_sessions: user_sessions
+    std::string singular = "user";        // the foreign key: user_id
+    std::string where;                    // SQL on the users row u, or empty
+
+    bool operator==(const Layout&) const = default;
+};
+
+}  // namespace sigra::postgres

@@ -1,0 +1,98 @@
+// Connections to one database from one worker: opened on demand, pipelined,
+// with a bounded queue, a deadline for each query and jittered backoff.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postgres/layout.hpp"
+#include "postgres/reactor.hpp"
+#include "postgres/statements.hpp"
+
+namespace sigra::postgres {
+
+struct PoolOptions {
+    std::string conninfo;
+    unsigned connections = 2;
+    unsigned queue = 1024;
+    Milliseconds timeout{2000};
+    Milliseconds connect_timeout{5000};
+    Milliseconds max_reconnect_delay{10000};
+    bool prepare = true;  // false: pgbouncer below 1.21
+
+    bool operator==(const PoolOptions&) const = default;
+};
+
+// What libpq says against a connection string; empty where it is well formed.
+// Touches no network.
+[[nodiscard]] std::string conninfo_error(const std::string& conninfo);
+
+enum class Status {
+    ok,
+    timeout,      // the deadline passed, queue and connect included
+    unavailable,  // connection lost; for a write the outcome is unknown
+    overloaded,   // the queue is full: the database may be well
+    refused,      // the server answered with an error: see sqlstate
+};
+
+// Rows of text values; nullopt is NULL.
+using Row = std::vector<std::optional<std::string>>;
+
+struct Outcome {
+    Status status = Status::unavailable;
+    std::string sqlstate;  // five characters, or empty
+    std::string message;   // the primary message alone: DETAIL holds values
+    std::vector<Row> rows;
+};
+
+// `bytes` is copied into the query; `binary` says bytea as it is.
+struct Parameter {
+    std::optional<std::string> bytes;
+    bool binary = false;
+};
+
+struct Query {
+    std::size_t layout = 0;  // what add_layout() returned
+    Statement statement = Statement::lookup;
+    std::vector<Parameter> parameters;
+    // Called exactly once, from the loop and never from inside submit(),
+    // unless the pool is destroyed before.
+    std::function<void(Outcome&&)> done;
+};
+
+class Pool {
+  public:
+    // `reactor` outlives the pool.
+    Pool(Reactor& reactor, PoolOptions options);
+    ~Pool();  // closes every connection, drops what waits
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    // Before the first submit(); equal layouts share a number.
+    std::size_t add_layout(const Layout& layout);
+
+    // Reads of one turn of the loop share a sync on one connection; a write
+    // goes alone. A read is repeated on another connection when its own is
+    // lost, a write never.
+    void submit(Query query);
+
+    // For the log and the tests.
+    struct Counters {
+        unsigned open = 0;      // connections that answer
+        unsigned waiting = 0;   // queries without a connection
+        unsigned inflight = 0;  // queries sent and not answered
+    };
+    [[nodiscard]] Counters counters() const;
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sigra::postgres
