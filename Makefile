@@ -1,0 +1,191 @@
+# `make help` lists the targets.
+#
+# nginx's own configure (from the package nginx-dev) says how nginx was built;
+# the objects are then compiled by the rules below, so that a change rebuilds
+# what includes it and nothing else. Everything is written to build/.
+#
+#   CXX=clang++   another compiler: build/clang++/
+#   SANITIZE=1    AddressSanitizer and UBSan: build/asan/
+#   O=build/mine  any other folder for the objects, the module, the tests
+#   NGX_SRC=DIR   nginx's sources or headers, where they are not nginx-dev's
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+SHELL := /bin/bash
+
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-print-directory
+
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+
+MODULE := ngx_http_auth_sigra_module.so
+ROOMS := phoenix postgres nginx
+
+NGX_SRC ?= $(patsubst %/,%,$(dir $(firstword $(wildcard \
+    /usr/share/nginx/src/configure /usr/src/nginx/configure))))
+
+# ---- where it goes
+
+ifdef SANITIZE
+O := build/asan
+else ifneq ($(notdir $(CXX)),g++)
+O := build/$(notdir $(CXX))
+else
+O := build
+endif
+
+# ---- what it is made of
+
+SRCS := $(sort $(wildcard $(ROOMS:%=src/%/*.cpp)))
+OBJS := $(SRCS:src/%.cpp=$(O)/obj/%.o)
+LIB_OBJS := $(filter $(O)/obj/phoenix/% $(O)/obj/postgres/%,$(OBJS))
+UNIT_SRCS := $(sort $(wildcard t/unit/*.cpp))
+UNIT_OBJS := $(UNIT_SRCS:t/unit/%.cpp=$(O)/obj/unit/%.o)
+UNIT_TESTS := $(patsubst t/unit/%.cpp,$(O)/unit/%,\
+    $(filter %_test.cpp,$(UNIT_SRCS)))
+UNIT_CHOSEN = $(or $(UNIT:%=$(O)/unit/%_test),$(UNIT_TESTS))
+UNIT_HELPERS := $(filter-out %_test.o,$(UNIT_OBJS))
+
+# ---- how
+
+WARN := -W -Wall -Wextra -Werror
+ifdef SANITIZE
+OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+    -fno-sanitize-recover=undefined
+LDOPT := -fsanitize=address,undefined
+else
+OPT := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
+LDOPT := -Wl,-z,relro -Wl,-z,now
+endif
+
+CXXSTD := -std=c++20
+PG_INC := $(shell pg_config --includedir 2>/dev/null)
+ALL_CXXFLAGS = $(CXXSTD) -pipe -fPIC -fvisibility=hidden $(WARN) $(OPT) \
+    -Isrc $(PG_INC:%=-isystem %) $(CXXFLAGS)
+LIBS := -lpq -lcrypto -lsodium -largon2 -lcrypt
+
+# What nginx's configure makes, and the headers. A folder that a version does
+# not have is ignored.
+NGX := build/nginx
+NGX_INCS := -isystem $(NGX) $(addprefix -isystem build/nginx-src/src/,core \
+    event event/modules event/quic os/unix http http/modules http/v2 http/v3)
+
+# ---- targets
+
+##@ Building
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} \
+	    /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	    /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+.PHONY: build
+build: $(O)/$(MODULE) ## the module: build/ngx_http_auth_sigra_module.so
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+##@ Tests
+
+.PHONY: unit
+unit: unit-build ## unit tests; UNIT=term runs t/unit/term_test.cpp alone
+	@t/lib/with-postgres .ci/unit $(UNIT_CHOSEN)
+
+.PHONY: unit-build
+unit-build: $(UNIT_CHOSEN)
+
+# ---- nginx's configuration
+
+# Runs where its sources are symlinks, for it reads (and some versions write)
+# its current folder. All paths are relative: a blank in ours does no harm.
+$(NGX)/Makefile: build/nginx.key config config.make
+	@rm -rf build/nginx-src $(NGX)
+	@mkdir -p build/nginx-src
+	@ln -s "$(NGX_SRC)"/* build/nginx-src/
+	@rm -f build/nginx-src/Makefile
+	@set -e; cd build/nginx-src; \
+	if [ -r conf_flags ]; then . ./conf_flags; fi; \
+	echo "configure: $(NGX_SRC)"; \
+	./configure "$${NGX_CONF_FLAGS[@]}" --builddir=../nginx \
+	    --add-dynamic-module=../.. >../nginx-configure.log 2>&1 || \
+	    { cat ../nginx-configure.log >&2; rm -f ../nginx/Makefile; exit 1; }
+
+$(NGX)/ngx_http_auth_sigra_module_modules.c: $(NGX)/Makefile
+
+# ---- keys: files that change when, and only when, what they say changes
+
+.PHONY: FORCE
+FORCE:
+
+define key
+@mkdir -p $(@D)
+@printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) >$@
+endef
+
+build/nginx.key: FORCE
+	@if [ ! -x "$(NGX_SRC)/configure" ]; then \
+	    echo "nginx's headers are missing: run make deps, or say where" \
+	        "they are with NGX_SRC=" >&2; exit 1; fi
+	$(call key,'$(NGX_SRC)' \
+	    "$$(grep -h 'define NGINX_VERSION' $(NGX_SRC)/src/core/nginx.h)" \
+	    "$$(cat $(NGX_SRC)/conf_flags 2>/dev/null)" \
+	    "$$(dpkg-query -W nginx-dev 2>/dev/null)")
+
+$(O)/flags.key: FORCE
+	$(call key,"$$($(CXX) --version | head -n 1)" '$(ALL_CXXFLAGS)' \
+	    '$(LDOPT) $(LDFLAGS) $(LIBS)')
+
+$(O)/sources.key: FORCE
+	$(call key,'$(SRCS)' '$(UNIT_SRCS)')
+
+# ---- objects
+
+$(O)/obj/nginx/%.o: src/nginx/%.cpp $(O)/flags.key $(NGX)/Makefile
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@$(CXX) $(ALL_CXXFLAGS) $(NGX_INCS) -MMD -MP -c -o $@ $<
+
+$(O)/obj/phoenix/%.o: src/phoenix/%.cpp $(O)/flags.key
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/obj/postgres/%.o: src/postgres/%.cpp $(O)/flags.key
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/obj/unit/%.o: t/unit/%.cpp $(O)/flags.key
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@$(CXX) $(ALL_CXXFLAGS) -It/unit -MMD -MP -c -o $@ $<
+
+$(O)/obj/modules.o: $(NGX)/ngx_http_auth_sigra_module_modules.c $(O)/flags.key
+	@mkdir -p $(@D)
+	@$(CC) -O2 -fPIC $(NGX_INCS) -c -o $@ $<
+
+$(O)/$(MODULE): $(OBJS) $(O)/obj/modules.o $(O)/sources.key
+	@echo "  LINK $@"
+	@$(CXX) -shared $(LDOPT) $(LDFLAGS) -o $@ $(OBJS) $(O)/obj/modules.o \
+	    $(LIBS)
+
+$(O)/libsigra.a: $(LIB_OBJS) $(O)/sources.key
+	@rm -f $@
+	@$(AR) rcs $@ $(LIB_OBJS)
+
+$(UNIT_TESTS): $(O)/unit/%: $(O)/obj/unit/%.o $(UNIT_HELPERS) $(O)/libsigra.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CXX) $(LDOPT) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# Kept: a test's object is no intermediate file.
+.SECONDARY: $(UNIT_OBJS)
+
+-include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d)
