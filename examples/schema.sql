@@ -1,0 +1,39 @@
+-- The tables of the layout `sigra`, for a database that has none yet:
+--     psql -v ON_ERROR_STOP=1 -f examples/schema.sql "dbname=my_app"
+-- It may run again; what is there stays as it is. Columns and names are those that a Phoenix application's
+-- migration would have made, so that one can be put before this database later. A new user needs an email and
+-- a hash: INSERT INTO users (email, hashed_password) VALUES ('a@example.com', '$argon2id$...').
+
+BEGIN;
+
+CREATE EXTENSION IF NOT EXISTS citext;
+
+CREATE TABLE IF NOT EXISTS users (
+    id bigserial PRIMARY KEY,
+    email citext NOT NULL,
+    hashed_password varchar(255),
+    confirmed_at timestamp(0),
+    failed_login_attempts integer NOT NULL DEFAULT 0,
+    locked_at timestamp(0),
+    deleted_at timestamp(0),
+    inserted_at timestamp(0) NOT NULL DEFAULT date_trunc('second', now() AT TIME ZONE 'utc'),
+    updated_at timestamp(0) NOT NULL DEFAULT date_trunc('second', now() AT TIME ZONE 'utc')
+);
+
+-- An address is free again once its user is deleted.
+CREATE UNIQUE INDEX IF NOT EXISTS users_email_active_index ON users (email) WHERE deleted_at IS NULL;
+
+CREATE TABLE IF NOT EXISTS users_tokens (
+    id bigserial PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    token bytea NOT NULL,
+    context varchar(255) NOT NULL,
+    sent_to varchar(255),
+    authenticated_at timestamp(0),
+    inserted_at timestamp(0) NOT NULL DEFAULT date_trunc('second', now() AT TIME ZONE 'utc')
+);
+
+CREATE INDEX IF NOT EXISTS users_tokens_user_id_index ON users_tokens (user_id);
+CREATE UNIQUE INDEX IF NOT EXISTS users_tokens_context_token_index ON users_tokens (context, token);
+
+COMMIT;

@@ -1,0 +1,3 @@
+\ir variables.sql
+\ir sigra_users.sql
+\ir users_tokens.sql
