@@ -1,4 +1,5 @@
-// The few primitives that the formats are made of, all from OpenSSL.
+// The few primitives that the formats are made of, all from OpenSSL and
+// libsodium.
 #pragma once
 
 #include <array>
@@ -9,6 +10,8 @@
 namespace sigra::phoenix {
 
 enum class Digest { sha256, sha384, sha512 };
+// As OpenSSL calls it.
+[[nodiscard]] const char* digest_name(Digest digest);
 
 // 32 bytes.
 using Sha256 = std::array<char, 32>;
@@ -21,7 +24,8 @@ using Sha256 = std::array<char, 32>;
 // Time depends on the lengths alone: Plug.Crypto.secure_compare.
 [[nodiscard]] bool equal_constant_time(std::string_view a, std::string_view b);
 
-// Overwrites in a way that the compiler keeps.
+// Overwrites, to the end of its storage, in a way that the compiler keeps; the
+// string is empty then.
 void wipe(std::string& secret);
 
 struct KeyOptions {

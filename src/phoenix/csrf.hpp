@@ -17,7 +17,6 @@ namespace sigra::phoenix {
 
 // Does the 56-character `token` fit `state`; compared in constant time.
 // The host-bound form and the bare 24-character state are refused.
-[[nodiscard]] bool csrf_matches(std::string_view state,
-                                std::string_view token);
+[[nodiscard]] bool csrf_matches(std::string_view state, std::string_view token);
 
 }  // namespace sigra::phoenix

@@ -1,6 +1,7 @@
 // Text forms of bytes, as Elixir's Base module writes them.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,5 +21,9 @@ namespace sigra::phoenix {
 
 // Lower case: Base.encode16(bytes, case: :lower).
 [[nodiscard]] std::string hex_encode(std::string_view bytes);
+
+// The number of code points; nullopt where `text` is not valid UTF-8 (RFC
+// 3629: no overlong form, no surrogate). NUL is a code point like another.
+[[nodiscard]] std::optional<std::size_t> utf8_length(std::string_view text);
 
 }  // namespace sigra::phoenix

@@ -61,10 +61,21 @@ class Session {
     void clear_flash();
 
   private:
-    // Offsets into storage_, which only grows: keys and values, encoded.
-    struct Entry {
-        std::uint32_t key, key_length, value, value_length;
+    // Parts of storage_, which only grows: keys and values, encoded.
+    struct Slice {
+        std::uint32_t offset, length;
     };
+    struct Entry {
+        Slice key, value;
+    };
+
+    [[nodiscard]] std::string_view view(Slice slice) const;
+    // The encoded value of a binary key.
+    [[nodiscard]] std::optional<std::string_view> value(
+        std::string_view key) const;
+    [[nodiscard]] Slice store(std::string_view bytes);
+    void put_encoded(std::string_view key, const std::string& value);
+
     std::string storage_;
     std::vector<Entry> entries_;
 };
@@ -93,8 +104,7 @@ enum class TokenForm {
 [[nodiscard]] std::optional<std::string> token_from_cookie(
     std::string_view text, TokenForm form);
 // What the cookies carry for 32 raw bytes.
-[[nodiscard]] std::string token_to_cookie(std::string_view raw,
-                                          TokenForm form);
+[[nodiscard]] std::string token_to_cookie(std::string_view raw, TokenForm form);
 
 // Puts the token and live_socket_id in.
 void put_token(Session& session, const SessionKeys& keys, TokenForm form,

@@ -5,6 +5,7 @@
 // refused.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,7 +28,8 @@ inline constexpr std::size_t max_items = 8192;
 // The encoded length of the term at the front of checked bytes.
 [[nodiscard]] std::size_t length(std::string_view term);
 
-// What a term is; nullopt where it is of another type.
+// What a term is; nullopt where it is of another type. An atom's name is as it
+// is spelled: Latin-1 in 100 and 115, UTF-8 in 118 and 119.
 [[nodiscard]] std::optional<std::string_view> as_binary(std::string_view term);
 [[nodiscard]] std::optional<std::string_view> as_atom(std::string_view term);
 [[nodiscard]] std::optional<std::vector<std::string_view>> as_tuple(
@@ -43,10 +45,12 @@ struct Number {
     bool overflow;
 };
 [[nodiscard]] std::optional<Number> as_number(std::string_view term);
+[[nodiscard]] std::optional<double> as_float(std::string_view term);
 
 // Writers append one encoded term (no version byte).
 void write_version(std::string& out);
 void write_binary(std::string& out, std::string_view bytes);
+// `name`: UTF-8 of at most 255 bytes.
 void write_atom(std::string& out, std::string_view name);
 void write_integer(std::string& out, std::int64_t value);
 void write_tuple_header(std::string& out, std::uint8_t arity);

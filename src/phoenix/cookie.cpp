@@ -1,0 +1,169 @@
+#include "phoenix/cookie.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <utility>
+
+namespace sigra::phoenix {
+namespace {
+
+constexpr std::string_view white_space = " \t\r\n\v\f";
+constexpr std::string_view white_space_but_space = "\t\r\n\v\f";
+
+struct Pair {
+    std::string_view name, value;
+};
+
+// One pair between two semicolons; nullopt where Plug drops it.
+std::optional<Pair> read_pair(std::string_view text) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+    const auto equals = text.find('=');
+    if (equals == text.npos || equals == 0)
+        return std::nullopt;
+    const auto name = text.substr(0, equals);
+    auto value = text.substr(equals + 1);
+    if (name.find_first_of(white_space) != name.npos ||
+        value.find_first_of(white_space_but_space) != value.npos)
+        return std::nullopt;
+    value = value.substr(0, value.find_last_not_of(' ') + 1);
+    return Pair{name, value};
+}
+
+// The text up to the next semicolon, which goes as well.
+std::string_view next_pair(std::string_view& rest) {
+    const auto end = rest.find(';');
+    const auto pair = rest.substr(0, end);
+    rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
+    return pair;
+}
+
+std::string_view trimmed(std::string_view text) {
+    const auto first = text.find_first_not_of(white_space);
+    if (first == text.npos)
+        return {};
+    return text.substr(first, text.find_last_not_of(white_space) - first + 1);
+}
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+    return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+bool is_one_of(std::string_view pair, std::span<const std::string_view> names) {
+    const auto name = trimmed(pair.substr(0, pair.find('=')));
+    return std::ranges::any_of(
+        names, [&](auto other) { return equal_ignoring_case(name, other); });
+}
+
+constexpr std::int64_t last_second = 253402300799;  // of the year 9999
+
+// `Tue, 24 Nov 2026 05:24:10 GMT`
+std::string http_date(std::int64_t time_s) {
+    static constexpr std::array days{"Sun", "Mon", "Tue", "Wed",
+                                     "Thu", "Fri", "Sat"};
+    static constexpr std::array months{"Jan", "Feb", "Mar", "Apr",
+                                       "May", "Jun", "Jul", "Aug",
+                                       "Sep", "Oct", "Nov", "Dec"};
+    using namespace std::chrono;
+    const sys_seconds time{
+        seconds(std::clamp<std::int64_t>(time_s, 0, last_second))};
+    const auto day = floor<std::chrono::days>(time);
+    const year_month_day date(day);
+    const hh_mm_ss clock(time - day);
+    std::array<char, 64> out;
+    const int length = std::snprintf(
+        out.data(), out.size(), "%s, %02u %s %d %02d:%02d:%02d GMT",
+        days[weekday(day).c_encoding()], static_cast<unsigned>(date.day()),
+        months[static_cast<unsigned>(date.month()) - 1],
+        static_cast<int>(date.year()), static_cast<int>(clock.hours().count()),
+        static_cast<int>(clock.minutes().count()),
+        static_cast<int>(clock.seconds().count()));
+    return std::string(out.data(), static_cast<std::size_t>(length));
+}
+
+std::int64_t later(std::int64_t now_s, std::int64_t by_s) {
+    std::int64_t sum;
+    if (__builtin_add_overflow(now_s, by_s, &sum))
+        return by_s < 0 ? 0 : last_second;
+    return sum;
+}
+
+std::string write_cookie(std::string_view name, std::string_view value,
+                         const CookieAttributes& attributes,
+                         std::string_view life) {
+    std::string out(name);
+    const auto attribute = [&](std::string_view before, std::string_view text) {
+        if (!text.empty())
+            out.append(before).append(text);
+    };
+    out.append("=").append(value).append("; path=").append(attributes.path);
+    attribute("; domain=", attributes.domain);
+    out += life;
+    attribute("; ", attributes.secure ? "secure" : "");
+    out += "; HttpOnly";
+    attribute("; SameSite=", attributes.same_site);
+    return out;
+}
+
+std::string life_of(std::int64_t expires_s, std::int64_t max_age) {
+    return "; expires=" + http_date(expires_s) +
+           "; max-age=" + std::to_string(max_age);
+}
+
+}  // namespace
+
+std::optional<std::string_view> find_cookie(std::string_view header,
+                                            std::string_view name) {
+    while (!header.empty()) {
+        const auto pair = read_pair(next_pair(header));
+        if (pair && pair->name == name)
+            return pair->value;
+    }
+    return std::nullopt;
+}
+
+std::string without_cookies(std::string_view header,
+                            std::span<const std::string_view> names) {
+    std::string out;
+    while (!header.empty()) {
+        auto pair = next_pair(header);
+        if (is_one_of(pair, names))
+            continue;
+        if (out.empty())
+            pair.remove_prefix(
+                std::min(pair.find_first_not_of(' '), pair.size()));
+        else
+            out += ';';
+        out += pair;
+    }
+    return out;
+}
+
+std::string with_cookie(std::string_view header, std::string_view name,
+                        std::string_view value) {
+    std::string out(name);
+    out.append("=").append(value);
+    const auto others = without_cookies(header, std::array{name});
+    if (!others.empty())
+        out.append("; ").append(others);
+    return out;
+}
+
+std::string set_cookie(std::string_view name, std::string_view value,
+                       const CookieAttributes& attributes, std::int64_t now_s) {
+    const auto& age = attributes.max_age;
+    return write_cookie(name, value, attributes,
+                        age ? life_of(later(now_s, *age), *age) : "");
+}
+
+std::string clear_cookie(std::string_view name,
+                         const CookieAttributes& attributes) {
+    return write_cookie(name, "", attributes, life_of(0, 0));
+}
+
+}  // namespace sigra::phoenix
