@@ -1,0 +1,53 @@
+// A directive's words: plain ones in their order, then name=value.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nginx/ngx.hpp"
+
+namespace sigra::nginx {
+
+class Arguments {
+  public:
+    // Words from `first` on are parameters; those before are the caller's.
+    Arguments(ngx_conf_t* cf, ngx_uint_t first);
+
+    [[nodiscard]] std::string_view word(ngx_uint_t index) const;
+
+    // Take a parameter out; nullopt where it was not given. A value of wrong
+    // form is remembered as the error.
+    std::optional<std::string> text(std::string_view name);
+    std::optional<std::int64_t> number(std::string_view name, std::int64_t min,
+                                       std::int64_t max);
+    std::optional<std::int64_t> seconds(std::string_view name);
+    std::optional<std::int64_t> milliseconds(std::string_view name);
+    std::optional<bool> flag(std::string_view name);  // on or off
+
+    void fail(std::string message);
+
+    // After all were taken: NGX_CONF_OK, or the first error (a parameter that
+    // nobody took is one) is logged and NGX_CONF_ERROR returned.
+    [[nodiscard]] char* finish();
+
+  private:
+    std::optional<std::string_view> take(std::string_view name);
+    void bad_value(std::string_view name, std::string_view value,
+                   std::string_view wanted);
+    std::optional<std::int64_t> time(std::string_view name, bool is_sec);
+
+    ngx_conf_t* cf_;
+    std::vector<std::string_view> rest_;
+    std::string error_;
+};
+
+// The text of `file:PATH` (relative to nginx's prefix for configurations, one
+// trailing line end cut) or `env:NAME`, else the word itself. nullopt: `error`
+// says why.
+std::optional<std::string> read_indirect(ngx_conf_t* cf, std::string_view word,
+                                         bool allow_env, std::string& error);
+
+}  // namespace sigra::nginx

@@ -1,0 +1,281 @@
+#include "nginx/conf.hpp"
+
+#include <cstring>
+#include <memory>
+
+#include "phoenix/remember_me.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::int64_t day = 86400;
+
+// Where a level and all above it are silent.
+const Schema default_schema{};
+const SessionCookie default_session_cookie{};
+const RememberMeCookie default_remember_cookie{};
+
+const Lifetimes& default_lifetimes(postgres::LayoutKind kind) {
+    static const Lifetimes sigra{60 * day, 60 * day};
+    static const Lifetimes phx_gen_auth{14 * day, 14 * day};
+    static const Lifetimes sigra_sessions{day, 60 * day};
+    switch (kind) {
+        case postgres::LayoutKind::sigra:
+            return sigra;
+        case postgres::LayoutKind::phx_gen_auth:
+            return phx_gen_auth;
+        case postgres::LayoutKind::sigra_sessions:
+            return sigra_sessions;
+    }
+    return sigra;
+}
+
+template <class T>
+void inherit(const T*& own, const T* parent) {
+    if (own == nullptr) {
+        own = parent;
+    }
+}
+
+// A field's end is marked by its length, so that no two lists of fields can
+// look alike.
+void add_field(std::string& out, std::string_view field) {
+    out += std::to_string(field.size());
+    out += ':';
+    out += field;
+}
+
+std::uint64_t fingerprint(const Database& database, const Schema& schema) {
+    const postgres::Layout& layout = schema.layout;
+    std::string all;
+    add_field(all, database.options.conninfo);
+    add_field(all, std::to_string(static_cast<int>(layout.kind)));
+    add_field(all, layout.users);
+    add_field(all, layout.tokens);
+    add_field(all, layout.singular);
+    add_field(all, layout.where);
+    phoenix::Sha256 digest = phoenix::sha256(all);
+    std::uint64_t out = 0;
+    std::memcpy(&out, digest.data(), sizeof(out));
+    return out;
+}
+
+std::size_t number_of(Database& database, const postgres::Layout& layout) {
+    for (std::size_t i = 0; i < database.layouts.size(); i++) {
+        if (database.layouts[i] == layout) {
+            return i;
+        }
+    }
+    database.layouts.push_back(layout);
+    return database.layouts.size() - 1;
+}
+
+const Source* make_source(ngx_conf_t* cf, const Database* database,
+                          const Schema* schema) {
+    const Source*& known = main_conf(cf).sources[{database, schema}];
+    if (known == nullptr) {
+        Database& owner = *main_conf(cf).databases[database->index];
+        postgres::LayoutKind kind = schema->layout.kind;
+        known = pool_make<Source>(
+            cf->pool, Source{database, number_of(owner, schema->layout), kind,
+                             fingerprint(*database, *schema),
+                             phoenix::SessionKeys(schema->layout.singular,
+                                                  schema->plural),
+                             kind == postgres::LayoutKind::sigra_sessions
+                                 ? phoenix::TokenForm::text
+                                 : phoenix::TokenForm::raw});
+    }
+    return known;
+}
+
+Cookies* make_cookies(ngx_conf_t* cf, const LocationConf& conf) {
+    Cookies*& known =
+        main_conf(cf)
+            .cookies[{conf.secrets, conf.session_cookie, conf.remember_cookie}];
+    if (known != nullptr) {
+        return known;
+    }
+    known = pool_make<Cookies>(cf->pool);
+    if (known == nullptr) {
+        return nullptr;
+    }
+    const SessionCookie& session = *conf.session_cookie;
+    const RememberMeCookie& remember = *conf.remember_cookie;
+    known->session = &session;
+    known->remember = &remember;
+    const std::string remember_salt =
+        phoenix::signed_cookie_salt(remember.name);
+    for (const std::string& secret : conf.secrets->values) {
+        if (session.encryption_salt.empty()) {
+            known->session_sealer.add(phoenix::Verifier(phoenix::derive_key(
+                secret, session.signing_salt, session.key)));
+        } else {
+            known->session_sealer.add(phoenix::Encryptor(phoenix::derive_key(
+                secret, session.encryption_salt, session.key)));
+        }
+        known->remember_sealer.add(phoenix::Verifier(
+            phoenix::derive_key(secret, remember_salt, phoenix::KeyOptions{})));
+    }
+    return known;
+}
+
+// What a browser would refuse, said at start-up; empty where all is well.
+std::string prefix_error(const LocationConf& conf, const std::string& directive,
+                         const std::string& name, const std::string& path,
+                         const std::string& same_site) {
+    bool host = name.starts_with("__Host-");
+    bool secure = host || name.starts_with("__Secure-");
+    const std::string cookie = "\"" + directive + "\" " + name;
+    if (secure && conf.secure == secure_off) {
+        return cookie + " needs \"auth_sigra_cookie_secure\" auto or on";
+    }
+    if (same_site == "None" && conf.secure == secure_off) {
+        return cookie +
+               " with same_site=None needs \"auth_sigra_cookie_secure\" auto "
+               "or on";
+    }
+    if (host && path != "/") {
+        return cookie + " needs path=/";
+    }
+    if (host && conf.cookie_domain.len != 0) {
+        return cookie +
+               " allows no \"auth_sigra_cookie_domain\"; rename it or drop the "
+               "domain";
+    }
+    return {};
+}
+
+std::string cookie_error(const LocationConf& conf) {
+    const SessionCookie& session = *conf.session_cookie;
+    const RememberMeCookie& remember = *conf.remember_cookie;
+    std::string error =
+        prefix_error(conf, "auth_sigra_session_cookie", session.name,
+                     session.path, session.same_site);
+    if (error.empty() && remember.enabled) {
+        error = prefix_error(conf, "auth_sigra_remember_me_cookie",
+                             remember.name, remember.path, remember.same_site);
+    }
+    if (error.empty() && remember.enabled && remember.name == session.name) {
+        error = "the session and the remember-me cookie have one name, \"" +
+                session.name + "\"";
+    }
+    return error;
+}
+
+ngx_str_t path_of(const ngx_str_t& url) {
+    std::string_view path = view(url);
+    if (!path.starts_with('/')) {
+        return {};
+    }
+    return as_ngx_str(path.substr(0, path.find_first_of("?#")));
+}
+
+char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
+    if (conf.database == nullptr) {
+        return conf_error(cf,
+                          "\"auth_sigra\" needs a database: say which with "
+                          "\"auth_sigra_postgres\" here or above");
+    }
+    if (conf.secrets == nullptr) {
+        return conf_error(cf,
+                          "\"auth_sigra\" needs a secret: give the "
+                          "application's with \"auth_sigra_secret_key_base\" "
+                          "here or above");
+    }
+    if (std::string error = cookie_error(conf); !error.empty()) {
+        return conf_error(cf, error);
+    }
+    conf.source = make_source(cf, conf.database, conf.schema);
+    conf.cookies = make_cookies(cf, conf);
+    if (conf.source == nullptr || conf.cookies == nullptr) {
+        return static_cast<char*>(NGX_CONF_ERROR);
+    }
+    if (conf.cookies->session_sealer.empty() ||
+        conf.cookies->remember_sealer.empty()) {
+        return conf_error(cf, "cannot derive the cookies' keys");
+    }
+    return NGX_CONF_OK;
+}
+
+void merge_plain(LocationConf& conf, const LocationConf& prev) {
+    ngx_conf_merge_uint_value(conf.gate, prev.gate, gate_off);
+    ngx_conf_merge_uint_value(conf.unauthenticated, prev.unauthenticated,
+                              unauthenticated_auto);
+    ngx_conf_merge_uint_value(conf.cache_control, prev.cache_control,
+                              cache_control_private);
+    ngx_conf_merge_uint_value(conf.preflight, prev.preflight, preflight_deny);
+    ngx_conf_merge_uint_value(conf.secure, prev.secure, secure_auto);
+    ngx_conf_merge_value(conf.forward, prev.forward, 0);
+    ngx_conf_merge_value(conf.hide_cookies, prev.hide_cookies, 0);
+    ngx_conf_merge_sec_value(conf.sudo, prev.sudo, 0);
+    ngx_conf_merge_sec_value(conf.idle_timeout, prev.idle_timeout, 30 * 60);
+    ngx_conf_merge_str_value(conf.login_url, prev.login_url, "/users/log-in");
+    ngx_conf_merge_str_value(conf.cookie_domain, prev.cookie_domain, "");
+}
+
+void merge_pointers(LocationConf& conf, const LocationConf& prev) {
+    inherit(conf.database, prev.database);
+    inherit(conf.schema, prev.schema);
+    inherit(conf.secrets, prev.secrets);
+    inherit(conf.session_cookie, prev.session_cookie);
+    inherit(conf.remember_cookie, prev.remember_cookie);
+    inherit(conf.lifetimes, prev.lifetimes);
+}
+
+void fill_in(LocationConf& conf) {
+    inherit(conf.schema, &default_schema);
+    inherit(conf.session_cookie, &default_session_cookie);
+    inherit(conf.remember_cookie, &default_remember_cookie);
+    conf.ttl = conf.lifetimes != nullptr
+                   ? conf.lifetimes
+                   : &default_lifetimes(conf.schema->layout.kind);
+    conf.login_path = path_of(conf.login_url);
+}
+
+}  // namespace
+
+Secrets::~Secrets() {
+    for (std::string& value : values) {
+        phoenix::wipe(value);
+    }
+}
+
+char* conf_error(ngx_conf_t* cf, const std::string& message) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", message.c_str());
+    return static_cast<char*>(NGX_CONF_ERROR);
+}
+
+void* create_main_conf(ngx_conf_t* cf) noexcept {
+    return guarded(cf->log, static_cast<void*>(nullptr),
+                   [&]() -> void* { return pool_make<MainConf>(cf->pool); });
+}
+
+void* create_location_conf(ngx_conf_t* cf) noexcept {
+    auto* conf =
+        static_cast<LocationConf*>(ngx_pcalloc(cf->pool, sizeof(LocationConf)));
+    if (conf == nullptr) {
+        return nullptr;
+    }
+    for (ngx_uint_t* field :
+         {&conf->gate, &conf->unauthenticated, &conf->cache_control,
+          &conf->preflight, &conf->secure}) {
+        *field = NGX_CONF_UNSET_UINT;
+    }
+    conf->forward = conf->hide_cookies = NGX_CONF_UNSET;
+    conf->sudo = conf->idle_timeout = NGX_CONF_UNSET;
+    return conf;
+}
+
+char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept {
+    return guarded(cf->log, static_cast<char*>(NGX_CONF_ERROR), [&]() -> char* {
+        auto& prev = *static_cast<LocationConf*>(parent);
+        auto& conf = *static_cast<LocationConf*>(child);
+        merge_plain(conf, prev);
+        merge_pointers(conf, prev);
+        fill_in(conf);
+        return conf.looks_at_sessions() ? check_and_compile(cf, conf)
+                                        : NGX_CONF_OK;
+    });
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,168 @@
+// What the directives say, and what is made of it once at start-up. Nothing
+// here is written after the configuration was read.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "nginx/ngx.hpp"
+#include "phoenix/crypto.hpp"
+#include "phoenix/message.hpp"
+#include "phoenix/session.hpp"
+#include "postgres/pool.hpp"
+
+extern "C" {
+#include <ngx_thread_pool.h>
+}
+
+namespace sigra::nginx {
+
+// One database as auth_sigra_postgres names it. Locations with the same
+// conninfo share it, and so each worker's pool.
+struct Database {
+    std::size_t index = 0;  // into MainConf::databases and a worker's pools
+    postgres::PoolOptions options;
+    std::vector<postgres::Layout> layouts;  // numbered as the pool will
+};
+
+struct Schema {
+    postgres::Layout layout;
+    std::string plural = "users";
+};
+
+// What a lookup depends on beside the token. Everything that is shared
+// between requests is keyed by `fingerprint` as well as by the token's hash:
+// another database or another `where` is another verdict.
+struct Source {
+    const Database* database;
+    std::size_t layout;  // the pool's number for it
+    postgres::LayoutKind kind;
+    std::uint64_t fingerprint;
+    phoenix::SessionKeys keys;
+    phoenix::TokenForm form;
+};
+
+// Newest first. Wiped when the cycle goes.
+struct Secrets {
+    std::vector<std::string> values;
+    ~Secrets();
+};
+
+struct SessionCookie {
+    std::string name = "_sigra_key";
+    std::string signing_salt = "auth_sigra";
+    std::string encryption_salt;  // empty: signed
+    phoenix::KeyOptions key;
+    std::optional<std::int64_t> max_age;
+    std::string path = "/";
+    std::string same_site = "Lax";
+};
+
+struct RememberMeCookie {
+    bool enabled = true;
+    std::string name = "_sigra_user_remember_me";
+    std::optional<std::int64_t> max_age;  // none: remember_me's session_ttl
+    std::string path = "/";
+    std::string same_site = "Lax";
+};
+
+// Both cookies with their keys: the secrets and the cookie directives of one
+// level put together. Sealers copy keyed contexts and so are not const; a
+// worker has one thread that uses them.
+struct Cookies {
+    const SessionCookie* session;
+    const RememberMeCookie* remember;
+    phoenix::Sealer session_sealer;
+    phoenix::Sealer remember_sealer;
+};
+
+struct Lifetimes {
+    std::int64_t standard_s;
+    std::int64_t remember_me_s;  // by the row's type, in sigra_sessions
+};
+
+enum Gate : ngx_uint_t { gate_off, gate_on, gate_optional };
+enum Unauthenticated : ngx_uint_t {
+    unauthenticated_auto,
+    unauthenticated_redirect,
+    unauthenticated_status,
+};
+enum CacheControl : ngx_uint_t {
+    cache_control_private,
+    cache_control_no_store,
+    cache_control_off,
+};
+enum Secure : ngx_uint_t { secure_auto, secure_on, secure_off };
+enum Preflight : ngx_uint_t { preflight_deny, preflight_pass };
+
+// Plain data, for the directive table reaches into it by offset. What the
+// pointers name lives in the configuration's pool.
+struct LocationConf {
+    ngx_uint_t gate;
+    ngx_uint_t unauthenticated;
+    ngx_uint_t cache_control;
+    ngx_uint_t preflight;
+    ngx_uint_t secure;
+    ngx_flag_t forward;
+    ngx_flag_t hide_cookies;
+    time_t sudo;          // 0: off
+    time_t idle_timeout;  // 0: off
+    ngx_str_t login_url;
+    ngx_str_t cookie_domain;
+
+    const Database* database;
+    const Schema* schema;
+    const Secrets* secrets;
+    const SessionCookie* session_cookie;
+    const RememberMeCookie* remember_cookie;
+    const Lifetimes* lifetimes;
+
+    // Made at merge: `ttl` is `lifetimes` or the schema's own, and so is not
+    // inherited by a level with another schema.
+    const Lifetimes* ttl;
+    // Where the location looks at sessions.
+    const Source* source;
+    Cookies* cookies;
+    ngx_str_t login_path;  // the part of login_url that is a path
+
+    bool looks_at_sessions() const { return gate != gate_off; }
+    bool touches_requests() const {
+        return looks_at_sessions() || forward || hide_cookies;
+    }
+};
+
+struct MainConf {
+    // Pointers, for locations keep them.
+    std::vector<std::unique_ptr<Database>> databases;
+    ngx_thread_pool_t* resolver_threads = nullptr;
+    // One of each for all levels that share the same parts.
+    std::map<std::pair<const Database*, const Schema*>, const Source*> sources;
+    std::map<std::tuple<const Secrets*, const SessionCookie*,
+                        const RememberMeCookie*>,
+             Cookies*>
+        cookies;
+};
+
+inline MainConf& main_conf(ngx_conf_t* cf) {
+    return *static_cast<MainConf*>(
+        ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_sigra_module));
+}
+
+inline const LocationConf& location_conf(ngx_http_request_t* r) {
+    return *static_cast<LocationConf*>(
+        ngx_http_get_module_loc_conf(r, ngx_http_auth_sigra_module));
+}
+
+void* create_main_conf(ngx_conf_t* cf) noexcept;
+void* create_location_conf(ngx_conf_t* cf) noexcept;
+char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept;
+
+// Logs at emerg with the file and line; always NGX_CONF_ERROR.
+char* conf_error(ngx_conf_t* cf, const std::string& message);
+
+}  // namespace sigra::nginx

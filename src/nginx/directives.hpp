@@ -1,0 +1,24 @@
+// Setters of the directives that are more than a flag or a keyword.
+#pragma once
+
+#include "nginx/ngx.hpp"
+
+namespace sigra::nginx {
+
+char* set_postgres(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_schema(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_secret(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_session_cookie(ngx_conf_t* cf, ngx_command_t* cmd,
+                         void* conf) noexcept;
+char* set_remember_me_cookie(ngx_conf_t* cf, ngx_command_t* cmd,
+                             void* conf) noexcept;
+char* set_session_ttl(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+
+// A time or `off`; the time_t at cmd->offset, `off` is 0.
+char* set_time_or_off(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+// A local path, or a whole http(s) URL; the ngx_str_t at cmd->offset.
+char* set_url(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_cookie_domain(ngx_conf_t* cf, ngx_command_t* cmd,
+                        void* conf) noexcept;
+
+}  // namespace sigra::nginx

@@ -1,0 +1,87 @@
+#include "nginx/lookup.hpp"
+
+#include <utility>
+
+namespace sigra::nginx {
+namespace {
+
+LookupResult read_outcome(postgres::Outcome&& outcome) {
+    LookupResult result;
+    result.at = ngx_current_msec;
+    if (outcome.status != postgres::Status::ok) {
+        return result;
+    }
+    if (outcome.rows.empty()) {
+        result.state = LookupResult::State::absent;
+        return result;
+    }
+    // A row of another shape is a database that lies: no answer.
+    if (auto row = postgres::read_session(outcome.rows.front())) {
+        result.state = LookupResult::State::found;
+        result.row = std::move(*row);
+    }
+    return result;
+}
+
+}  // namespace
+
+// The hash is uniform already: its front is as good as any mix of it.
+std::size_t Lookup::Hash::operator()(const Key& key) const {
+    std::size_t front = 0;
+    std::memcpy(&front, key.token_hash.data(), sizeof(front));
+    return front ^ static_cast<std::size_t>(key.fingerprint);
+}
+
+void Lookup::ask(postgres::Pool& pool, const Source& source, const Key& key,
+                 std::string_view stored, Waiter& waiter) {
+    auto it = flights_.find(key);
+    if (it == flights_.end()) {
+        it = flights_.emplace(key, std::make_unique<Flight>()).first;
+        try {
+            send(pool, source, key, stored);
+        } catch (...) {
+            flights_.erase(it);  // or all that come after would wait for it
+            throw;
+        }
+    }
+    ngx_queue_insert_tail(&it->second->waiters, &waiter.link);
+    waiter.waiting = true;
+}
+
+void Lookup::send(postgres::Pool& pool, const Source& source, const Key& key,
+                  std::string_view stored) {
+    postgres::Query query;
+    query.layout = source.layout;
+    query.statement = postgres::Statement::lookup;
+    query.parameters.push_back({std::string(stored), /*binary=*/true});
+    query.done = [this, key](postgres::Outcome&& outcome) {
+        answered(key, std::move(outcome));
+    };
+    pool.submit(std::move(query));
+}
+
+void Lookup::detach(Waiter& waiter) {
+    if (waiter.waiting) {
+        ngx_queue_remove(&waiter.link);
+        waiter.waiting = false;
+    }
+}
+
+// Waking one may end another (a subrequest and its main request): each turn
+// takes the first of those that are left. Who asks for the same token from
+// here on starts a flight of his own.
+void Lookup::answered(const Key& key, postgres::Outcome&& outcome) {
+    auto node = flights_.extract(key);
+    if (node.empty()) {
+        return;
+    }
+    const LookupResult result = read_outcome(std::move(outcome));
+    ngx_queue_t* waiters = &node.mapped()->waiters;
+    while (!ngx_queue_empty(waiters)) {
+        auto* waiter = ngx_queue_data(ngx_queue_head(waiters), Waiter, link);
+        detach(*waiter);
+        waiter->wake(waiter->data, result);
+    }
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,159 @@
+// The directive table and the module's hooks.
+#include "nginx/access.hpp"
+#include "nginx/conf.hpp"
+#include "nginx/directives.hpp"
+#include "nginx/filter.hpp"
+#include "nginx/ngx.hpp"
+#include "nginx/variables.hpp"
+#include "nginx/worker.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr ngx_uint_t anywhere =
+    NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+
+ngx_conf_enum_t gates[] = {{ngx_string("off"), gate_off},
+                           {ngx_string("on"), gate_on},
+                           {ngx_string("optional"), gate_optional},
+                           {ngx_null_string, 0}};
+
+ngx_conf_enum_t unauthenticated[] = {
+    {ngx_string("auto"), unauthenticated_auto},
+    {ngx_string("redirect"), unauthenticated_redirect},
+    {ngx_string("status"), unauthenticated_status},
+    {ngx_null_string, 0}};
+
+ngx_conf_enum_t cache_controls[] = {
+    {ngx_string("private"), cache_control_private},
+    {ngx_string("no-store"), cache_control_no_store},
+    {ngx_string("off"), cache_control_off},
+    {ngx_null_string, 0}};
+
+ngx_conf_enum_t secures[] = {{ngx_string("auto"), secure_auto},
+                             {ngx_string("on"), secure_on},
+                             {ngx_string("off"), secure_off},
+                             {ngx_null_string, 0}};
+
+ngx_conf_enum_t preflights[] = {{ngx_string("deny"), preflight_deny},
+                                {ngx_string("pass"), preflight_pass},
+                                {ngx_null_string, 0}};
+
+using Setter = char* (*)(ngx_conf_t*, ngx_command_t*, void*);
+
+constexpr ngx_command_t directive(const ngx_str_t& name, ngx_uint_t type,
+                                  Setter set, std::size_t offset = 0,
+                                  void* post = nullptr) {
+    return {name, type, set, NGX_HTTP_LOC_CONF_OFFSET, offset, post};
+}
+
+#define FIELD(name) offsetof(LocationConf, name)
+
+ngx_command_t commands[] = {
+    directive(ngx_string("auth_sigra"),
+              anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
+              ngx_conf_set_enum_slot, FIELD(gate), gates),
+    directive(ngx_string("auth_sigra_postgres"), anywhere | NGX_CONF_1MORE,
+              set_postgres),
+    directive(ngx_string("auth_sigra_schema"), anywhere | NGX_CONF_1MORE,
+              set_schema),
+    directive(ngx_string("auth_sigra_secret_key_base"),
+              anywhere | NGX_CONF_TAKE1, set_secret),
+    directive(ngx_string("auth_sigra_session_cookie"),
+              anywhere | NGX_CONF_1MORE, set_session_cookie),
+    directive(ngx_string("auth_sigra_remember_me_cookie"),
+              anywhere | NGX_CONF_1MORE, set_remember_me_cookie),
+    directive(ngx_string("auth_sigra_cookie_domain"), anywhere | NGX_CONF_TAKE1,
+              set_cookie_domain, FIELD(cookie_domain)),
+    directive(ngx_string("auth_sigra_cookie_secure"), anywhere | NGX_CONF_TAKE1,
+              ngx_conf_set_enum_slot, FIELD(secure), secures),
+    directive(ngx_string("auth_sigra_session_ttl"), anywhere | NGX_CONF_TAKE12,
+              set_session_ttl),
+    directive(ngx_string("auth_sigra_unauthenticated"),
+              anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
+              ngx_conf_set_enum_slot, FIELD(unauthenticated), unauthenticated),
+    directive(ngx_string("auth_sigra_login_url"), anywhere | NGX_CONF_TAKE1,
+              set_url, FIELD(login_url)),
+    directive(ngx_string("auth_sigra_idle_timeout"), anywhere | NGX_CONF_TAKE1,
+              set_time_or_off, FIELD(idle_timeout)),
+    directive(ngx_string("auth_sigra_forward"), anywhere | NGX_CONF_FLAG,
+              ngx_conf_set_flag_slot, FIELD(forward)),
+    directive(ngx_string("auth_sigra_hide_cookies"), anywhere | NGX_CONF_FLAG,
+              ngx_conf_set_flag_slot, FIELD(hide_cookies)),
+    directive(ngx_string("auth_sigra_preflight"), anywhere | NGX_CONF_TAKE1,
+              ngx_conf_set_enum_slot, FIELD(preflight), preflights),
+    directive(ngx_string("auth_sigra_cache_control"), anywhere | NGX_CONF_TAKE1,
+              ngx_conf_set_enum_slot, FIELD(cache_control), cache_controls),
+    directive(ngx_string("auth_sigra_sudo"),
+              anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1, set_time_or_off,
+              FIELD(sudo)),
+    ngx_null_command,
+};
+
+#undef FIELD
+
+ngx_http_handler_pt* add_handler(ngx_conf_t* cf, ngx_http_phases phase) {
+    auto* core = static_cast<ngx_http_core_main_conf_t*>(
+        ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+    return static_cast<ngx_http_handler_pt*>(
+        ngx_array_push(&core->phases[phase].handlers));
+}
+
+// A phase runs its handlers from the last to the first, and this one is to be
+// the last that runs.
+bool add_access_handler(ngx_conf_t* cf) {
+    if (add_handler(cf, NGX_HTTP_ACCESS_PHASE) == nullptr) {
+        return false;
+    }
+    auto* core = static_cast<ngx_http_core_main_conf_t*>(
+        ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+    ngx_array_t& array = core->phases[NGX_HTTP_ACCESS_PHASE].handlers;
+    auto* handlers = static_cast<ngx_http_handler_pt*>(array.elts);
+    std::memmove(handlers + 1, handlers, (array.nelts - 1) * sizeof(*handlers));
+    handlers[0] = access_handler;
+    return true;
+}
+
+ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
+    MainConf& conf = main_conf(cf);
+    if (!conf.databases.empty()) {
+        conf.resolver_threads = ngx_thread_pool_add(cf, nullptr);
+        if (conf.resolver_threads == nullptr) {
+            return NGX_ERROR;
+        }
+    }
+    ngx_http_handler_pt* preaccess = add_handler(cf, NGX_HTTP_PREACCESS_PHASE);
+    if (preaccess == nullptr || !add_access_handler(cf)) {
+        return NGX_ERROR;
+    }
+    *preaccess = preaccess_handler;
+    install_header_filter();
+    return NGX_OK;
+}
+
+ngx_http_module_t context = {
+    add_variables, postconfiguration, create_main_conf,     nullptr,
+    nullptr,       nullptr,           create_location_conf, merge_location_conf,
+};
+
+}  // namespace
+}  // namespace sigra::nginx
+
+extern "C" {
+
+__attribute__((visibility("default")))
+ngx_module_t ngx_http_auth_sigra_module = {
+    NGX_MODULE_V1,
+    &sigra::nginx::context,
+    sigra::nginx::commands,
+    NGX_HTTP_MODULE,
+    nullptr,                    // init master
+    nullptr,                    // init module
+    sigra::nginx::init_worker,  // init process
+    nullptr,                    // init thread
+    nullptr,                    // exit thread
+    sigra::nginx::exit_worker,  // exit process
+    nullptr,                    // exit master
+    NGX_MODULE_V1_PADDING,
+};
+}

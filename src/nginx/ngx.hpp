@@ -1,0 +1,84 @@
+// The one door through which nginx's C comes in, and the little that every
+// file on this side of it needs.
+#pragma once
+
+extern "C" {
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+}
+
+#include <cstring>
+#include <exception>
+#include <new>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+extern "C" ngx_module_t ngx_http_auth_sigra_module;
+
+namespace sigra::nginx {
+
+inline std::string_view view(const ngx_str_t& s) {
+    return {reinterpret_cast<const char*>(s.data), s.len};
+}
+
+// For nginx to read and not to write, while what is viewed lives.
+inline ngx_str_t as_ngx_str(std::string_view s) {
+    return {s.size(),
+            const_cast<u_char*>(reinterpret_cast<const u_char*>(s.data()))};
+}
+
+// A const char* would lose its length on the way.
+ngx_str_t as_ngx_str(const char*) = delete;
+
+// A copy that lives as long as the pool. Data is null when memory is out.
+inline ngx_str_t copy(ngx_pool_t* pool, std::string_view s) {
+    ngx_str_t out{};
+    out.data = static_cast<u_char*>(ngx_pnalloc(pool, s.size() + 1));
+    if (out.data != nullptr) {
+        std::memcpy(out.data, s.data(), s.size());
+        out.data[s.size()] = '\0';
+        out.len = s.size();
+    }
+    return out;
+}
+
+// A C++ object whose destructor the pool runs. Null when memory is out.
+template <class T, class... Args>
+T* pool_make(ngx_pool_t* pool, Args&&... args) {
+    ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(pool, sizeof(T));
+    if (cleanup == nullptr) {
+        return nullptr;
+    }
+    static_assert(alignof(T) <= NGX_ALIGNMENT);
+    T* object = new (cleanup->data) T(std::forward<Args>(args)...);
+    cleanup->handler = [](void* data) { static_cast<T*>(data)->~T(); };
+    return object;
+}
+
+// The exception boundary: what nginx or libpq calls runs its body in here, for
+// an exception that reaches C is the worker's death.
+template <class R, class Body>
+R guarded(ngx_log_t* log, R on_error, Body&& body) noexcept {
+    try {
+        return body();
+    } catch (const std::exception& e) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "auth_sigra: %s", e.what());
+    } catch (...) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "auth_sigra: unknown exception");
+    }
+    return on_error;
+}
+
+template <class Body>
+void guarded(ngx_log_t* log, Body&& body) noexcept {
+    guarded(log, 0, [&] {
+        body();
+        return 0;
+    });
+}
+
+}  // namespace sigra::nginx

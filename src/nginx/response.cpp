@@ -1,0 +1,176 @@
+#include "nginx/response.hpp"
+
+#include "nginx/request.hpp"
+#include "phoenix/cookie.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::size_t max_set_cookie = 4096;
+constexpr std::string_view retry_after = "2";
+constexpr std::string_view must_log_in = "You must log in to access this page.";
+constexpr std::string_view unauthorized_body =
+    R"({"error":"You must log in to access this page."})";
+
+bool is_secure(ngx_http_request_t* r, const LocationConf& conf,
+               const std::string& name, const std::string& same_site) {
+    if (name.starts_with("__Host-") || name.starts_with("__Secure-") ||
+        same_site == "None") {
+        return true;
+    }
+#if (NGX_HTTP_SSL)
+    if (conf.secure == secure_auto) {
+        return r->connection->ssl != nullptr;
+    }
+#endif
+    return conf.secure == secure_on;
+}
+
+std::string session_header(ngx_http_request_t* r, const LocationConf& conf,
+                           const phoenix::Session& session) {
+    const SessionCookie& cookie = *conf.session_cookie;
+    std::string value = conf.cookies->session_sealer.seal(session.encode());
+    if (value.empty()) {
+        return {};
+    }
+    phoenix::CookieAttributes attributes;
+    attributes.path = cookie.path;
+    attributes.domain = view(conf.cookie_domain);
+    attributes.same_site = cookie.same_site;
+    attributes.secure = is_secure(r, conf, cookie.name, cookie.same_site);
+    attributes.max_age = cookie.max_age;
+    return phoenix::set_cookie(cookie.name, value, attributes, ngx_time());
+}
+
+bool error_page_answers(ngx_http_request_t* r, ngx_int_t status) {
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    if (core->error_pages == nullptr ||
+        (r->error_page && !core->recursive_error_pages)) {
+        return false;
+    }
+    auto* pages = static_cast<ngx_http_err_page_t*>(core->error_pages->elts);
+    for (ngx_uint_t i = 0; i < core->error_pages->nelts; i++) {
+        if (pages[i].status == status) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool satisfies_all(ngx_http_request_t* r) {
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    return core->satisfy == NGX_HTTP_SATISFY_ALL;
+}
+
+// In the access phase an answer is finalized here: its result would read as
+// the phase's verdict.
+ngx_int_t send_json(ngx_http_request_t* r, ngx_uint_t status,
+                    std::string_view body) {
+    ngx_http_complex_value_t value{};
+    ngx_str_t type = ngx_string("application/json");
+    value.value = as_ngx_str(body);
+    ngx_http_finalize_request(r,
+                              ngx_http_send_response(r, status, &type, &value));
+    return NGX_DONE;
+}
+
+ngx_int_t unauthorized(ngx_http_request_t* r) {
+    if (r != r->main || !satisfies_all(r) ||
+        error_page_answers(r, NGX_HTTP_UNAUTHORIZED)) {
+        return NGX_HTTP_UNAUTHORIZED;
+    }
+    return send_json(r, NGX_HTTP_UNAUTHORIZED, unauthorized_body);
+}
+
+ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
+                            Visit& visit, phoenix::Session& session) {
+    if (is_worth_returning_to(r)) {
+        session.put(conf.source->keys.return_to, view(r->unparsed_uri));
+    }
+    write_session(r, conf, visit, session);
+    // Not headers_out.location: nginx would make it absolute, with the host
+    // that the client named.
+    return add_header(r, "Location", view(conf.login_url))
+               ? NGX_HTTP_MOVED_TEMPORARILY
+               : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+bool answers_with_status(ngx_http_request_t* r, const LocationConf& conf) {
+    if (r != r->main || conf.unauthenticated == unauthenticated_status) {
+        return true;
+    }
+    return conf.unauthenticated == unauthenticated_auto && is_program(r);
+}
+
+}  // namespace
+
+bool add_header(ngx_http_request_t* r, std::string_view key,
+                std::string_view value) {
+    auto* header =
+        static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+    if (header == nullptr) {
+        return false;
+    }
+    *header = ngx_table_elt_t{};
+    header->key = as_ngx_str(key);
+    header->value = copy(r->pool, value);
+    if (header->value.data == nullptr) {
+        return false;
+    }
+    header->hash = 1;
+    return true;
+}
+
+void write_session(ngx_http_request_t* r, const LocationConf& conf,
+                   Visit& visit, phoenix::Session& session) {
+    std::string header = session_header(r, conf, session);
+    if (header.size() > max_set_cookie) {
+        session.erase_flash("email");
+        header = session_header(r, conf, session);
+    }
+    if (header.size() > max_set_cookie) {
+        session.erase(conf.source->keys.return_to);
+        header = session_header(r, conf, session);
+    }
+    if (header.empty() || header.size() > max_set_cookie) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "auth_sigra: the session of %uz bytes does not fit in a "
+                      "cookie and was not written",
+                      header.size());
+        return;
+    }
+    visit.set_session = copy(r->pool, header);
+}
+
+ngx_int_t answer_anonymous(ngx_http_request_t* r, const LocationConf& conf,
+                           Visit& visit) {
+    visit.refused = true;
+    if (answers_with_status(r, conf)) {
+        return unauthorized(r);
+    }
+    phoenix::Session session = session_of(visit);
+    session.put_flash("error", must_log_in);
+    return redirect_to_login(r, conf, visit, session);
+}
+
+ngx_int_t answer_not_fresh(ngx_http_request_t* r, const LocationConf& conf,
+                           Visit& visit) {
+    visit.refused = true;
+    if (answers_with_status(r, conf)) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+    phoenix::Session session = session_of(visit);
+    session.put_true(phoenix::sudo_key);
+    return redirect_to_login(r, conf, visit, session);
+}
+
+ngx_int_t answer_unavailable(ngx_http_request_t* r, Visit& visit) {
+    visit.refused = true;
+    return r != r->main || add_header(r, "Retry-After", retry_after)
+               ? NGX_HTTP_SERVICE_UNAVAILABLE
+               : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,108 @@
+#include "nginx/visit.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+// Marks a visit's pool cleanup, which is how it is found again: an internal
+// redirect clears the request's contexts, but not its pool.
+void pool_goes(void*) noexcept {}
+
+void request_goes(void* data) noexcept {
+    Lookup::detach(static_cast<Visit*>(data)->waiter);
+}
+
+Visit* search(ngx_http_request_t* r) {
+    for (ngx_pool_cleanup_t* c = r->pool->cleanup; c != nullptr; c = c->next) {
+        if (c->handler == pool_goes) {
+            auto* visit = static_cast<Visit*>(c->data);
+            if (visit->request == r) {
+                return visit;
+            }
+        }
+    }
+    return nullptr;
+}
+
+Visit* make(ngx_http_request_t* r) {
+    ngx_http_cleanup_t* leaves = ngx_http_cleanup_add(r, 0);
+    ngx_pool_cleanup_t* home = ngx_pool_cleanup_add(r->pool, sizeof(Visit));
+    if (leaves == nullptr || home == nullptr) {
+        return nullptr;
+    }
+    auto* visit = new (home->data) Visit{};
+    visit->request = r;
+    home->handler = pool_goes;
+    leaves->data = visit;
+    leaves->handler = request_goes;
+    return visit;
+}
+
+}  // namespace
+
+std::string_view name(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::none:
+            return "";
+        case Verdict::hit:
+            return "hit";
+        case Verdict::miss:
+            return "miss";
+        case Verdict::anonymous:
+            return "anonymous";
+        case Verdict::expired:
+            return "expired";
+        case Verdict::unknown:
+            return "unknown";
+        case Verdict::invalid:
+            return "invalid";
+        case Verdict::stale:
+            return "stale";
+        case Verdict::error:
+            return "error";
+    }
+    return "";
+}
+
+// What was promised to the client and what was read of him stays.
+void Visit::forget_verdict() {
+    Lookup::detach(waiter);
+    step = Step::fresh;
+    session_payload = {};
+    session_invalid = has_token = from_remember_me = false;
+    token = {};
+    looked_up = {};
+    verdict = Verdict::none;
+    identified = false;
+}
+
+Visit* find_visit(ngx_http_request_t* r) {
+    void* context = ngx_http_get_module_ctx(r, ngx_http_auth_sigra_module);
+    if (context != nullptr) {
+        return static_cast<Visit*>(context);
+    }
+    // Only a redirect or a named location loses a context.
+    if (!r->internal && r == r->main) {
+        return nullptr;
+    }
+    Visit* visit = search(r);
+    if (visit != nullptr) {
+        ngx_http_set_ctx(r, visit, ngx_http_auth_sigra_module);
+    }
+    return visit;
+}
+
+Visit* visit_of(ngx_http_request_t* r) {
+    Visit* visit = find_visit(r);
+    if (visit == nullptr) {
+        visit = make(r);
+        ngx_http_set_ctx(r, visit, ngx_http_auth_sigra_module);
+    }
+    return visit;
+}
+
+phoenix::Session session_of(const Visit& visit) {
+    return phoenix::Session::decode(view(visit.session_payload))
+        .value_or(phoenix::Session());
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,101 @@
+// What one request is to the module: who asks, and what is to be said of it
+// in the answer's headers. Lives in the request's pool, is trivially
+// destructible, and is found again after an internal redirect.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+
+#include "nginx/conf.hpp"
+#include "nginx/lookup.hpp"
+#include "nginx/ngx.hpp"
+#include "phoenix/crypto.hpp"
+#include "phoenix/session.hpp"
+
+namespace sigra::nginx {
+
+// $auth_sigra_status
+enum class Verdict {
+    none,  // the gate has not judged
+    hit,
+    miss,
+    anonymous,
+    expired,
+    unknown,
+    invalid,
+    stale,
+    error,
+};
+[[nodiscard]] std::string_view name(Verdict verdict);
+
+struct Identity {
+    ngx_str_t user_id;
+    ngx_str_t email;
+    std::optional<std::int64_t> authenticated_at;  // Unix seconds
+};
+
+// What the lookup said, with ages that grow by this process's own clock.
+struct LookedUp {
+    LookupResult::State state;
+    Identity identity;
+    bool remember_me_row;
+    ngx_msec_t at;
+    std::int64_t age_ms;
+    std::optional<std::int64_t> authenticated_age_ms;
+    std::optional<std::int64_t> idle_ms;
+
+    [[nodiscard]] std::int64_t now(std::int64_t age) const {
+        return age + static_cast<std::int64_t>(ngx_current_msec - at);
+    }
+};
+
+struct Visit {
+    enum class Step { fresh, waiting, answered };
+
+    ngx_http_request_t* request;  // whose pool this lives in
+    Step step;
+
+    // Which configuration the rest was made with; another one asks anew.
+    const Source* source;
+    const Cookies* cookies;
+
+    // As the client sent it, before any header was hidden from an upstream.
+    ngx_str_t cookie_header;
+    bool cookie_header_known;
+    bool cookie_header_twice;
+
+    ngx_str_t session_payload;  // opened and checked; empty: no session
+    bool session_invalid;       // a cookie that did not open
+    bool has_token;
+    bool from_remember_me;
+    phoenix::Sha256 token_hash;
+    ngx_str_t token;  // 32 raw bytes
+
+    LookedUp looked_up;
+    Verdict verdict;
+    bool identified;  // looked_up.identity counts here
+
+    // For the header filter.
+    bool passed;            // let in because of a session
+    bool refused;           // answered by the gate
+    bool touched;           // last_active_at was written or is on its way
+    ngx_str_t set_session;  // Set-Cookie values; empty: none
+    ngx_str_t set_remember;
+
+    Waiter waiter;
+
+    void forget_verdict();
+};
+static_assert(std::is_trivially_destructible_v<Visit>);
+
+// Null where there is none (yet).
+[[nodiscard]] Visit* find_visit(ngx_http_request_t* r);
+// Null when memory is out.
+[[nodiscard]] Visit* visit_of(ngx_http_request_t* r);
+
+// The session that the client sent, or an empty one.
+[[nodiscard]] phoenix::Session session_of(const Visit& visit);
+
+}  // namespace sigra::nginx
