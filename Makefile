@@ -53,6 +53,13 @@ UNIT_HELPERS := $(filter-out %_test.o,$(UNIT_OBJS))
 
 # ---- how
 
+NGX_OPTIONS = $(shell nginx -V 2>&1)
+MODULES_DIR = $(or $(patsubst --modules-path=%,%,\
+    $(filter --modules-path=%,$(NGX_OPTIONS))),/usr/lib/nginx/modules)
+AVAILABLE_DIR := /usr/share/nginx/modules-available
+ENABLED_DIR := /etc/nginx/modules-enabled
+MOD_CONF := mod-http-auth-sigra.conf
+
 WARN := -W -Wall -Wextra -Werror
 ifdef SANITIZE
 OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
@@ -92,7 +99,44 @@ build: $(O)/$(MODULE) ## the module: build/ngx_http_auth_sigra_module.so
 clean: ## remove build/
 	rm -rf build
 
+.PHONY: deps
+deps: ## install the Debian packages that are missing
+	@.ci/deps test
+
+.PHONY: install
+install: build ## the module and its load_module file; DESTDIR=
+	install -d "$(DESTDIR)$(MODULES_DIR)" "$(DESTDIR)$(AVAILABLE_DIR)"
+	install -m 644 $(O)/$(MODULE) "$(DESTDIR)$(MODULES_DIR)/"
+	echo 'load_module modules/$(MODULE);' \
+	    >"$(DESTDIR)$(AVAILABLE_DIR)/$(MOD_CONF)"
+	@echo "to load it: ln -s $(AVAILABLE_DIR)/$(MOD_CONF)" \
+	    "$(ENABLED_DIR)/50-$(MOD_CONF)"
+
+.PHONY: uninstall
+uninstall: ## what install installed, and the link that loads it
+	rm -f "$(DESTDIR)$(ENABLED_DIR)/50-$(MOD_CONF)" \
+	    "$(DESTDIR)$(AVAILABLE_DIR)/$(MOD_CONF)" \
+	    "$(DESTDIR)$(MODULES_DIR)/$(MODULE)"
+
+##@ Trying it
+
+.PHONY: run
+run: ## a demonstration on http://127.0.0.1:PORT/ (8080); Ctrl-C ends it
+	@PORT=$(or $(PORT),8080) examples/demo/run
+
 ##@ Tests
+
+.PHONY: test
+test: ## everything, on a machine that has only the build tools: the one command
+	@.ci/deps test
+	@$(MAKE) build
+	@$(MAKE) unit
+	@$(MAKE) suite
+	@$(MAKE) fault
+	@$(MAKE) test-asan
+	@$(MAKE) lint
+	@$(MAKE) test-compilers
+	@echo; echo "make test: all passed"
 
 .PHONY: unit
 unit: unit-build ## unit tests; UNIT=term runs t/unit/term_test.cpp alone
@@ -100,6 +144,37 @@ unit: unit-build ## unit tests; UNIT=term runs t/unit/term_test.cpp alone
 
 .PHONY: unit-build
 unit-build: $(UNIT_CHOSEN)
+
+.PHONY: suite
+suite: build ## what a request sees: t/*.t; T=t/access.t runs that alone
+	@.ci/suite $(O)/$(MODULE) $(or $(T),$(sort $(wildcard t/*.t)))
+
+.PHONY: fault
+fault: build ## what happens when PostgreSQL fails: t/fault/*.t
+	@.ci/suite $(O)/$(MODULE) $(or $(T),$(sort $(wildcard t/fault/*.t)))
+
+.PHONY: test-asan
+test-asan: ## unit tests and suite under AddressSanitizer and UBSan
+	@$(MAKE) SANITIZE=1 CXX=g++ unit
+	@$(MAKE) SANITIZE=1 CXX=g++ build
+	@SANITIZE=1 .ci/suite build/asan/$(MODULE) \
+	    $(or $(T),$(sort $(wildcard t/*.t t/fault/*.t)))
+
+.PHONY: test-compilers
+test-compilers: ## clang++, and nginx's own ./configure --add-dynamic-module
+	@$(MAKE) CXX=clang++ build unit-build
+	@.ci/configure-and-make
+
+.PHONY: lint
+lint: tidy ## formatting, includes, documentation, clang-tidy, shellcheck
+	@.ci/lint
+
+.PHONY: tidy
+tidy: $(OBJS:$(O)/obj/%.o=$(O)/tidy/%.ok)
+
+.PHONY: format
+format: ## clang-format on src and t/unit
+	@clang-format -i $(wildcard src/*/*.[ch]pp t/unit/*.[ch]pp t/fuzz/*.[ch]pp)
 
 # ---- nginx's configuration
 
@@ -184,6 +259,14 @@ $(UNIT_TESTS): $(O)/unit/%: $(O)/obj/unit/%.o $(UNIT_HELPERS) $(O)/libsigra.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CXX) $(LDOPT) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# The object first: who has changed is known by its dependencies.
+$(O)/tidy/%.ok: src/%.cpp $(O)/obj/%.o .clang-tidy
+	@mkdir -p $(@D)
+	@echo "  TIDY $<"
+	@clang-tidy --quiet $< -- $(CXXSTD) -Isrc $(PG_INC:%=-isystem %) \
+	    $(NGX_INCS) 2> >(grep -vE '^[0-9]+ warnings? generated' >&2)
+	@touch $@
 
 # Kept: a test's object is no intermediate file.
 .SECONDARY: $(UNIT_OBJS)
