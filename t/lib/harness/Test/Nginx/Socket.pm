@@ -368,4 +368,17 @@ sub check_shutdown {
         scalar $block->shutdown_error_log, scalar $block->no_shutdown_error_log);
 }
 
+package Test::Nginx::Socket::Filter;
+
+use Test::Base::Filter;
+our @ISA = qw(Test::Base::Filter);
+
+# The inherited one makes a mistake's message the section's value.
+sub eval {
+    my ($self, $code) = @_;
+    my @value = CORE::eval "package Test::Base::Filter; $code";
+    die "$@in the section:\n$code" if $@;
+    return @value;
+}
+
 1;

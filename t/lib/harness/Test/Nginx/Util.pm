@@ -316,6 +316,7 @@ sub cleanup {
     return if $ENV{TEST_NGINX_NO_CLEAN};
     stop_nginx();
     $_->() for splice @CleanupHandlers;
+    remove_tree($ServRoot) if $randomize && Test::More->builder->is_passing && !@Problems;
 }
 
 my $owner = $$;

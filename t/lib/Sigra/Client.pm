@@ -1,0 +1,69 @@
+package Sigra::Client;
+
+use v5.14;
+use strict;
+use warnings;
+
+use HTTP::Tiny;
+use Sigra::Phoenix ();
+
+# A browser as far as the tests need one: it keeps cookies, follows nothing.
+#
+#     my $client = Sigra::Client->new(port => 1984, headers => {...});
+#     my $answer = $client->post('/users/log-in', {'user[email]' => ...}, {accept => ...});
+#     $answer->{status}, $answer->{content}, $answer->{headers}{location}, $answer->{cookies}{NAME}{path}
+#     $client->session->{user_token}
+
+sub new {
+    my ($class, %option) = @_;
+    return bless {
+        base    => 'http://' . ($option{address} // '127.0.0.1') . ":$option{port}",
+        headers => $option{headers} // {},
+        jar     => $option{cookies} // {},
+        http    => HTTP::Tiny->new(max_redirect => 0, keep_alive => 0, timeout => $option{timeout} // 10, proxy => undef),
+    }, $class;
+}
+
+sub get    { my $self = shift; return $self->request(GET => @_) }
+sub post   { my $self = shift; return $self->request_form(POST   => @_) }
+sub delete { my $self = shift; return $self->request_form(DELETE => @_) }
+
+# A form is a hash, an array of pairs where a name stands twice, or the body's text.
+sub request_form {
+    my ($self, $method, $path, $form, $headers) = @_;
+    my %headers = ('content-type' => 'application/x-www-form-urlencoded', %{ $headers // {} });
+    my $body = ref $form ? $self->{http}->www_form_urlencode($form) : $form // '';
+    return $self->request($method, $path, \%headers, $body);
+}
+sub request {
+    my ($self, $method, $path, $headers, $body) = @_;
+    my %headers = (%{ $self->{headers} }, %{ $headers // {} });
+    $headers{cookie} //= join '; ', map { "$_=$self->{jar}{$_}" } sort keys %{ $self->{jar} } if %{ $self->{jar} };
+    my %option = (headers => \%headers);
+    $option{content} = $body if defined $body;
+    my $answer = $self->{http}->request($method, $self->{base} . $path, \%option);
+
+    my $lines = $answer->{headers}{'set-cookie'} // [];
+    $answer->{cookies} = Sigra::Phoenix::parse_set_cookies(ref $lines ? @$lines : $lines);
+    while (my ($name, $cookie) = each %{ $answer->{cookies} }) {
+        if (($cookie->{'max-age'} // 1) <= 0) { CORE::delete $self->{jar}{$name} }
+        else                                  { $self->{jar}{$name} = $cookie->{value} }
+    }
+    return $answer;
+}
+
+# What is kept, by name; «use_cookie» takes NAME=VALUE.
+sub cookies { return $_[0]{jar} }
+
+sub use_cookie {
+    my ($self, @pairs) = @_;
+    for (@pairs) { my ($name, $value) = split /=/, $_, 2; $self->{jar}{$name} = $value }
+    return $self;
+}
+
+sub session {
+    my ($self, %option) = @_;
+    return Sigra::Phoenix::open_session($self->{jar}{ $option{name} // Sigra::Phoenix::session_cookie_name() }, %option);
+}
+
+1;
