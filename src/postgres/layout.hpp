@@ -9,8 +9,8 @@ namespace sigra::postgres {
 
 enum class LayoutKind { sigra, phx_gen_auth, sigra_sessions };
 
-// As configured. A name may carry a schema ("auth.users"); names are folded
-// and quoted as SQL identifiers by the statements.
+// As configured. A name may carry a schema ("auth.users"); it is taken as it
+// stands, case kept, and quoted as an SQL identifier by the statements.
 struct Layout {
     LayoutKind kind = LayoutKind::sigra;
     std::string users = "users";

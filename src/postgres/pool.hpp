@@ -84,9 +84,11 @@ class Pool {
 
     // For the log and the tests.
     struct Counters {
-        unsigned open = 0;      // connections that answer
-        unsigned waiting = 0;   // queries without a connection
-        unsigned inflight = 0;  // queries sent and not answered
+        unsigned open = 0;           // connections that answer
+        unsigned waiting = 0;        // queries without a connection
+        unsigned inflight = 0;       // queries sent and not answered
+        std::uint64_t connects = 0;  // connections that opened, ever
+        std::uint64_t syncs = 0;     // sent, ever; looks at the catalog too
     };
     [[nodiscard]] Counters counters() const;
 

@@ -76,10 +76,9 @@ class Reactor {
 
     // Numeric addresses of a host, by getaddrinfo on another thread. `done`
     // runs on the loop, never from inside this call; no addresses: `error`
-    // says why.
-    using Resolved =
-        std::function<void(std::vector<std::string> addresses,
-                           std::string error)>;
+    // says why. Null when no thread can take it: then `done` never runs.
+    using Resolved = std::function<void(std::vector<std::string> addresses,
+                                        std::string error)>;
     [[nodiscard]] virtual std::unique_ptr<Resolution> resolve(
         const std::string& host, Resolved done) = 0;
 

@@ -24,11 +24,11 @@ inline constexpr std::size_t statement_count = 2;
 
 // What the server's catalog says of a layout's tables.
 struct Catalog {
-    std::string id_type;               // "bigint", "uuid", ... of users.id
-    std::string token_id_type;         // of the tokens table's own id
-    bool token_id_has_default = true;  // a uuid id from Ecto has none
-    bool has_authenticated_at = false;
-    bool has_lockout = false;  // failed_login_attempts and locked_at
+    std::string id_type;                // "bigint", "uuid", ... of users.id
+    std::string token_id_type;          // of the tokens table's own id
+    bool token_id_has_default = true;   // a uuid id from Ecto has none
+    bool has_authenticated_at = false;  // sudo_at in sigra_sessions
+    bool has_lockout = false;           // failed_login_attempts and locked_at
     bool inserted_at_has_zone = false;
     // Columns of type timestamptz among those that the statements use carry
     // a flag each; the statements compare in UTC either way.
@@ -39,8 +39,13 @@ struct Catalog {
     bool operator==(const Catalog&) const = default;
 };
 
+// As quote_ident() would, but always in quotes: the name is taken as it is.
+[[nodiscard]] std::string quoted_identifier(std::string_view identifier);
+// A table's name, whose first dot parts the schema from it.
+[[nodiscard]] std::string quoted_name(std::string_view name);
+
 // The query that reads the catalog ($1 the users table, $2 the tokens table,
-// both text as configured), and what its rows say. A table or column that is
+// both quoted_name()s), and what its rows say. A table or column that is
 // missing is a message for the log in `error`.
 [[nodiscard]] std::string_view catalog_sql();
 [[nodiscard]] std::optional<Catalog> read_catalog(
@@ -48,6 +53,7 @@ struct Catalog {
     std::span<const std::vector<std::optional<std::string>>> rows,
     std::string& error);
 
+// Empty where the layout has no such statement.
 [[nodiscard]] std::string sql(Statement statement, const Layout& layout,
                               const Catalog& catalog);
 
@@ -57,8 +63,8 @@ struct Catalog {
 struct SessionRow {
     std::string user_id;
     std::string email;
-    std::int64_t age_ms = 0;                          // since inserted_at
-    std::optional<std::int64_t> authenticated_at;     // Unix seconds
+    std::int64_t age_ms = 0;                       // since inserted_at
+    std::optional<std::int64_t> authenticated_at;  // Unix seconds
     std::optional<std::int64_t> authenticated_age_ms;
     std::optional<std::int64_t> idle_ms;  // since last_active_at
     bool remember_me = false;             // the row's type in sigra_sessions

@@ -1,0 +1,65 @@
+// One attempt to connect that never blocks: names resolved, then
+// PQconnectPoll until the server is ready for queries.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "postgres/conninfo.hpp"
+#include "postgres/pq.hpp"
+#include "postgres/reactor.hpp"
+
+namespace sigra::postgres {
+
+class Connecting final : private IoHandler {
+  public:
+    // A connection in non-blocking mode, or null and why. Runs from the loop,
+    // once, and not if the attempt was destroyed before; it may not destroy
+    // the attempt itself.
+    using Done = std::function<void(ConnPtr conn, std::string error)>;
+
+    // `conninfo` outlives the attempt, which remembers in it whether the
+    // server takes `options`. `timeout` is that of the whole attempt.
+    Connecting(Reactor& reactor, ConnInfo& conninfo, Milliseconds timeout,
+               Done done);
+    ~Connecting() { cancel(); }
+    Connecting(const Connecting&) = delete;
+    Connecting& operator=(const Connecting&) = delete;
+
+    void start();
+    // Closes what is open; `done` no longer runs.
+    void cancel() noexcept;
+
+  private:
+    enum class Step { resolving, polling, finished, cancelled };
+
+    void on_io() override;
+    void on_close_request() override;
+    void resolve(const std::string& name);
+    void resolved(const std::string& name, std::vector<std::string> addresses,
+                  const std::string& error);
+    void open();
+    void poll();
+    void wait_for(bool writing);
+    void refused();
+    void fail(std::string error);
+    void finish();
+
+    Reactor& reactor_;
+    ConnInfo& conninfo_;
+    Milliseconds timeout_;
+    Done done_;
+    Step step_ = Step::resolving;
+    std::vector<std::unique_ptr<Resolution>> resolutions_;
+    std::size_t unresolved_ = 0;
+    Addresses addresses_;
+    std::string error_;
+    ConnPtr conn_;
+    std::unique_ptr<Watch> watch_;  // goes before conn_ closes its socket
+    std::unique_ptr<Timer> timer_;
+    std::unique_ptr<Posted> finished_;
+};
+
+}  // namespace sigra::postgres

@@ -1,0 +1,313 @@
+#include "postgres/connection.hpp"
+
+#include <unistd.h>
+
+#include <random>
+#include <utility>
+
+namespace sigra::postgres {
+namespace {
+
+// Under a pooler the name may meet another client's statement: what it was
+// prepared from would decide who is logged in. So no two clients share a name.
+std::string unique_prefix() {
+    std::random_device random;
+    return "sigra_" + std::to_string(getpid()) + "_" +
+           std::to_string(random()) + std::to_string(random());
+}
+
+void log_notice(void* reactor, const PGresult* result) noexcept {
+    try {
+        static_cast<Reactor*>(reactor)->log(
+            LogLevel::debug,
+            "server: " + error_field(result, PG_DIAG_SQLSTATE) + " " +
+                error_field(result, PG_DIAG_MESSAGE_PRIMARY));
+    } catch (...) {
+    }
+}
+
+bool ends_connection(const PGresult* result) {
+    const ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_FATAL_ERROR) {
+        return false;
+    }
+    const std::string severity =
+        error_field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    // Without a severity it is libpq that failed, and its state with it.
+    return severity.empty() || severity == "FATAL" || severity == "PANIC";
+}
+
+std::vector<Row> rows_of(const PGresult* result) {
+    std::vector<Row> rows(static_cast<std::size_t>(PQntuples(result)));
+    for (int y = 0; y < PQntuples(result); y++) {
+        Row& row = rows[static_cast<std::size_t>(y)];
+        row.resize(static_cast<std::size_t>(PQnfields(result)));
+        for (int x = 0; x < PQnfields(result); x++) {
+            if (!PQgetisnull(result, y, x)) {
+                row[static_cast<std::size_t>(x)].emplace(
+                    PQgetvalue(result, y, x),
+                    static_cast<std::size_t>(PQgetlength(result, y, x)));
+            }
+        }
+    }
+    return rows;
+}
+
+}  // namespace
+
+Outcome outcome_of(const PGresult* result) {
+    Outcome outcome;
+    switch (PQresultStatus(result)) {
+        case PGRES_TUPLES_OK:
+            outcome.rows = rows_of(result);
+            [[fallthrough]];
+        case PGRES_COMMAND_OK:
+            outcome.status = Status::ok;
+            return outcome;
+        default:
+            outcome.sqlstate = error_field(result, PG_DIAG_SQLSTATE);
+            outcome.message = error_field(result, PG_DIAG_MESSAGE_PRIMARY);
+            // query_canceled: the server's own limit.
+            outcome.status =
+                outcome.sqlstate == "57014" ? Status::timeout : Status::refused;
+            return outcome;
+    }
+}
+
+Connection::Connection(Reactor& reactor, ConnectionOwner& owner,
+                       ConnInfo& conninfo)
+    : reactor_(reactor),
+      owner_(owner),
+      connecting_(reactor, conninfo, owner.options().connect_timeout,
+                  [this](ConnPtr conn, const std::string& error) {
+                      connected(std::move(conn), error);
+                  }),
+      patience_(reactor.timer(
+          [this] { lose("no answer from the server in time"); }, false)),
+      name_prefix_(unique_prefix()) {}
+
+void Connection::start() {
+    connecting_.start();
+}
+
+void Connection::connected(ConnPtr conn, const std::string& error) {
+    if (!conn) {
+        lose(error);
+        return;
+    }
+    conn_ = std::move(conn);
+    PQsetNoticeReceiver(conn_.get(), log_notice, &reactor_);
+    watch_ = reactor_.watch(PQsocket(conn_.get()), *this);
+    if (!watch_ || !watch_->want(true, false) ||
+        PQenterPipelineMode(conn_.get()) != 1) {
+        lose("the event loop has no place for a connection");
+        return;
+    }
+    life_ = Life::preparing;
+    // A pooler takes no options, or throws them away.
+    const char* zone = PQparameterStatus(conn_.get(), "TimeZone");
+    if (!zone || std::string_view(zone) != "UTC") {
+        inflight_.push_back({.kind = Entry::Kind::setting});
+        if (PQsendQueryParams(conn_.get(), "SET TimeZone = 'UTC'", 0, nullptr,
+                              nullptr, nullptr, nullptr, 0) != 1 ||
+            !sync()) {
+            lose_to_libpq();
+            return;
+        }
+    }
+    patience_->start(owner_.options().timeout);
+    for (std::size_t i = 0; i < owner_.layouts().size(); i++) {
+        if (life_ == Life::preparing) {
+            look(i);
+        }
+    }
+    settle();
+}
+
+void Connection::on_io() {
+    try {
+        pump();
+    } catch (...) {
+        lose("out of memory");
+    }
+}
+
+void Connection::on_close_request() {
+    if (idle()) {
+        lose("the loop wants its descriptors back");
+    }
+}
+
+void Connection::pump() {
+    const bool readable = PQconsumeInput(conn_.get()) == 1;
+    if (readable && !flush()) {
+        return;
+    }
+    bool ended = false;  // a NULL ends a query, a second one is idleness
+    while (life_ != Life::lost && PQisBusy(conn_.get()) == 0) {
+        const ResultPtr result(PQgetResult(conn_.get()));
+        if (!result) {
+            if (ended || inflight_.empty()) {
+                break;
+            }
+            ended = true;
+            continue;
+        }
+        ended = false;
+        take(result.get());
+    }
+    if (life_ == Life::lost) {
+        return;
+    }
+    if (!readable || PQstatus(conn_.get()) == CONNECTION_BAD) {
+        lose_to_libpq();
+        return;
+    }
+    while (PGnotify* notify = PQnotifies(conn_.get())) {
+        PQfreemem(notify);
+    }
+    settle();
+}
+
+void Connection::take(const PGresult* result) {
+    if (ends_connection(result)) {
+        const std::string message =
+            error_field(result, PG_DIAG_MESSAGE_PRIMARY);
+        lose(message.empty() ? one_line(PQerrorMessage(conn_.get())) : message);
+        return;
+    }
+    if (inflight_.empty()) {
+        lose("an answer to nothing");
+        return;
+    }
+    const Entry entry = inflight_.front();
+    const bool is_sync = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+    if (is_sync != (entry.kind == Entry::Kind::sync)) {
+        lose("answers out of step");
+        return;
+    }
+    switch (entry.kind) {
+        case Entry::Kind::query:
+            take_query(result);
+            return;
+        case Entry::Kind::prepare:
+            take_prepare(entry, result);
+            break;
+        case Entry::Kind::catalog:
+            inflight_.pop_front();
+            take_catalog(entry.layout, result);
+            return;
+        case Entry::Kind::check:
+            inflight_.pop_front();
+            take_check(entry.layout, result);
+            return;
+        case Entry::Kind::setting:
+            break;
+        case Entry::Kind::sync:
+            failed_prepare_.reset();
+            break;
+    }
+    inflight_.pop_front();
+}
+
+void Connection::take_prepare(const Entry& entry, const PGresult* result) {
+    if (PQresultStatus(result) == PGRES_COMMAND_OK) {
+        return;
+    }
+    known(entry.layout).prepared[static_cast<std::size_t>(entry.statement)] =
+        false;
+    if (PQresultStatus(result) != PGRES_PIPELINE_ABORTED) {
+        failed_prepare_ = {entry.layout, entry.statement, outcome_of(result)};
+    }
+}
+
+void Connection::take_query(const PGresult* result) {
+    const auto front = inflight_.begin();
+    Pending& pending = *front->pending;
+    bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
+    if (!aborted) {
+        pending.outcome = outcome_of(result);
+    } else if (failed_prepare_ &&
+               failed_prepare_->layout == pending.query.layout &&
+               failed_prepare_->statement == pending.query.statement) {
+        pending.outcome = failed_prepare_->outcome;
+        aborted = false;
+    }
+    if (!std::exchange(proved_, true)) {
+        owner_.proved();
+    }
+    queries_--;
+    pending.connection = nullptr;
+    if (aborted) {
+        pending.alone = true;
+        owner_.repeat(inflight_, front);
+    } else if (stale(pending)) {
+        owner_.repeat(inflight_, front);
+    } else {
+        inflight_.erase(front);
+        owner_.answered(pending);
+    }
+}
+
+// False: the connection is lost.
+bool Connection::flush() {
+    const int rc = PQflush(conn_.get());
+    if (rc < 0) {
+        lose_to_libpq();
+        return false;
+    }
+    const bool wants_write = rc == 1;
+    if (wants_write != wants_write_) {
+        wants_write_ = wants_write;
+        if (!watch_->want(true, wants_write)) {
+            lose("the event loop refused");
+            return false;
+        }
+    }
+    return true;
+}
+
+// After something was sent or taken.
+void Connection::settle() {
+    if (life_ == Life::lost || !flush()) {
+        return;
+    }
+    if (inflight_.empty()) {
+        has_write_ = false;
+    }
+    if (life_ == Life::preparing && looking_ == 0 && inflight_.empty()) {
+        life_ = Life::open;
+        patience_->stop();
+        owner_.opened(*this);
+    }
+    if (marked_idle_ != inflight_.empty()) {
+        marked_idle_ = inflight_.empty();
+        watch_->set_idle(marked_idle_);
+    }
+    owner_.progressed(*this);
+}
+
+void Connection::lose_to_libpq() noexcept {
+    try {
+        lose(one_line(PQerrorMessage(conn_.get())));
+    } catch (...) {
+        lose("out of memory");
+    }
+}
+
+void Connection::lose(std::string_view reason) noexcept {
+    if (life_ == Life::lost) {
+        return;
+    }
+    was_open_ = life_ == Life::open;
+    life_ = Life::lost;
+    connecting_.cancel();
+    patience_->stop();
+    watch_.reset();
+    owner_.lost(*this, inflight_, reason);
+    inflight_.clear();
+    queries_ = 0;
+    conn_.reset();
+}
+
+}  // namespace sigra::postgres

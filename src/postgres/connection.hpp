@@ -1,0 +1,171 @@
+// One connection of a pool: connects, learns what the layouts' tables look
+// like, prepares, sends batches down the pipeline and takes their answers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postgres/connecting.hpp"
+#include "postgres/conninfo.hpp"
+#include "postgres/pending.hpp"
+#include "postgres/pool.hpp"
+#include "postgres/pq.hpp"
+#include "postgres/reactor.hpp"
+#include "postgres/statements.hpp"
+
+namespace sigra::postgres {
+
+// The pool, as a connection sees it. Nothing of it destroys the connection
+// before the next turn.
+class ConnectionOwner {
+  public:
+    virtual const PoolOptions& options() const = 0;
+    virtual const std::vector<Layout>& layouts() const = 0;
+
+    virtual void opened(Connection& connection) = 0;
+    // The first answer to a query.
+    virtual void proved() = 0;
+    // Answers were taken: there may be room.
+    virtual void progressed(Connection& connection) = 0;
+    // `pending.outcome` is set.
+    virtual void answered(Pending& pending) noexcept = 0;
+    // The query was not executed, or only read: `entry` of `from` again.
+    virtual void repeat(Entries& from, Entries::iterator entry) noexcept = 0;
+    // Takes the queries out of `inflight`.
+    virtual void lost(Connection& connection, Entries& inflight,
+                      std::string_view reason) noexcept = 0;
+    // The tables are no longer what some connection believes.
+    virtual void forget(std::size_t layout) noexcept = 0;
+    // Null: the layout's statements are ready.
+    virtual void layout_checked(std::size_t layout, const Outcome* error) = 0;
+
+  protected:
+    ~ConnectionOwner() = default;
+};
+
+class Connection final : private IoHandler {
+  public:
+    enum class Life { connecting, preparing, open, lost };
+    enum class Readiness { ready, wait, refused };
+
+    Connection(Reactor& reactor, ConnectionOwner& owner, ConnInfo& conninfo);
+    ~Connection() = default;
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    void start();
+
+    [[nodiscard]] Life life() const { return life_; }
+    // Queries sent and not answered.
+    [[nodiscard]] std::size_t inflight() const { return queries_; }
+    [[nodiscard]] bool idle() const { return inflight_.empty(); }
+    [[nodiscard]] bool has_write() const { return has_write_; }
+    // Of a lost one: it had been open.
+    [[nodiscard]] bool was_open() const { return was_open_; }
+    // It has answered a query: the server is not only there, it works.
+    [[nodiscard]] bool proved() const { return proved_; }
+    [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
+
+    // Whether queries of a layout can be sent; looks at the layout again
+    // where that is due. It may lose the connection.
+    Readiness readiness(std::size_t layout);
+    // Why, where readiness() said refused.
+    [[nodiscard]] const Outcome& refusal(std::size_t layout) const;
+    // Its next query waits for a fresh look at the catalog.
+    void forget(std::size_t layout) noexcept;
+
+    // Sends the batch under one sync and takes its entries. Where the
+    // connection is lost on the way, what was not taken stays in the batch.
+    void send(Entries& batch);
+
+    void lose(std::string_view reason) noexcept;
+
+  private:
+    enum class Look { unread, reading, checking, ready, broken };
+    // What is known of a layout on this server.
+    struct Known {
+        Look look = Look::unread;
+        bool refreshing = false;  // ready, and the catalog is read again
+        Catalog catalog;
+        std::uint64_t generation = 0;
+        std::array<std::string, statement_count> sql;
+        std::array<bool, statement_count> prepared{};
+        Outcome error;  // broken: why
+        Milliseconds looked_at{0};
+        Milliseconds no_repair_before{0};
+    };
+
+    // In the sync whose answers are being taken.
+    struct FailedPrepare {
+        std::size_t layout;
+        Statement statement;
+        Outcome outcome;
+    };
+
+    void on_io() override;
+    void on_close_request() override;
+
+    // connection.cpp: its life and the pump
+    void connected(ConnPtr conn, const std::string& error);
+    void pump();
+    void take(const PGresult* result);
+    void take_query(const PGresult* result);
+    void take_prepare(const Entry& entry, const PGresult* result);
+    bool flush();
+    void settle();
+
+    // sending.cpp: what goes out
+    bool send_one(Pending& pending);
+    bool prepare(std::size_t layout, Statement statement, Entry::Kind kind);
+    bool sync();
+    std::string_view unsendable(const Pending& pending);
+    const std::string& sql_of(std::size_t layout, Statement statement);
+    std::string name_of(std::size_t layout, Statement statement);
+    void lose_to_libpq() noexcept;
+
+    // known.cpp: the layouts
+    Known& known(std::size_t layout);
+    bool stale(Pending& pending);
+    void look(std::size_t layout);
+    bool send_catalog_query(std::size_t layout);
+    void take_catalog(std::size_t layout, const PGresult* result);
+    void take_check(std::size_t layout, const PGresult* result);
+    void looked(std::size_t layout, const Outcome* error);
+
+    Reactor& reactor_;
+    ConnectionOwner& owner_;
+    Life life_ = Life::connecting;
+    Connecting connecting_;
+    ConnPtr conn_;
+    std::unique_ptr<Watch> watch_;  // goes before conn_ closes its socket
+    bool wants_write_ = false;
+    bool marked_idle_ = false;
+    // Runs while the connection itself waits for the server.
+    std::unique_ptr<Timer> patience_;
+    std::size_t looking_ = 0;
+
+    Entries inflight_;
+    std::size_t queries_ = 0;
+    bool has_write_ = false;
+    bool was_open_ = false;
+    bool proved_ = false;
+    std::uint64_t syncs_ = 0;
+    std::string name_prefix_;
+    std::uint64_t generations_ = 0;
+    std::vector<Known> known_;
+    std::optional<FailedPrepare> failed_prepare_;
+    // Of the parameters of a query that is being sent.
+    std::vector<const char*> values_;
+    std::vector<int> lengths_;
+    std::vector<int> formats_;
+};
+
+// Rows, or what an error says.
+[[nodiscard]] Outcome outcome_of(const PGresult* result);
+
+}  // namespace sigra::postgres

@@ -1,0 +1,173 @@
+#include <algorithm>
+#include <utility>
+
+#include "postgres/pool_impl.hpp"
+
+namespace sigra::postgres {
+
+using Life = Connection::Life;
+using Readiness = Connection::Readiness;
+
+void Pool::Impl::dispatch() {
+    reap();
+    crowded_ = false;
+    send_writes();
+    send_reads();
+    open_more();
+}
+
+void Pool::Impl::reap() {
+    reserved_ = nullptr;
+    std::erase_if(connections_, [this](const auto& connection) {
+        if (connection->life() != Life::lost) {
+            return false;
+        }
+        past_syncs_ += connection->syncs();
+        return true;
+    });
+}
+
+// Nothing is put behind a write, for a row lock may hold it up; and where
+// there are several connections, writes leave one to the reads.
+void Pool::Impl::send_writes() {
+    const auto can_read = std::count_if(
+        connections_.begin(), connections_.end(), [](const auto& connection) {
+            return connection->life() == Life::open && !connection->has_write();
+        });
+    if (can_read <= 1 && std::exchange(write_was_last_, false) &&
+        !reads_.empty()) {
+        return;
+    }
+    for (auto it = writes_.begin(); it != writes_.end();) {
+        const auto entry = it++;
+        Connection* connection = writer();
+        if (!connection) {
+            return;
+        }
+        if (readiness(*connection, entry) == Readiness::ready) {
+            shared_.splice(shared_.end(), writes_, entry);
+            send(*connection, shared_);
+            writes_.splice(writes_.begin(), shared_);
+            write_was_last_ = true;
+        }
+    }
+}
+
+// An idle connection for a write; where there is none, one is set aside.
+Connection* Pool::Impl::writer() {
+    const auto writing = std::count_if(
+        connections_.begin(), connections_.end(),
+        [](const auto& connection) { return connection->has_write(); });
+    if (writing >= std::max(1, static_cast<int>(options_.connections) - 1)) {
+        return nullptr;
+    }
+    Connection* least = reader();
+    if (least && !least->idle()) {
+        reserved_ = least;
+        return nullptr;
+    }
+    return least;
+}
+
+// Where a batch waits the least.
+Connection* Pool::Impl::reader() {
+    Connection* least = nullptr;
+    for (const auto& connection : connections_) {
+        if (connection->life() == Life::open && !connection->has_write() &&
+            connection.get() != reserved_ &&
+            (!least || connection->inflight() < least->inflight())) {
+            least = connection.get();
+        }
+    }
+    return least;
+}
+
+void Pool::Impl::send_reads() {
+    Connection* connection = reads_.empty() ? nullptr : reader();
+    if (!connection) {
+        return;
+    }
+    crowded_ = connection->inflight() > 0;
+    for (auto it = reads_.begin(); it != reads_.end();) {
+        const auto entry = it++;
+        if (readiness(*connection, entry) == Readiness::ready) {
+            Entries& batch = entry->pending->alone ? alone_ : shared_;
+            batch.splice(batch.end(), reads_, entry);
+        }
+    }
+    send(*connection, shared_);
+    Entries one;
+    while (!alone_.empty() && connection->life() == Life::open) {
+        one.splice(one.end(), alone_, alone_.begin());
+        send(*connection, one);
+        reads_.splice(reads_.begin(), one);
+    }
+    reads_.splice(reads_.begin(), alone_);
+    reads_.splice(reads_.begin(), shared_);
+}
+
+// Answers the entry where its layout is out of order.
+Readiness Pool::Impl::readiness(Connection& connection,
+                                Entries::iterator entry) {
+    if (connection.life() != Life::open) {
+        return Readiness::wait;
+    }
+    Readiness readiness = Readiness::wait;
+    try {
+        readiness = connection.readiness(entry->layout);
+        if (readiness == Readiness::refused) {
+            Pending& pending = *entry->pending;
+            pending.outcome = connection.refusal(entry->layout);
+            waiting(pending).erase(entry);
+            answered(pending);
+        }
+    } catch (...) {
+        connection.lose("out of memory");
+        readiness = Readiness::wait;
+    }
+    return readiness;
+}
+
+void Pool::Impl::send(Connection& connection, Entries& batch) {
+    if (batch.empty()) {
+        return;
+    }
+    try {
+        connection.send(batch);
+    } catch (...) {
+        connection.lose("out of memory");
+    }
+}
+
+// One attempt at a time, and none while the last failed just now.
+void Pool::Impl::open_more() {
+    const bool wanted = crowded_ || !reads_.empty() || !writes_.empty();
+    bool any_open = false;
+    for (const auto& connection : connections_) {
+        if (connection->life() == Life::open) {
+            any_open = true;
+        } else if (connection->life() != Life::lost) {
+            return;
+        }
+    }
+    const bool retrying = backoff_.failing() && !any_open;
+    if (connections_.size() >= options_.connections || (!wanted && !retrying)) {
+        return;
+    }
+    const Milliseconds now = reactor_.now();
+    const Milliseconds due = backoff_.due(wanted);
+    if (now < due) {
+        retry_->start(due - now);
+        return;
+    }
+    open();
+}
+
+void Pool::Impl::open() {
+    connections_.push_back(
+        std::make_unique<Connection>(reactor_, *this, conninfo_));
+    backoff_.tried(reactor_.now());
+    connections_.back()->start();
+}
+
+}  // namespace sigra::postgres

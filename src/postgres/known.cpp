@@ -1,0 +1,159 @@
+// What a connection knows of the layouts, and how it learns it again after a
+// migration.
+#include <utility>
+
+#include "postgres/connection.hpp"
+
+namespace sigra::postgres {
+namespace {
+
+constexpr Milliseconds broken_pause{1000};
+// A migration that only adds a column fails no statement.
+constexpr Milliseconds refresh_interval{60000};
+constexpr unsigned max_sends = 3;
+
+// Statements that were right once and are no longer: the plan's result type
+// has changed, the statement is gone, or a name in it means nothing now.
+bool means_stale(std::string_view sqlstate) {
+    return sqlstate == "0A000" || sqlstate == "26000" || sqlstate == "3F000" ||
+           (sqlstate.starts_with("42") && sqlstate != "42501");
+}
+
+}  // namespace
+
+Connection::Known& Connection::known(std::size_t layout) {
+    if (layout >= known_.size()) {
+        known_.resize(layout + 1);
+    }
+    return known_[layout];
+}
+
+Connection::Readiness Connection::readiness(std::size_t layout) {
+    Known& at = known(layout);
+    const Milliseconds age = reactor_.now() - at.looked_at;
+    switch (at.look) {
+        case Look::unread:
+            look(layout);
+            return Readiness::wait;
+        case Look::reading:
+        case Look::checking:
+            return Readiness::wait;
+        case Look::ready:
+            if (!at.refreshing && age >= refresh_interval) {
+                look(layout);
+            }
+            return life_ == Life::open ? Readiness::ready : Readiness::wait;
+        case Look::broken:
+            if (age < broken_pause) {
+                return Readiness::refused;
+            }
+            look(layout);
+            return Readiness::wait;
+    }
+    return Readiness::wait;
+}
+
+const Outcome& Connection::refusal(std::size_t layout) const {
+    return known_[layout].error;
+}
+
+void Connection::forget(std::size_t layout) noexcept {
+    if (layout < known_.size() && known_[layout].look == Look::ready) {
+        known_[layout].look = Look::unread;
+    }
+}
+
+// Whether a query that failed is repeated with statements prepared afresh.
+bool Connection::stale(Pending& pending) {
+    if (pending.outcome.status != Status::refused ||
+        !means_stale(pending.outcome.sqlstate) || pending.sends >= max_sends) {
+        return false;
+    }
+    Known& at = known(pending.query.layout);
+    const Milliseconds now = reactor_.now();
+    if (pending.repaired) {
+        at.no_repair_before = now + broken_pause;
+        return false;
+    }
+    if (at.look == Look::ready && at.generation == pending.generation) {
+        if (now < at.no_repair_before) {
+            return false;
+        }
+        owner_.forget(pending.query.layout);
+    }
+    pending.repaired = true;
+    return true;
+}
+
+void Connection::look(std::size_t layout) {
+    Known& at = known(layout);
+    if (at.look == Look::ready) {
+        at.refreshing = true;
+    } else {
+        at.look = Look::reading;
+    }
+    at.looked_at = reactor_.now();
+    looking_++;
+    patience_->start(owner_.options().timeout);
+    if (!send_catalog_query(layout) || !sync()) {
+        lose_to_libpq();
+        return;
+    }
+    (void)flush();
+}
+
+bool Connection::send_catalog_query(std::size_t layout) {
+    const Layout& configured = owner_.layouts()[layout];
+    const std::string users = quoted_name(configured.users);
+    const std::string tokens = quoted_name(configured.tokens);
+    const char* values[] = {users.c_str(), tokens.c_str()};
+    inflight_.push_back({.kind = Entry::Kind::catalog, .layout = layout});
+    return PQsendQueryParams(conn_.get(), std::string(catalog_sql()).c_str(), 2,
+                             nullptr, values, nullptr, nullptr, 0) == 1;
+}
+
+void Connection::take_catalog(std::size_t layout, const PGresult* result) {
+    Known& at = known(layout);
+    Outcome outcome = outcome_of(result);
+    std::optional<Catalog> catalog;
+    if (outcome.status == Status::ok) {
+        outcome.status = Status::refused;
+        catalog = read_catalog(owner_.layouts()[layout], outcome.rows,
+                               outcome.message);
+        outcome.rows.clear();
+    }
+    const bool refreshing = std::exchange(at.refreshing, false);
+    if (!catalog) {
+        looked(layout, &outcome);
+        return;
+    }
+    if (refreshing && at.look == Look::ready && *catalog == at.catalog) {
+        looked(layout, nullptr);
+        return;
+    }
+    at.catalog = *catalog;
+    at.generation = ++generations_;
+    at.sql = {};
+    at.prepared = {};
+    at.look = Look::checking;
+    if (!prepare(layout, Statement::lookup, Entry::Kind::check) || !sync()) {
+        lose_to_libpq();
+    }
+}
+
+void Connection::take_check(std::size_t layout, const PGresult* result) {
+    const Outcome outcome = outcome_of(result);
+    looked(layout, outcome.status == Status::ok ? nullptr : &outcome);
+}
+
+void Connection::looked(std::size_t layout, const Outcome* error) {
+    Known& at = known(layout);
+    at.look = error ? Look::broken : Look::ready;
+    at.error = error ? *error : Outcome();
+    if (--looking_ == 0) {
+        patience_->stop();
+    }
+    owner_.layout_checked(layout, error);
+}
+
+}  // namespace sigra::postgres

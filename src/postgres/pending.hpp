@@ -1,0 +1,41 @@
+// A query between submit() and its answer.
+#pragma once
+
+#include <cstdint>
+#include <list>
+
+#include "postgres/pool.hpp"
+
+namespace sigra::postgres {
+
+class Connection;
+struct Entry;
+
+// Lives in one list of the pool from submit() until done() has run; lists
+// give up their nodes by splice, so that nothing is allocated on the way.
+struct Pending {
+    Query query;
+    Milliseconds deadline{0};
+    bool write = false;
+    unsigned sends = 0;
+    bool alone = false;            // gets a sync of its own: a mate has failed
+    bool repaired = false;         // was repeated once with fresh statements
+    std::uint64_t generation = 0;  // of the statements it was sent with
+    Connection* connection = nullptr;  // on which it is in flight
+    Outcome outcome;
+    std::list<Pending>::iterator self;
+    std::list<Entry>::iterator entry;
+};
+
+// What a connection expects an answer to, in order; while it waits for a
+// connection, a query's entry stands in a list of the pool.
+struct Entry {
+    enum class Kind { query, prepare, check, catalog, setting, sync };
+    Kind kind;
+    std::size_t layout = 0;
+    Statement statement = Statement::lookup;
+    Pending* pending = nullptr;  // kind query
+};
+using Entries = std::list<Entry>;
+
+}  // namespace sigra::postgres

@@ -1,0 +1,274 @@
+#include "postgres/pool.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "postgres/pool_impl.hpp"
+
+namespace sigra::postgres {
+namespace {
+
+constexpr unsigned max_sends = 3;
+constexpr Milliseconds complaint_interval{60000};
+
+}  // namespace
+
+Pool::Pool(Reactor& reactor, PoolOptions options)
+    : impl_(std::make_unique<Impl>(reactor, std::move(options))) {}
+
+Pool::~Pool() = default;
+
+std::size_t Pool::add_layout(const Layout& layout) {
+    return impl_->add_layout(layout);
+}
+
+void Pool::submit(Query query) {
+    impl_->submit(std::move(query));
+}
+
+Pool::Counters Pool::counters() const {
+    return impl_->counters();
+}
+
+Pool::Impl::Impl(Reactor& reactor, PoolOptions options)
+    : reactor_(reactor),
+      options_(std::move(options)),
+      conninfo_(options_.conninfo, options_.timeout),
+      backoff_(options_.max_reconnect_delay),
+      dispatch_(reactor.posted([this] { dispatch(); })),
+      deliver_(reactor.posted([this] { deliver(); })),
+      deadline_(reactor.timer([this] { expire(); }, true)),
+      retry_(reactor.timer([this] { dispatch(); }, false)) {}
+
+Pool::Impl::~Impl() {
+    *alive_ = false;
+    connections_.clear();
+}
+
+std::size_t Pool::Impl::add_layout(const Layout& layout) {
+    const auto found = std::find(layouts_.begin(), layouts_.end(), layout);
+    if (found != layouts_.end()) {
+        return static_cast<std::size_t>(found - layouts_.begin());
+    }
+    layouts_.push_back(layout);
+    layout_errors_.emplace_back();
+    return layouts_.size() - 1;
+}
+
+void Pool::Impl::submit(Query query) {
+    const bool full = live_.size() >= options_.queue;
+    live_.emplace_back();
+    Pending& pending = live_.back();
+    try {
+        pending.query = std::move(query);
+        pending.write = is_write(pending.query.statement);
+        pending.deadline = reactor_.now() + options_.timeout;
+        pending.self = std::prev(live_.end());
+        if (full || pending.query.layout >= layouts_.size()) {
+            answer(pending, full ? Status::overloaded : Status::refused,
+                   full ? "the queue is full" : "no such layout");
+            return;
+        }
+        Entries& queue = waiting(pending);
+        queue.push_back({.kind = Entry::Kind::query,
+                         .layout = pending.query.layout,
+                         .statement = pending.query.statement,
+                         .pending = &pending});
+        pending.entry = std::prev(queue.end());
+    } catch (...) {
+        live_.pop_back();
+        throw;
+    }
+    if (!deadline_->running()) {
+        deadline_->start(live_.front().deadline - reactor_.now());
+    }
+    dispatch_->schedule();
+}
+
+Pool::Counters Pool::Impl::counters() const {
+    Counters counters;
+    counters.waiting = static_cast<unsigned>(reads_.size() + writes_.size());
+    counters.syncs = past_syncs_;
+    counters.connects = connects_;
+    for (const auto& connection : connections_) {
+        counters.open += connection->life() == Connection::Life::open ? 1 : 0;
+        counters.inflight += static_cast<unsigned>(connection->inflight());
+        counters.syncs += connection->syncs();
+    }
+    return counters;
+}
+
+Entries& Pool::Impl::waiting(const Pending& pending) {
+    return pending.write ? writes_ : reads_;
+}
+
+void Pool::Impl::opened(Connection&) {
+    connects_++;
+    trouble_.clear();
+    if (std::exchange(restored_to_log_, false)) {
+        reactor_.log(LogLevel::notice, "connection to PostgreSQL restored");
+    }
+}
+
+void Pool::Impl::proved() {
+    backoff_.worked();
+    complaint_.clear();
+}
+
+void Pool::Impl::progressed(Connection&) {
+    if (!reads_.empty() || !writes_.empty()) {
+        dispatch_->schedule();
+    }
+}
+
+void Pool::Impl::answered(Pending& pending) noexcept {
+    answered_.splice(answered_.end(), live_, pending.self);
+    deliver_->schedule();
+    if (live_.empty()) {
+        deadline_->stop();
+    }
+}
+
+void Pool::Impl::answer(Pending& pending, Status status,
+                        std::string_view message) noexcept {
+    pending.outcome.status = status;
+    pending.outcome.rows.clear();
+    try {
+        pending.outcome.message = message;
+    } catch (...) {
+        pending.outcome.message.clear();
+    }
+    answered(pending);
+}
+
+void Pool::Impl::repeat(Entries& from, Entries::iterator entry) noexcept {
+    Pending& pending = *entry->pending;
+    if (pending.sends >= max_sends) {
+        from.erase(entry);
+        answer(pending, Status::unavailable, "given up after three attempts");
+        return;
+    }
+    pending.outcome = Outcome();
+    Entries& queue = waiting(pending);
+    queue.splice(queue.end(), from, entry);
+    dispatch_->schedule();
+}
+
+void Pool::Impl::lost(Connection& connection, Entries& inflight,
+                      std::string_view reason) noexcept {
+    const Milliseconds now = reactor_.now();
+    const bool quiet = connection.was_open() && inflight.empty();
+    for (auto it = inflight.begin(); it != inflight.end();) {
+        const auto entry = it++;
+        Pending* pending = entry->pending;
+        if (!pending) {
+            continue;
+        }
+        pending->connection = nullptr;
+        if (pending->deadline > now && !pending->write) {
+            repeat(inflight, entry);
+            continue;
+        }
+        inflight.erase(entry);
+        answer(*pending,
+               pending->deadline > now ? Status::unavailable : Status::timeout,
+               reason);
+    }
+    try {
+        count_failure(connection, reason, quiet);
+    } catch (...) {
+    }
+    dispatch_->schedule();
+}
+
+void Pool::Impl::forget(std::size_t layout) noexcept {
+    for (const auto& connection : connections_) {
+        connection->forget(layout);
+    }
+}
+
+void Pool::Impl::layout_checked(std::size_t layout, const Outcome* error) {
+    std::string& logged = layout_errors_[layout];
+    const Layout& configured = layouts_[layout];
+    const std::string tables =
+        "tables " + configured.users + " and " + configured.tokens;
+    if (!error) {
+        if (!logged.empty()) {
+            logged.clear();
+            reactor_.log(LogLevel::notice, tables + ": in order again");
+        }
+        return;
+    }
+    const std::string text =
+        error->sqlstate + (error->sqlstate.empty() ? "" : " ") + error->message;
+    if (text != logged) {
+        logged = text;
+        reactor_.log(LogLevel::error, tables + ": " + text);
+    }
+}
+
+void Pool::Impl::expire() {
+    const Milliseconds now = reactor_.now();
+    while (!live_.empty() && live_.front().deadline <= now) {
+        Pending& pending = live_.front();
+        if (pending.connection) {
+            pending.connection->lose("no answer in time");
+            continue;
+        }
+        waiting(pending).erase(pending.entry);
+        answer(pending, Status::timeout,
+               trouble_.empty() ? "no connection in time" : trouble_);
+    }
+    if (!live_.empty()) {
+        deadline_->start(live_.front().deadline - now);
+    }
+}
+
+void Pool::Impl::deliver() {
+    const std::shared_ptr<bool> alive = alive_;
+    std::list<Pending> batch;
+    batch.splice(batch.end(), answered_);
+    for (Pending& pending : batch) {
+        try {
+            pending.query.done(std::move(pending.outcome));
+        } catch (...) {
+            if (*alive) {
+                reactor_.log(LogLevel::error, "an answer was not taken");
+            }
+        }
+        if (!*alive) {
+            return;
+        }
+    }
+}
+
+// A connection that has worked and is lost may be opened again at once.
+void Pool::Impl::count_failure(const Connection& connection,
+                               std::string_view reason, bool quiet) {
+    if (!connection.proved()) {
+        backoff_.failed(reactor_.now(), reactor_.random());
+    }
+    trouble_ = reason;
+    if (quiet) {
+        reactor_.log(LogLevel::debug,
+                     "idle connection closed: " + std::string(reason));
+        return;
+    }
+    complain((connection.was_open() ? "connection to PostgreSQL lost: "
+                                    : "cannot connect to PostgreSQL: ") +
+             std::string(reason));
+}
+
+void Pool::Impl::complain(const std::string& message) {
+    const Milliseconds now = reactor_.now();
+    if (message == complaint_ && now - complained_at_ < complaint_interval) {
+        return;
+    }
+    complaint_ = message;
+    complained_at_ = now;
+    restored_to_log_ = true;
+    reactor_.log(LogLevel::error, message);
+}
+
+}  // namespace sigra::postgres

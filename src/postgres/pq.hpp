@@ -1,0 +1,38 @@
+// libpq's objects as values, and what may be said of its errors.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <memory>
+#include <string>
+
+namespace sigra::postgres {
+
+struct Finish {
+    void operator()(PGconn* conn) const noexcept { PQfinish(conn); }
+};
+struct Clear {
+    void operator()(PGresult* result) const noexcept { PQclear(result); }
+};
+using ConnPtr = std::unique_ptr<PGconn, Finish>;
+using ResultPtr = std::unique_ptr<PGresult, Clear>;
+
+inline std::string error_field(const PGresult* result, int field) {
+    const char* value = PQresultErrorField(result, field);
+    return value ? value : "";
+}
+
+// One line: libpq ends messages with a line feed, and has one for each host.
+inline std::string one_line(const char* message) {
+    std::string line;
+    for (; *message; message++) {
+        if (*message != '\n') {
+            line += *message;
+        } else if (message[1]) {
+            line += "; ";
+        }
+    }
+    return line;
+}
+
+}  // namespace sigra::postgres

@@ -1,0 +1,115 @@
+#include <algorithm>
+#include <utility>
+
+#include "postgres/connection.hpp"
+
+namespace sigra::postgres {
+
+void Connection::send(Entries& batch) {
+    bool sent = false;
+    while (!batch.empty() && life_ == Life::open) {
+        Pending& pending = *batch.front().pending;
+        if (const auto why = unsendable(pending); !why.empty()) {
+            pending.outcome = {Status::refused, "", std::string(why), {}};
+            batch.pop_front();
+            owner_.answered(pending);
+            continue;
+        }
+        const Statement statement = pending.query.statement;
+        const std::size_t layout = pending.query.layout;
+        if (owner_.options().prepare &&
+            !known(layout).prepared[static_cast<std::size_t>(statement)] &&
+            !prepare(layout, statement, Entry::Kind::prepare)) {
+            lose_to_libpq();
+            return;
+        }
+        inflight_.splice(inflight_.end(), batch, batch.begin());
+        pending.connection = this;
+        pending.sends++;
+        pending.generation = known(layout).generation;
+        queries_++;
+        has_write_ = has_write_ || pending.write;
+        if (!send_one(pending)) {
+            lose_to_libpq();
+            return;
+        }
+        sent = true;
+    }
+    if (sent && !sync()) {
+        lose_to_libpq();
+        return;
+    }
+    settle();
+}
+
+bool Connection::send_one(Pending& pending) {
+    const std::size_t layout = pending.query.layout;
+    const Statement statement = pending.query.statement;
+    values_.clear();
+    lengths_.clear();
+    formats_.clear();
+    for (const Parameter& parameter : pending.query.parameters) {
+        values_.push_back(parameter.bytes ? parameter.bytes->c_str() : nullptr);
+        lengths_.push_back(
+            parameter.bytes ? static_cast<int>(parameter.bytes->size()) : 0);
+        formats_.push_back(parameter.binary ? 1 : 0);
+    }
+    const int count = static_cast<int>(values_.size());
+    if (!owner_.options().prepare) {
+        return PQsendQueryParams(conn_.get(), sql_of(layout, statement).c_str(),
+                                 count, nullptr, values_.data(),
+                                 lengths_.data(), formats_.data(), 0) == 1;
+    }
+    return PQsendQueryPrepared(conn_.get(), name_of(layout, statement).c_str(),
+                               count, values_.data(), lengths_.data(),
+                               formats_.data(), 0) == 1;
+}
+
+// Why a query cannot be sent at all; mostly empty.
+std::string_view Connection::unsendable(const Pending& pending) {
+    if (sql_of(pending.query.layout, pending.query.statement).empty()) {
+        return "the layout has no such statement";
+    }
+    for (const Parameter& parameter : pending.query.parameters) {
+        // libpq would take what stands before it.
+        if (!parameter.binary && parameter.bytes &&
+            parameter.bytes->find('\0') != std::string::npos) {
+            return "a NUL byte in a text parameter";
+        }
+    }
+    return "";
+}
+
+bool Connection::prepare(std::size_t layout, Statement statement,
+                         Entry::Kind kind) {
+    const bool named = owner_.options().prepare;
+    const std::string name = named ? name_of(layout, statement) : "";
+    const std::string& text = sql_of(layout, statement);
+    inflight_.push_back(
+        {.kind = kind, .layout = layout, .statement = statement});
+    known(layout).prepared[static_cast<std::size_t>(statement)] = named;
+    return PQsendPrepare(conn_.get(), name.c_str(), text.c_str(), 0, nullptr) ==
+           1;
+}
+
+bool Connection::sync() {
+    inflight_.push_back({.kind = Entry::Kind::sync});
+    syncs_++;
+    return PQpipelineSync(conn_.get()) == 1;
+}
+
+const std::string& Connection::sql_of(std::size_t layout, Statement statement) {
+    Known& at = known(layout);
+    std::string& text = at.sql[static_cast<std::size_t>(statement)];
+    if (text.empty()) {
+        text = sql(statement, owner_.layouts()[layout], at.catalog);
+    }
+    return text;
+}
+
+std::string Connection::name_of(std::size_t layout, Statement statement) {
+    return name_prefix_ + "_" + std::to_string(known(layout).generation) + "_" +
+           std::string(name(statement));
+}
+
+}  // namespace sigra::postgres

@@ -1,0 +1,81 @@
+// The event loop of the unit tests: poll(2), and a thread for each name that
+// is resolved.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "postgres/reactor.hpp"
+
+namespace sigra::test {
+
+using postgres::LogLevel;
+using postgres::Milliseconds;
+
+class PollReactor final : public postgres::Reactor {
+  public:
+    PollReactor();
+    ~PollReactor() override;  // waits for the threads
+    PollReactor(const PollReactor&) = delete;
+    PollReactor& operator=(const PollReactor&) = delete;
+
+    std::unique_ptr<postgres::Watch> watch(
+        int descriptor, postgres::IoHandler& handler) override;
+    std::unique_ptr<postgres::Timer> timer(std::function<void()> fire,
+                                           bool keeps_alive) override;
+    std::unique_ptr<postgres::Posted> posted(
+        std::function<void()> run) override;
+    std::unique_ptr<postgres::Resolution> resolve(const std::string& host,
+                                                  Resolved done) override;
+    Milliseconds now() const override;
+    double random() override;
+    void log(LogLevel level, std::string_view message) override;
+
+    // Turns the loop until the condition holds; false: `bound` went by.
+    bool run_until(const std::function<bool()>& condition,
+                   Milliseconds bound = Milliseconds(30000));
+    // What nginx does when a worker shuts down.
+    void close_idle();
+
+    [[nodiscard]] bool logged(std::string_view text) const;
+    [[nodiscard]] std::size_t count_logged(LogLevel level,
+                                           std::string_view text) const;
+    // A timer runs that keeps a worker alive.
+    [[nodiscard]] bool kept_alive() const;
+    [[nodiscard]] std::size_t watched() const;
+
+    std::vector<std::pair<LogLevel, std::string>> lines;
+
+  private:
+    struct WatchState;
+    struct TimerState;
+    struct PostedState;
+    struct ResolveState;
+    class PollWatch;
+    class PollTimer;
+    class PollPosted;
+    class PollResolution;
+
+    void turn(Milliseconds longest);
+    void run_posted();
+    void fire_timers();
+    void finish_resolutions();
+    [[nodiscard]] int wait_for(Milliseconds longest) const;
+
+    // An object that was destroyed leaves its state with `live` false.
+    std::list<std::shared_ptr<WatchState>> watches_;
+    std::list<std::shared_ptr<TimerState>> timers_;
+    std::list<std::shared_ptr<PostedState>> posted_;  // scheduled
+    std::list<std::thread> threads_;
+    std::mutex mutex_;
+    std::list<std::shared_ptr<ResolveState>> resolved_;  // under mutex_
+    int wake_[2];                                        // threads write here
+};
+
+}  // namespace sigra::test
