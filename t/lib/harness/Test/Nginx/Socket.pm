@@ -42,7 +42,7 @@ sub run_tests() {
     # A file that counts its assertions does not know of this one.
     return if !@problems && $builder->has_plan ne 'no_plan';
     my $count = @problems;
-    splice @problems, 20, @problems, '…' if @problems > 20;
+    splice @problems, 60, @problems, '…' if @problems > 60;
     Test::More::ok(!$count, 'no alert in any log, no report of a sanitizer, no crash')
         or Test::More::diag(join "\n", @problems);
 }
@@ -79,7 +79,7 @@ sub show_log {
     my ($name) = @_;
     my @lines = grep { !/\[debug\]/ } split /\n/, error_log();
     splice @lines, 0, @lines - 20 if @lines > 20;
-    Test::More::diag(join "\n", "$name - error.log (without debug lines):", @lines) if @lines;
+    Test::More::diag(join "\n", "$name - $Test::Nginx::Util::ErrLogFile, without debug lines:", @lines) if @lines;
 }
 
 # skip_nginx «2: < 1.25.0», skip_nginx2 «2: < 1.2.3 and >= 1.2.0», skip_eval «2: code».
@@ -140,7 +140,7 @@ sub prepare {
         SKIP: { Test::More::skip("$name - no directive $1", 1) }
     } else {
         Test::More::fail("$name - nginx starts");
-        Test::More::diag($said);
+        Test::More::diag("$Test::Nginx::Util::ServRoot: $said");
     }
     return 0;
 }
@@ -262,8 +262,9 @@ sub check_response {
         Test::More::like(header($response, $_) // '', qr/^$expected->{$_}$/, "$name - header $_ like")
             for sort keys %$expected;
     }
-    check_body($block, filtered_body($block, $response->{body}, $index), $name, $value);
-    $_->($block, $response->{body}, $index, $repeat, 0) for @body_checks;
+    my $body = filtered_body($block, $response->{body}, $index);
+    check_body($block, $body, $name, $value);
+    $_->($block, $body, $index, $repeat, 0) for @body_checks;
 }
 
 sub check_body {

@@ -6,10 +6,10 @@ use v5.14;
 use strict;
 use warnings;
 
-use Cwd qw(cwd);
 use Exporter qw(import);
 use File::Path qw(make_path remove_tree);
 use File::Spec;
+use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use POSIX qw(WNOHANG);
 use Test::More ();
@@ -32,7 +32,7 @@ my $randomize = $ENV{TEST_NGINX_RANDOMIZE};
 our $NginxBinary         = $ENV{TEST_NGINX_BINARY} || 'nginx';
 our $ServerPort          = $randomize ? free_port() : $ENV{TEST_NGINX_SERVER_PORT} || $ENV{TEST_NGINX_PORT} || 1984;
 our $ServerPortForClient = $randomize ? $ServerPort : $ENV{TEST_NGINX_CLIENT_PORT} || $ENV{TEST_NGINX_PORT} || 1984;
-our $ServRoot            = $randomize ? cwd() . "/t/servroot_$ServerPort"
+our $ServRoot            = $randomize ? tempdir('servroot-XXXXXX', TMPDIR => 1)
                                       : File::Spec->rel2abs($ENV{TEST_NGINX_SERVROOT} || 't/servroot');
 our $HtmlDir             = "$ServRoot/html";
 our $LogDir              = "$ServRoot/logs";
@@ -126,6 +126,7 @@ sub nginx_version {
 }
 
 sub make_server_root {
+    chmod 0755, $ServRoot if $randomize;
     remove_tree($ServRoot, { keep_root => 1 });
     make_path("$ServRoot/conf", $LogDir, $HtmlDir);
 }
@@ -288,9 +289,13 @@ sub collect_problems {
     undef $nginx_status;
     push @Problems, sprintf 'nginx ended with %s', $status & 127 ? 'signal ' . ($status & 127) : 'code ' . ($status >> 8)
         if $status & 127 || ($status && !$refused);
+    my $sanitizer = qr/(?:Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:|Assertion .*failed/;
+    my $rest = 0;    # of a report, which is worth nothing without its first frames
     for my $line (split /\n/, slurp($ErrLogFile) . slurp("$LogDir/stderr.log")) {
+        my $report = $line =~ $sanitizer;
+        $rest = 12 if $report && !$rest;
         push @Problems, $line
-            if $line =~ /(?:Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:|Assertion .*failed/
+            if $report || ($rest && $rest-- && $line !~ /\[debug\]/)
             || ($line =~ /\[(?:alert|crit|emerg)\]/ && !$refused && !grep { matches($line, $_) } @expected_lines);
     }
     if (my $keep = $ENV{TEST_NGINX_ERROR_LOG}) {
