@@ -28,10 +28,11 @@ namespace sigra::phoenix {
 
 struct CookieAttributes {
     std::string_view path = "/";
-    std::string_view domain;     // empty: host-only
-    std::string_view same_site;  // empty: not written
+    std::string_view domain = "";     // empty: host-only
+    std::string_view same_site = "";  // empty: not written
     bool secure = false;
-    std::optional<std::int64_t> max_age;  // seconds; none: a session cookie
+    // Seconds; none: a session cookie.
+    std::optional<std::int64_t> max_age = std::nullopt;
 };
 
 // The value of a Set-Cookie header, in Plug's order and spelling; HttpOnly

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -16,6 +15,17 @@ extern "C" {
 }
 
 namespace sigra::unit {
+
+// Where a check was called: std::source_location, which clang 14 has not.
+struct Place {
+    const char* file;
+    int line;
+
+    static Place here(const char* file = __builtin_FILE(),
+                      int line = __builtin_LINE()) {
+        return {file, line};
+    }
+};
 
 // Bytes that no terminal likes as \xNN.
 inline std::string shown(std::string_view bytes) {
@@ -34,28 +44,29 @@ inline std::string shown(std::string_view bytes) {
     return out;
 }
 
-inline void fail_here(std::string_view what, const std::source_location& at) {
-    print_error("%s\n", std::string(what).c_str());
-    _fail(at.file_name(), static_cast<int>(at.line()));
+inline void fail_at(Place place, const std::string& what) {
+    print_error("%s\n", what.c_str());
+    _fail(place.file, place.line);
 }
 
 // `row` names the row of a table that a check failed for.
 inline void check(bool holds, std::string_view row = "",
-                  std::source_location at = std::source_location::current()) {
+                  Place place = Place::here()) {
     if (!holds)
-        fail_here("does not hold: " + shown(row), at);
+        fail_at(place, "does not hold: " + shown(row));
 }
 
-inline void check_bytes(
-    std::optional<std::string_view> actual,
-    std::optional<std::string_view> expected, std::string_view row = "",
-    std::source_location at = std::source_location::current()) {
+inline void check_bytes(std::optional<std::string_view> actual,
+                        std::optional<std::string_view> expected,
+                        std::string_view row = "",
+                        Place place = Place::here()) {
     if (actual == expected)
         return;
-    const auto of = [](std::optional<std::string_view> bytes) {
+    const auto quoted = [](std::optional<std::string_view> bytes) {
         return bytes ? '"' + shown(*bytes) + '"' : std::string("nothing");
     };
-    fail_here(shown(row) + ": " + of(actual) + " is not " + of(expected), at);
+    fail_at(place,
+            shown(row) + ": " + quoted(actual) + " is not " + quoted(expected));
 }
 
 // A string that may hold NUL, from a literal.

@@ -1,0 +1,155 @@
+#include "phoenix/redirect.hpp"
+
+#include "unit.hpp"
+
+using namespace sigra::phoenix;
+using namespace sigra::unit;
+
+namespace {
+
+const std::string foreign[] = {
+    "",
+    "evil",
+    "?a=b",
+    "#a",
+    " /a",
+    "//evil",
+    "///evil",
+    "////evil/%2e%2e",
+    "/\\evil",
+    "\\\\evil",
+    "\\/evil",
+    "/%5cevil",
+    "/%5Cevil",
+    "/a/\\evil",
+    "/a/%5cevil",
+    "/a\\",
+    "/\t/evil",
+    "/%09/evil",
+    "/\r/evil",
+    "/\n/evil",
+    "/\v/evil",
+    "/\f/evil",
+    bytes("/\0/evil"),
+    "/%0d/evil",
+    "/%0a/evil",
+    "/%0D%0ASet-Cookie:x=y",
+    "/%0b/evil",
+    "/%0c/evil",
+    "/%00/evil",
+    "/%7f",
+    "/a\x7f",
+    "/a\x1f",
+    "\t//evil",
+    "\n/evil",
+    "/./\\evil",
+    "/../\\evil",
+    "/.//evil",
+    "/..//evil",
+    "/%2e//evil",
+    "/%2E%2e//evil",
+    "/.%2e//evil",
+    "/a/..//evil",
+    "/a/%2e%2e//evil",
+    "/a/../..//evil",
+    "/a/b/../..//evil",
+    "/a//../..//evil",
+    "/.//./evil",
+    "/./%2fevil",
+    "/%2fevil",
+    "/%2F%2fevil",
+    "/a/..%2f/evil",
+    "/a/..//",
+    "http://good\\@evil",
+    "https://good@evil",
+    "http:evil",
+    "http:///evil",
+    "javascript:alert(1)",
+    "JAVASCRIPT:alert(1)",
+    "data:text/html,x",
+    "@evil",
+    ".evil",
+    "/a?b=\\c",
+    "/a?b=c\r\nSet-Cookie: x=y",
+    "/a?b=\tc",
+    "/a#\n",
+    bytes("/a\0"),
+};
+
+const std::string local[] = {
+    "/",
+    "/a",
+    "/a/",
+    "/a?b=//c",
+    "/a?b=http://c:1/d",
+    "/a?b=%0d%0a%5c%00",
+    "/a?b=/.//c",
+    "/a#//b",
+    "/?//evil",
+    "/#//evil",
+    "/a/b/../c",
+    "/a/./b",
+    "/.",
+    "/..",
+    "/../../a",
+    "/a/..",
+    "/a/../",
+    "/a//b",
+    "/a/b//",
+    "/.../a",
+    "/.well-known/x",
+    "/..a//b",
+    "/%C3%A9",
+    "/\xc3\xa9",
+    "/a%2Fb",
+    "/a%20b+c",
+    "/100%",
+    "/%",
+    "/%4",
+    "/%zz",
+    "/%255cevil",
+    "/a:b@c;d=e",
+    "/@evil",
+    "/:80",
+    "/dashboard?x=1&y=%2F%2F",
+};
+
+void refuses_what_leads_elsewhere(void**) {
+    for (const auto& target : foreign) {
+        check(!is_local_path(target), target);
+        check_bytes(local_path_or_root(target), "/", target);
+    }
+}
+
+void accepts_local_paths(void**) {
+    for (const auto& target : local) {
+        check(is_local_path(target), target);
+        check_bytes(local_path_or_root(target), target, target);
+    }
+}
+
+// Every byte, raw and percent-encoded, behind a slash.
+void refuses_each_control_character(void**) {
+    for (int byte = 0; byte < 256; ++byte) {
+        const auto c = static_cast<char>(byte);
+        const std::string_view digits = "0123456789abcdef";
+        const auto escape =
+            std::string("%") + digits[byte >> 4] + digits[byte & 15];
+        const bool refused = byte < 0x20 || byte == 0x7f || c == '\\';
+        check(is_local_path(std::string("/a") + c + "b") != refused, escape);
+        check(is_local_path("/a" + escape + "b") != refused, escape);
+        check(is_local_path("/a?b=" + escape), escape);
+        check(is_local_path(std::string("/a?b=") + c) != refused, escape);
+    }
+}
+
+}  // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_what_leads_elsewhere),
+        cmocka_unit_test(accepts_local_paths),
+        cmocka_unit_test(refuses_each_control_character),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
