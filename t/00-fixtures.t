@@ -43,6 +43,16 @@ subtest 'cookies of the vectors' => sub {
     is(open_remember_me($cookie{remember_other_name}), undef, 'remember_other_name');
 };
 
+subtest 'encrypted sessions' => sub {
+    my ($cookie) = grep { $_->{name} eq 'session_encrypted_xcp' } @{ $vectors->{cookies} };
+    my %option = (encryption_salt => encryption_salt);
+    is(open_session($cookie->{value}, %option)->{user_token}, $token1, 'the vectors\' own');
+    is(open_session($cookie->{value} =~ s/\AXCP\.\K./_/r, %option), undef, 'altered');
+    my $made = session_cookie({ user_token => $token1, text => 'x' x 100 }, %option);
+    is(open_session($made, %option)->{user_token}, $token1, 'round trip');
+    is(open_session($made), undef, 'not by the signing salt');
+};
+
 subtest 'terms' => sub {
     my $term = {
         text => "\xff\0", list => [integer(1), atom('nil')], none => [], map => { a => 'b' }, float => float(1.5),

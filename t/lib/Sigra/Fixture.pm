@@ -174,7 +174,7 @@ sub authenticated_fixture {
 
     my $text  = $sessions ? encode_base64url($token) : $token;
     my $state = $option{csrf_state} // csrf_state();
-    my %cookie = map { exists $option{$_} ? ($_ => $option{$_}) : () } qw(secret_key_base signing_salt digest);
+    my %cookie = map { exists $option{$_} ? ($_ => $option{$_}) : () } qw(secret_key_base signing_salt encryption_salt digest);
     my %session = (
         "$database{singular}_token" => $text,
         live_socket_id              => live_socket_id($text, $database{plural}),
@@ -243,7 +243,8 @@ sub sigra_http_config {
 
     my @secrets = map { ref $_ ? @$_ : $_ } $option{secret_key_base} // secret_key_base;
     my $session = join ' ', $option{cookie_name} // session_cookie_name,
-        'signing_salt=' . ($option{signing_salt} // signing_salt), $option{session_cookie} // ();
+        'signing_salt=' . ($option{signing_salt} // signing_salt),
+        (defined $option{encryption_salt} ? "encryption_salt=$option{encryption_salt}" : ()), $option{session_cookie} // ();
     my $remember = join ' ', $option{remember_cookie_name} // remember_me_cookie_name, $option{remember_me_cookie} // ();
     return join '', map { "    $_\n" }
         "auth_sigra_postgres $postgres;",
@@ -343,7 +344,8 @@ C<email>, C<password> (hashed quickly) or C<hashed_password> (undef: none), C<co
 C<token>, C<age> (seconds since C<inserted_at>), C<authenticated_age> (default: the age; undef: NULL), C<context>,
 C<sent_to>, C<type> and C<idle> (C<sigra_sessions>), C<row> (more of the token's row), C<session> (more of the
 session; undef drops a key), C<csrf_state>, C<remember_me> (max_age of that cookie), C<signed_age>,
-C<secret_key_base>, C<signing_salt>, C<digest>, C<cookie_name>, C<remember_cookie_name>. In C<columns> and C<row> a
+C<secret_key_base>, C<signing_salt>, C<encryption_salt> (an encrypted session), C<digest>, C<cookie_name>,
+C<remember_cookie_name>. In C<columns> and C<row> a
 reference to a string is SQL: C<< deleted_at => \"now()" >>.
 
 Returns a hash: C<user_id>, C<email>, C<hashed_password>, C<session_id>, C<token> (32 bytes), C<token_text> (as the
@@ -363,8 +365,8 @@ Only the user. Without a password he has the one of C<argon2id_hash()>: «correc
 =item sigra_http_config(%options)
 
 The directives for C<http {}>. Options: C<conninfo>, C<postgres> (parameters after it), C<layout>, C<users>,
-C<tokens>, C<singular>, C<plural>, C<where>, C<secret_key_base> (one or an array), C<signing_salt>, C<cookie_name>,
-C<session_cookie> and C<remember_me_cookie> (more parameters), C<remember_cookie_name>, C<extra> (more lines).
+C<tokens>, C<singular>, C<plural>, C<where>, C<secret_key_base> (one or an array), C<signing_salt>,
+C<encryption_salt>, C<cookie_name>, C<session_cookie> and C<remember_me_cookie> (more parameters), C<remember_cookie_name>, C<extra> (more lines).
 
 =item echo_upstream()
 

@@ -7,12 +7,13 @@ use warnings;
 use Digest::SHA qw(sha256 hmac_sha256 hmac_sha384 hmac_sha512);
 use Exporter qw(import);
 use MIME::Base64 qw(encode_base64 encode_base64url decode_base64url);
+use Sigra::XChaCha ();
 use Time::HiRes qw(time);
 
 our @EXPORT = qw(
     secret_key_base signing_salt encryption_salt session_cookie_name remember_me_cookie_name
     atom integer tuple float encode_term decode_term
-    derive_key sign verify
+    derive_key sign verify encrypt decrypt
     session_cookie open_session live_socket_id remember_me_cookie open_remember_me
     random_bytes csrf_state csrf_mask csrf_unmask
     parse_set_cookies
@@ -155,10 +156,27 @@ sub verify {
     return decode_base64url($payload);
 }
 
+my $encrypted = 'A128GCM';    # what Plug binds the ciphertext to
+
+sub encrypt {
+    my ($payload, $key) = @_;
+    my $iv = random_bytes(24);
+    my ($sealed, $tag) = Sigra::XChaCha::seal($key, $iv, $encrypted, $payload);
+    return 'XCP.' . encode_base64url($iv . $tag . $sealed);
+}
+
+sub decrypt {
+    my ($message, $key) = @_;
+    my ($text) = ($message // '') =~ /\AXCP\.([\w-]+)\z/ or return undef;
+    my ($iv, $tag, $sealed) = unpack 'a24a16a*', decode_base64url($text);
+    return Sigra::XChaCha::open_sealed($key, $iv, $encrypted, $sealed, $tag);
+}
+
+# Where an encryption_salt is given, the session is encrypted and the signing_salt is of no account.
 sub key_of_session {
     my (%option) = @_;
     return derive_key(
-        $option{secret_key_base} // secret_key_base, $option{signing_salt} // signing_salt,
+        $option{secret_key_base} // secret_key_base, $option{encryption_salt} // $option{signing_salt} // signing_salt,
         map { exists $option{"key_$_"} ? ($_ => $option{"key_$_"}) : () } qw(iterations length digest)
     );
 }
@@ -166,7 +184,9 @@ sub key_of_session {
 sub session_cookie {
     my ($session, %option) = @_;
     my $payload = ref $session ? encode_term($session) : $session;
-    return ($option{name} // session_cookie_name) . '=' . sign($payload, key_of_session(%option), $option{digest});
+    my $key = key_of_session(%option);
+    return join '=', $option{name} // session_cookie_name,
+        defined $option{encryption_salt} ? encrypt($payload, $key) : sign($payload, $key, $option{digest});
 }
 
 # A cookie's value without its name and attributes.
@@ -174,7 +194,8 @@ sub value_of { return ($_[0] // '') =~ s/\A[^=;]*=//r =~ s/;.*//sr }
 
 sub open_session {
     my ($cookie, %option) = @_;
-    my $payload = verify(value_of($cookie), key_of_session(%option)) // return undef;
+    my $open    = defined $option{encryption_salt} ? \&decrypt : \&verify;
+    my $payload = $open->(value_of($cookie), key_of_session(%option)) // return undef;
     return $option{bytes} ? $payload : decode_term($payload);
 }
 
