@@ -10,25 +10,23 @@ namespace sigra::phoenix {
 namespace {
 
 constexpr std::string_view white_space = " \t\r\n\v\f";
-constexpr std::string_view white_space_but_space = "\t\r\n\v\f";
 
-struct Pair {
-    std::string_view name, value;
-};
+// Tab, line feed, vertical tab, form feed, carriage return.
+bool is_control_space(char c) {
+    return static_cast<unsigned char>(c - '\t') <= '\r' - '\t';
+}
 
-// One pair between two semicolons; nullopt where Plug drops it.
-std::optional<Pair> read_pair(std::string_view text) {
-    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-    const auto equals = text.find('=');
-    if (equals == text.npos || equals == 0)
+// The value of the pair between two semicolons if it is called `name`;
+// nullopt also where Plug drops the pair.
+std::optional<std::string_view> value_of(std::string_view pair,
+                                         std::string_view name) {
+    pair.remove_prefix(std::min(pair.find_first_not_of(" \t"), pair.size()));
+    if (!pair.starts_with(name) || pair.substr(name.size(), 1) != "=")
         return std::nullopt;
-    const auto name = text.substr(0, equals);
-    auto value = text.substr(equals + 1);
-    if (name.find_first_of(white_space) != name.npos ||
-        value.find_first_of(white_space_but_space) != value.npos)
+    pair.remove_prefix(name.size() + 1);
+    if (std::ranges::any_of(pair, is_control_space))
         return std::nullopt;
-    value = value.substr(0, value.find_last_not_of(' ') + 1);
-    return Pair{name, value};
+    return pair.substr(0, pair.find_last_not_of(' ') + 1);
 }
 
 // The text up to the next semicolon, which goes as well.
@@ -119,11 +117,11 @@ std::string life_of(std::int64_t expires_s, std::int64_t max_age) {
 
 std::optional<std::string_view> find_cookie(std::string_view header,
                                             std::string_view name) {
-    while (!header.empty()) {
-        const auto pair = read_pair(next_pair(header));
-        if (pair && pair->name == name)
-            return pair->value;
-    }
+    if (name.empty() || name.find_first_of(white_space) != name.npos)
+        return std::nullopt;
+    while (!header.empty())
+        if (const auto value = value_of(next_pair(header), name))
+            return value;
     return std::nullopt;
 }
 

@@ -17,12 +17,13 @@ namespace sigra::phoenix::term {
 
 // Past these a term is refused.
 inline constexpr std::size_t max_depth = 64;
+inline constexpr std::size_t max_key_depth = 8;  // of a key that is no binary
 inline constexpr std::size_t max_items = 8192;
 
 // Checks `bytes`, a version byte and one term to the last byte, and hands back
 // the term without its version byte. Every length is checked before use; time
-// is bounded by max_items. The functions below read what checked() returned
-// or a slice of it, and nothing else.
+// is linear in the bytes but for the sorting of keys. The functions below read
+// what checked() returned or a slice of it, and nothing else.
 [[nodiscard]] std::optional<std::string_view> checked(std::string_view bytes);
 
 // The encoded length of the term at the front of checked bytes.

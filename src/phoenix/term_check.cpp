@@ -43,8 +43,12 @@ void write_canonical_atom(std::string& out, const Head& head) {
 
 void write_canonical_integer(std::string& out, const Head& head) {
     const auto magnitude = magnitude_of(head);
-    out += static_cast<char>(magnitude.negative ? small_big : large_big);
-    write_big_endian(out, magnitude.bytes.size(), 4);
+    if (!magnitude.negative && magnitude.bytes.size() == 1) {
+        out += static_cast<char>(small_integer);
+    } else {
+        out += static_cast<char>(magnitude.negative ? small_big : large_big);
+        write_big_endian(out, magnitude.bytes.size(), 4);
+    }
     out += magnitude.bytes;
 }
 
@@ -135,7 +139,9 @@ class Checker {
                 !start.empty() && start[0] == static_cast<char>(binary);
             auto* canonical =
                 is_binary ? nullptr : &canonical_keys.emplace_back();
-            if (!term(depth + 1, canonical))
+            const auto key_depth =
+                canonical ? std::max(depth, max_depth - max_key_depth) : depth;
+            if (!term(key_depth + 1, canonical))
                 return false;
             keys.push_back(canonical
                                ? std::string_view(*canonical)

@@ -110,6 +110,7 @@ std::string nested(int depth, const std::string& before,
 void bounds_the_depth(void**) {
     struct {
         std::string before, after;
+        int most = term::max_depth - 1;
     } const kinds[] = {
         {tagged(104, be(1, 1)), ""},
         {tagged(105, be(1, 4)), ""},
@@ -117,12 +118,11 @@ void bounds_the_depth(void**) {
         {tagged(108, be(1, 4) + nil), ""},  // in the tail
         {tagged(108, be(0, 4)), ""},
         {tagged(116, be(1, 4) + bin("k")), ""},
-        {tagged(116, be(1, 4)), nil},  // in the key
+        {tagged(116, be(1, 4)), nil, term::max_key_depth},
     };
-    const int most = term::max_depth - 1;
     for (const auto& kind : kinds) {
-        check(accepts(nested(most, kind.before, kind.after)), kind.before);
-        for (const int depth : {most + 1, 100'000})
+        check(accepts(nested(kind.most, kind.before, kind.after)), kind.before);
+        for (const int depth : {kind.most + 1, 100'000})
             check(!accepts(nested(depth, kind.before, kind.after)),
                   kind.before);
     }
@@ -209,7 +209,7 @@ void many_keys_in_many_keys(void**) {
         terms.push_back(small(1));
     }
     auto term = map(terms);
-    for (std::size_t depth = 2; depth < term::max_depth; ++depth)
+    for (std::size_t depth = 1; depth < term::max_key_depth; ++depth)
         term = map({term, nil});
     check(accepts(term));
     terms.push_back(int32(1));
