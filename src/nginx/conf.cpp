@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <memory>
+#include <new>
 
 #include "phoenix/remember_me.hpp"
 
@@ -162,12 +163,21 @@ std::string cookie_error(const LocationConf& conf) {
     return error;
 }
 
-ngx_str_t path_of(const ngx_str_t& url) {
+// Its path as a request for it will have it in r->uri: decoded.
+ngx_str_t path_of(ngx_pool_t* pool, const ngx_str_t& url) {
     std::string_view path = view(url);
     if (!path.starts_with('/')) {
         return {};
     }
-    return as_ngx_str(path.substr(0, path.find_first_of("?#")));
+    ngx_str_t out = copy(pool, path.substr(0, path.find_first_of("?#")));
+    if (out.data == nullptr) {
+        throw std::bad_alloc();
+    }
+    u_char* from = out.data;
+    u_char* to = out.data;
+    ngx_unescape_uri(&to, &from, out.len, 0);
+    out.len = static_cast<std::size_t>(to - out.data);
+    return out;
 }
 
 char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
@@ -222,14 +232,14 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
     inherit(conf.lifetimes, prev.lifetimes);
 }
 
-void fill_in(LocationConf& conf) {
+void fill_in(ngx_conf_t* cf, LocationConf& conf) {
     inherit(conf.schema, &default_schema);
     inherit(conf.session_cookie, &default_session_cookie);
     inherit(conf.remember_cookie, &default_remember_cookie);
     conf.ttl = conf.lifetimes != nullptr
                    ? conf.lifetimes
                    : &default_lifetimes(conf.schema->layout.kind);
-    conf.login_path = path_of(conf.login_url);
+    conf.login_path = path_of(cf->pool, conf.login_url);
 }
 
 }  // namespace
@@ -272,7 +282,7 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept {
         auto& conf = *static_cast<LocationConf*>(child);
         merge_plain(conf, prev);
         merge_pointers(conf, prev);
-        fill_in(conf);
+        fill_in(cf, conf);
         return conf.looks_at_sessions() ? check_and_compile(cf, conf)
                                         : NGX_CONF_OK;
     });

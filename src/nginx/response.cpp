@@ -71,6 +71,7 @@ ngx_int_t send_json(ngx_http_request_t* r, ngx_uint_t status,
     ngx_http_complex_value_t value{};
     ngx_str_t type = ngx_string("application/json");
     value.value = as_ngx_str(body);
+    r->err_status = 0;  // an error page's, which would replace this status
     ngx_http_finalize_request(r,
                               ngx_http_send_response(r, status, &type, &value));
     return NGX_DONE;

@@ -1,0 +1,166 @@
+package Sigra::Wire;
+
+# Connections that are written to and read from when the test says so, and what holds PostgreSQL's answers back.
+#
+#     my $lock = hold_lock();                          # no lookup is answered
+#     my $wire = wire(get('/private', $ada->{header}));
+#     await_lookup();                                  # it hangs in the database
+#     $lock->rollback;
+#     my $answer = $wire->answer;                      # {status, headers => {name => value}, body}; undef: closed
+
+use v5.14;
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use IO::Select;
+use IO::Socket::INET;
+use Sigra::Fixture ();
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(wire get await hold_lock await_lookup await_requests log_statements lookups);
+
+my $patience = 20;    # seconds, of a machine under a sanitizer; none of these is waited for in full
+
+sub get {
+    my ($path, @headers) = @_;
+    return join "\r\n", "GET $path HTTP/1.1", 'Host: localhost', @headers, '', '';
+}
+
+sub wire {
+    my ($request, %option) = @_;
+    my $socket = IO::Socket::INET->new(
+        PeerAddr => '127.0.0.1', PeerPort => $option{port} // $ENV{TEST_NGINX_SERVER_PORT}, Timeout => $patience,
+    ) or die "cannot connect: $@\n";
+    my $self = bless { socket => $socket, read => '' }, __PACKAGE__;
+    $self->send($request) if defined $request;
+    return $self;
+}
+
+sub send {
+    my ($self, $bytes) = @_;
+    local $SIG{PIPE} = 'IGNORE';
+    my $socket = $self->{socket};
+    while (length $bytes) {
+        my $count = syswrite $socket, $bytes or return $self;
+        substr $bytes, 0, $count, '';
+    }
+    return $self;
+}
+
+sub leave { close $_[0]{socket} }
+
+# False at the end of the stream, or when nothing comes.
+sub more {
+    my ($self) = @_;
+    return 0 unless IO::Select->new($self->{socket})->can_read($patience);
+    return sysread $self->{socket}, $self->{read}, 65536, length $self->{read};
+}
+
+sub read_until {
+    my ($self, $found) = @_;
+    until ($found->()) { $self->more or return 0 }
+    return 1;
+}
+
+# So many bytes of what follows.
+sub take {
+    my ($self, $length) = @_;
+    $self->read_until(sub { length $self->{read} >= $length }) or return undef;
+    return substr $self->{read}, 0, $length, '';
+}
+
+sub answer {
+    my ($self, $method) = @_;
+    $self->read_until(sub { $self->{read} =~ /\r\n\r\n/ }) or return undef;
+    my ($head, $rest) = split /\r\n\r\n/, $self->{read}, 2;
+    $self->{read} = $rest;
+    my ($line, @lines) = split /\r\n/, $head;
+    my ($status) = $line =~ m{^HTTP/1\.[01] (\d{3})} or die "not an answer: $line\n";
+    my %headers;
+    for (@lines) {
+        my ($name, $value) = /^([^:]+):[ \t]*(.*)/ or die "not a header: $_\n";
+        $headers{ lc $name } = exists $headers{ lc $name } ? "$headers{lc $name}, $value" : $value;
+    }
+    my $body = '';
+    if (($method // '') eq 'HEAD' || $status =~ /^(?:1..|204|304)$/) {
+    } elsif (defined $headers{'content-length'}) {
+        $body = $self->take($headers{'content-length'}) // die "the body is cut short\n";
+    } elsif (($headers{'transfer-encoding'} // '') eq 'chunked') {
+        while (1) {
+            $self->read_until(sub { $self->{read} =~ /\r\n/ }) or die "a chunk is missing\n";
+            $self->{read} =~ s/\A([0-9a-fA-F]+)\r\n// or die "not a chunk\n";
+            my $chunk = $self->take(hex($1) + 2) // die "a chunk is cut short\n";
+            last if length $chunk == 2;
+            $body .= substr $chunk, 0, -2;
+        }
+    } else {
+        $self->read_until(sub { 0 });
+        $body = delete $self->{read};
+        $self->{read} = '';
+    }
+    return { status => $status, headers => \%headers, body => $body, head => "$head\r\n" };
+}
+
+sub await(&;$) {
+    my ($condition, $what) = @_;
+    my $deadline = time + $patience;
+    until ($condition->()) {
+        die 'in vain: ' . ($what // 'a condition') . "\n" if time > $deadline;
+        sleep 0.005;
+    }
+    return 1;
+}
+
+# A session that holds every lookup up until it is rolled back.
+sub hold_lock {
+    my $handle = Sigra::Fixture::db()->clone({ AutoCommit => 0 });
+    $handle->do('LOCK TABLE ' . Sigra::Fixture::database()->{users} . ' IN ACCESS EXCLUSIVE MODE');
+    return $handle;
+}
+
+# Until at least one lookup, or as many connections as said, hangs on the lock.
+sub await_lookup {
+    my ($count) = @_;
+    return await {
+        Sigra::Fixture::db()->selectrow_array(
+            q(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')
+        ) >= ($count // 1)
+    } 'a lookup that waits';
+}
+
+# Until nginx has so many requests at once, by the stub_status at this path; the one that asks does not count.
+sub await_requests {
+    my ($path, $count) = @_;
+    return await {
+        my $answer = wire(get($path, 'Connection: close'))->answer;
+        $answer->{body} =~ /Writing: (\d+)/ && $1 - 1 >= $count
+    } "$count requests";
+}
+
+# From the next connection on the server writes down what is executed in the database; lookups() counts those since
+# the last call.
+my $log_position;
+
+sub log_statements {
+    my $name = Sigra::Fixture::database()->{name};
+    Sigra::Fixture::connect_to('postgres', 'postgres')->do(qq(ALTER DATABASE "$name" SET log_statement = 'all'));
+    return lookups();
+}
+
+sub lookups {
+    my $name = Sigra::Fixture::database()->{name};
+    open my $in, '<:raw', "$ENV{SIGRA_TEST_PGDIR}/log" or die "the server's log: $!\n";
+    seek $in, $log_position, 0 if $log_position;
+    my $count = grep { /\@\Q$name\E LOG:  execute \S+: SELECT u\.id/ } <$in>;
+    $log_position = tell $in;
+    return $count;
+}
+
+# Sections see these functions too.
+{
+    no strict 'refs';
+    *{"Test::Base::Filter::$_"} = \&$_ for @EXPORT;
+}
+
+1;
