@@ -122,7 +122,7 @@ uninstall: ## what install installed, and the link that loads it
 
 .PHONY: run
 run: ## a demonstration on http://127.0.0.1:PORT/ (8080); Ctrl-C ends it
-	@PORT=$(or $(PORT),8080) examples/demo/run
+	+@PORT=$(or $(PORT),8080) examples/demo/run
 
 ##@ Tests
 
