@@ -31,8 +31,8 @@ class NgxWatch final : public postgres::Watch {
     // The order is nginx's: events, then the connection while its descriptor
     // still names its slot, then the descriptor's number.
     ~NgxWatch() override {
-        drop(c_->read, NGX_READ_EVENT);
-        drop(c_->write, NGX_WRITE_EVENT);
+        drop(c_->read, NGX_READ_EVENT, 0);
+        drop(c_->write, NGX_WRITE_EVENT, 0);
         c_->idle = 0;
         ngx_free_connection(c_);
         c_->fd = no_socket;
@@ -41,6 +41,12 @@ class NgxWatch final : public postgres::Watch {
     bool want(bool read, bool write) override {
         return set(c_->read, NGX_READ_EVENT, read) &&
                set(c_->write, NGX_WRITE_EVENT, write);
+    }
+
+    // The kernel has taken it out of its own lists when it was closed.
+    void descriptor_closed() override {
+        drop(c_->read, NGX_READ_EVENT, NGX_CLOSE_EVENT);
+        drop(c_->write, NGX_WRITE_EVENT, NGX_CLOSE_EVENT);
     }
 
     void set_idle(bool idle) override { c_->idle = idle ? 1 : 0; }
@@ -68,9 +74,9 @@ class NgxWatch final : public postgres::Watch {
                        : ngx_del_event(event, kind, 0)) == NGX_OK;
     }
 
-    static void drop(ngx_event_t* event, ngx_int_t kind) {
+    static void drop(ngx_event_t* event, ngx_int_t kind, ngx_uint_t flags) {
         if (event->active) {
-            ngx_del_event(event, kind, 0);
+            ngx_del_event(event, kind, flags);
         }
         if (event->posted) {
             ngx_delete_posted_event(event);

@@ -303,6 +303,9 @@ void Connection::lose(std::string_view reason) noexcept {
     life_ = Life::lost;
     connecting_.cancel();
     patience_->stop();
+    if (watch_ && PQsocket(conn_.get()) < 0) {
+        watch_->descriptor_closed();
+    }
     watch_.reset();
     owner_.lost(*this, inflight_, reason);
     inflight_.clear();

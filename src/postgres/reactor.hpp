@@ -33,6 +33,9 @@ class Watch {
     virtual ~Watch() = default;
     // False: the loop refused, treat the connection as lost.
     [[nodiscard]] virtual bool want(bool read, bool write) = 0;
+    // libpq has closed the descriptor, as it does on a fatal error: its number
+    // may name another file by now, so nothing is left to be removed.
+    virtual void descriptor_closed() {}
     // An idle descriptor may be asked to close and keeps no worker alive.
     virtual void set_idle(bool idle) = 0;
 };
