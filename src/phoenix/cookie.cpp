@@ -4,7 +4,8 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <utility>
+
+#include "phoenix/encoding.hpp"
 
 namespace sigra::phoenix {
 namespace {
@@ -42,14 +43,6 @@ std::string_view trimmed(std::string_view text) {
     if (first == text.npos)
         return {};
     return text.substr(first, text.find_last_not_of(white_space) - first + 1);
-}
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 bool is_one_of(std::string_view pair, std::span<const std::string_view> names) {

@@ -7,6 +7,7 @@
 
 #include <climits>
 #include <memory>
+#include <utility>
 
 namespace sigra::phoenix {
 namespace {
@@ -58,6 +59,25 @@ void wipe(std::string& secret) {
     secret.resize(secret.capacity());
     OPENSSL_cleanse(secret.data(), secret.size());
     secret.clear();
+}
+
+Secret::Secret(std::string&& bytes) noexcept : bytes_(std::move(bytes)) {
+    wipe(bytes);
+}
+
+Secret::~Secret() {
+    wipe(bytes_);
+}
+
+Secret::Secret(Secret&& other) noexcept : Secret(std::move(other.bytes_)) {}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+    if (this != &other) {
+        wipe(bytes_);
+        bytes_ = std::move(other.bytes_);
+        wipe(other.bytes_);
+    }
+    return *this;
 }
 
 const char* digest_name(Digest digest) {

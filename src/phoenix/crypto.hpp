@@ -28,6 +28,26 @@ using Sha256 = std::array<char, 32>;
 // string is empty then.
 void wipe(std::string& secret);
 
+// Bytes that are wiped when they are replaced, moved or gone. Its one copy
+// stands here: nothing copies it, and a move wipes what it leaves behind, the
+// buffer inside a short string too.
+class Secret {
+  public:
+    Secret() = default;
+    // Takes the bytes, and wipes what is left of them in `bytes`.
+    explicit Secret(std::string&& bytes) noexcept;
+    ~Secret();
+    Secret(Secret&& other) noexcept;
+    Secret& operator=(Secret&& other) noexcept;
+    Secret(const Secret&) = delete;
+    Secret& operator=(const Secret&) = delete;
+
+    [[nodiscard]] std::string_view view() const { return bytes_; }
+
+  private:
+    std::string bytes_;
+};
+
 struct KeyOptions {
     int iterations = 1000;
     std::size_t length = 32;

@@ -1,5 +1,6 @@
 #include "phoenix/encoding.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -143,6 +144,13 @@ std::string hex_encode(std::string_view bytes) {
         out[2 * i + 1] = digits[byte_at(bytes, i) & 15];
     }
     return out;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+    const auto lower = [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    };
+    return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 std::optional<std::size_t> utf8_length(std::string_view text) {

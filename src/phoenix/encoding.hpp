@@ -22,6 +22,9 @@ namespace sigra::phoenix {
 // Lower case: Base.encode16(bytes, case: :lower).
 [[nodiscard]] std::string hex_encode(std::string_view bytes);
 
+// ASCII letters alone are folded.
+[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
+
 // The number of code points; nullopt where `text` is not valid UTF-8 (RFC
 // 3629: no overlong form, no surrogate). NUL is a code point like another.
 [[nodiscard]] std::optional<std::size_t> utf8_length(std::string_view text);

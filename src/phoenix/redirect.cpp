@@ -1,7 +1,8 @@
 #include "phoenix/redirect.hpp"
 
-#include <optional>
 #include <string>
+
+#include "phoenix/percent.hpp"
 
 namespace sigra::phoenix {
 namespace {
@@ -9,30 +10,6 @@ namespace {
 bool is_dangerous(char c) {
     const auto byte = static_cast<unsigned char>(c);
     return byte < 0x20 || byte == 0x7f || c == '\\';
-}
-
-std::optional<unsigned> hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return std::nullopt;
-}
-
-// Once, as a browser or server does; what is no escape stays.
-std::string percent_decoded(std::string_view text) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const bool room = text[i] == '%' && i + 2 < text.size();
-        const auto high = room ? hex_digit(text[i + 1]) : std::nullopt;
-        const auto low = high ? hex_digit(text[i + 2]) : std::nullopt;
-        out += low ? static_cast<char>(*high << 4 | *low) : text[i];
-        i += low ? 2 : 0;
-    }
-    return out;
 }
 
 bool any_dangerous(std::string_view text) {
@@ -64,7 +41,7 @@ bool is_local_path(std::string_view target) {
     if (!target.starts_with('/') || any_dangerous(target))
         return false;
     const auto path =
-        percent_decoded(target.substr(0, target.find_first_of("?#")));
+        percent_decode_lax(target.substr(0, target.find_first_of("?#")));
     return !path.starts_with("//") && !any_dangerous(path) &&
            !may_collapse(path);
 }

@@ -1,0 +1,17 @@
+// Percent-encoding, of paths and of forms.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sigra::phoenix {
+
+// Decoded once; what is no escape stays as it is.
+[[nodiscard]] std::string percent_decode_lax(std::string_view text);
+
+// application/x-www-form-urlencoded: a plus is a space; nullopt on a percent
+// sign that begins no escape.
+[[nodiscard]] std::optional<std::string> form_decode(std::string_view text);
+
+}  // namespace sigra::phoenix
