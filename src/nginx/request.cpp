@@ -71,16 +71,6 @@ bool wants_a_page(std::string_view accept) {
     return page && !media_first;
 }
 
-bool is_prefetch(ngx_http_request_t* r) {
-    for (std::string_view name : {"sec-purpose", "purpose", "x-moz"}) {
-        auto purpose = find_header(r, name);
-        if (purpose && purpose->find("prefetch") != std::string_view::npos) {
-            return true;
-        }
-    }
-    return false;
-}
-
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -137,6 +127,16 @@ bool is_program(ngx_http_request_t* r) {
     }
     auto accept = find_header(r, "accept");
     return accept && !wants_a_page(*accept);
+}
+
+bool is_prefetch(ngx_http_request_t* r) {
+    for (std::string_view name : {"sec-purpose", "purpose", "x-moz"}) {
+        auto purpose = find_header(r, name);
+        if (purpose && purpose->find("prefetch") != std::string_view::npos) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool is_worth_returning_to(ngx_http_request_t* r) {

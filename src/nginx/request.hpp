@@ -23,6 +23,10 @@ void read_cookie_header(ngx_http_request_t* r, Visit& visit);
 // where a person gets a page.
 [[nodiscard]] bool is_program(ngx_http_request_t* r);
 
+// A browser's guess at what will be asked for: nobody may look at the answer,
+// and it may arrive after a later one's.
+[[nodiscard]] bool is_prefetch(ngx_http_request_t* r);
+
 // May this request's path be where a login leads back to: a person's GET or
 // HEAD of a page, no prefetch, a local path of at most 2,048 bytes.
 [[nodiscard]] bool is_worth_returning_to(ngx_http_request_t* r);

@@ -90,7 +90,10 @@ ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
     if (is_worth_returning_to(r)) {
         session.put(conf.source->keys.return_to, view(r->unparsed_uri));
     }
-    write_session(r, conf, visit, session);
+    // A prefetch's answer that comes after a login's would undo it.
+    if (!is_prefetch(r)) {
+        write_session(r, conf, visit, session);
+    }
     // Not headers_out.location: nginx would make it absolute, with the host
     // that the client named.
     return add_header(r, "Location", view(conf.login_url))
