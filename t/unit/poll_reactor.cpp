@@ -196,7 +196,7 @@ bool PollReactor::run_until(const std::function<bool()>& condition,
         if (left.count() <= 0) {
             return false;
         }
-        turn(left);
+        turn(std::min(left, Milliseconds(10)));
     }
     return true;
 }

@@ -37,7 +37,10 @@ class PollReactor final : public postgres::Reactor {
     double random() override;
     void log(LogLevel level, std::string_view message) override;
 
-    // Turns the loop until the condition holds; false: `bound` went by.
+    // One turn, at most `longest` of it waiting.
+    void turn(Milliseconds longest = Milliseconds(0));
+    // Turns the loop until the condition holds, which may be one beside the
+    // loop; false: `bound` went by.
     bool run_until(const std::function<bool()>& condition,
                    Milliseconds bound = Milliseconds(30000));
     // What nginx does when a worker shuts down.
@@ -62,7 +65,6 @@ class PollReactor final : public postgres::Reactor {
     class PollPosted;
     class PollResolution;
 
-    void turn(Milliseconds longest);
     void run_posted();
     void fire_timers();
     void finish_resolutions();
