@@ -176,8 +176,8 @@ void Connecting::finish() {
     }
     resolutions_.clear();
     timer_->stop();
-    if (conn_) {
-        error_.clear();
+    if (conn_ && !error_.empty()) {
+        reactor_.log(LogLevel::warn, std::exchange(error_, ""));
     }
     done_(std::move(conn_), std::move(error_));
 }

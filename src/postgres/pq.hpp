@@ -22,14 +22,15 @@ inline std::string error_field(const PGresult* result, int field) {
     return value ? value : "";
 }
 
-// One line: libpq ends messages with a line feed, and has one for each host.
+// One line: libpq ends messages with a line feed, has one for each host, and
+// indents what it adds.
 inline std::string one_line(const char* message) {
     std::string line;
     for (; *message; message++) {
-        if (*message != '\n') {
+        if (*message == '\n') {
+            line += message[1] ? "; " : "";
+        } else if (*message != '\t') {
             line += *message;
-        } else if (message[1]) {
-            line += "; ";
         }
     }
     return line;

@@ -173,7 +173,8 @@ std::unique_ptr<postgres::Resolution> PollReactor::resolve(
 }
 
 Milliseconds PollReactor::now() const {
-    return duration_cast<Milliseconds>(steady_clock::now().time_since_epoch());
+    return advanced_ +
+           duration_cast<Milliseconds>(steady_clock::now().time_since_epoch());
 }
 
 double PollReactor::random() {

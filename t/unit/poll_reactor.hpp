@@ -43,6 +43,8 @@ class PollReactor final : public postgres::Reactor {
     // loop; false: `bound` went by.
     bool run_until(const std::function<bool()>& condition,
                    Milliseconds bound = Milliseconds(30000));
+    // As if that much time had passed.
+    void advance(Milliseconds time) { advanced_ += time; }
     // What nginx does when a worker shuts down.
     void close_idle();
 
@@ -77,6 +79,7 @@ class PollReactor final : public postgres::Reactor {
     std::list<std::thread> threads_;
     std::mutex mutex_;
     std::list<std::shared_ptr<ResolveState>> resolved_;  // under mutex_
+    Milliseconds advanced_{0};
     int wake_[2];                                        // threads write here
 };
 

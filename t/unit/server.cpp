@@ -54,7 +54,9 @@ void fresh_database(const std::string& database) {
             " WHERE datname = '" +
             database + "'");
         Session inside(database);
-        inside.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        inside.run(
+            "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
+            "GRANT USAGE ON SCHEMA public TO PUBLIC");
     }
 }
 
