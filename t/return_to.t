@@ -1,0 +1,149 @@
+# What the redirect of an anonymous request leaves in the session: the way back, the flash, and what was there.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Fixture;
+use Sigra::Wire;
+
+fresh_database('sigra');
+our $http = sigra_http_config(extra => 'auth_sigra on;');
+our $name = session_cookie_name;
+our $must = 'You must log in to access this page.';
+
+# The session that the answer sets; its raw bytes where asked.
+sub left {
+    my ($path, $headers, %option) = @_;
+    my $answer = client()->get($path, $headers // {});
+    my $cookie = $answer->{cookies}{$name} or return undef;
+    return open_session($cookie->{value}, %option);
+}
+
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: which requests leave a way back
+--- http_config eval: $::http
+--- config
+--- request
+GET /page
+--- error_code: 302
+--- flow
+my $long = '/' . 'p' x 2047;
+for (
+    ['/page',                              '/page'],
+    ['/page?a=1&b=%20c',                   '/page?a=1&b=%20c'],
+    ['/%C3%A9?q=/../x',                    '/%C3%A9?q=/../x'],
+    ['/a/../b',                            '/a/../b'],
+    ['/a//b',                              '/a//b'],
+    ['//evil.example/x',                   undef],
+    ['/%5cevil.example',                   undef],
+    ['/x%0d%0ay',                          undef],
+    ['/.//evil.example',                   undef],
+    ['/?next=http://evil.example',         '/?next=http://evil.example'],
+    [$long,                                $long],
+    ["${long}p",                           undef],
+    [substr($long, 0, 1000) . '?' . 'q' x 1047, substr($long, 0, 1000) . '?' . 'q' x 1047],
+    ['/page', '/page', { 'sec-fetch-dest' => 'document' }],
+    ['/page', undef,   { 'sec-fetch-dest' => 'iframe' }],
+    ['/page', undef,   { 'sec-fetch-dest' => 'empty', accept => 'text/html' }],
+    ['/page', '/page', { purpose => 'preview?' }],
+) {
+    my ($path, $expected, $headers) = @$_;
+    my $session = left($path, $headers);
+    my $what = join ' ', substr($path, 0, 40), length $path, map { "$_=$headers->{$_}" } sort keys %{ $headers // {} };
+    is($session->{user_return_to}, $expected, $what);
+    is($session->{phoenix_flash}{error}, $::must, "$what: flash");
+}
+for (['sec-purpose' => 'prefetch'], ['sec-purpose' => 'prefetch;prerender'], [purpose => 'prefetch'], ['x-moz' => 'prefetch']) {
+    my $answer = client()->get('/page', { @$_, cookie => session_cookie({ user_return_to => '/old' }) });
+    is("$answer->{status} " . keys %{ $answer->{cookies} }, '302 0', "a prefetch leaves the session alone: @$_");
+}
+
+
+
+=== TEST 2: the session that was there
+--- http_config eval: $::http
+--- config
+--- request
+GET /page
+--- error_code: 302
+--- flow
+# A float, a big number, a tuple, an atom key's map and a nested list: another one's bytes.
+my $foreign = { cart => [integer(1), integer(2**40)], f => float(1.5), t => tuple(atom('ok'), 'x'), none => atom('nil'), m => { a => { b => 'c' } },
+    _csrf_token => 'C' x 24, locale => "d\xc3\xa9" };
+my $session = left('/page', { cookie => session_cookie({ %$foreign, user_return_to => '/old', phoenix_flash => { info => 'kept', error => 'old' } }) }, bytes => 1);
+my $read = decode_term($session);
+is($read->{user_return_to}, '/page', 'the newest way back');
+is_deeply([map { $read->{phoenix_flash}{$_} } qw(info error)], ['kept', $::must], 'the flash is merged');
+for my $key (sort keys %$foreign) {
+    my $pair = substr(encode_term($key), 1) . substr(encode_term($foreign->{$key}), 1);
+    ok(index($session, $pair) >= 0, "$key, byte for byte");
+}
+is(scalar keys %$read, 2 + keys %$foreign, 'and nothing else');
+
+$read = left('/page', { cookie => session_cookie({ phoenix_flash => 'no map', user_token => 'x' x 32 }) });
+is($read->{phoenix_flash}{error}, $::must, 'a flash that is no map is replaced');
+is($read->{user_token}, 'x' x 32, 'a dead token stays the application\'s business');
+for my $broken ("$::name=x", session_cookie({ a => 'b' }, secret_key_base => 'y' x 64), session_cookie("\x83k\0\1x"), session_cookie("\x83t\xff\xff\xff\xff")) {
+    $read = left('/page', { cookie => $broken });
+    is_deeply([sort keys %{ $read // {} }], [qw(phoenix_flash user_return_to)], 'what does not open is replaced: ' . substr $broken, 0, 40);
+}
+
+
+
+=== TEST 3: no Set-Cookie over 4,096 bytes
+--- http_config eval: $::http
+--- config
+--- request
+GET /page
+--- error_code: 302
+--- flow
+# The answer and its header's length, for a session with so much in it.
+my $try = sub {
+    my ($path, $session) = @_;
+    my $wire = wire(get($path, 'Cookie: ' . session_cookie($session)));
+    my $answer = $wire->answer;
+    my $line = $answer->{headers}{'set-cookie'};
+    return ($answer, $line ? open_session($line =~ s/;.*//r) : undef, length($line // ''));
+};
+my $flash = { email => 'ada@example.com', info => 'i' };
+for (    # bytes of the application's own, what is left of email and of the way back, is there a cookie at all
+    [100, 1, 1, 1],
+    [2600, 0, 1, 1, 200],
+    [2780, 0, 0, 1, 200],
+    [3500, 0, 0, 0],
+) {
+    my ($own, $email, $back, $cookie, $length) = @$_;
+    my $path = '/' . 'p' x ($length // 100);
+    my ($answer, $session, $size) = $try->($path, { own => 'o' x $own, phoenix_flash => { %$flash, email => 'e' x 150 } });
+    is($answer->{status}, 302, "$own bytes: the redirect");
+    cmp_ok($size, '<=', 4096, "$own bytes: $size");
+    is($session ? 1 : 0, $cookie, "$own bytes: a cookie or none");
+    next unless $session;
+    is(defined $session->{phoenix_flash}{email} ? 1 : 0, $email, "$own bytes: the flash's email goes first");
+    is(defined $session->{user_return_to} ? 1 : 0, $back, "$own bytes: the way back second");
+    is($session->{phoenix_flash}{error}, $::must, "$own bytes: the error stays");
+    is($session->{own}, 'o' x $own, "$own bytes: the application's stays");
+}
+my %seen;
+for my $own (map { 2400 + 4 * $_ } 0 .. 150) {
+    my ($answer, $session, $size) = $try->('/' . 'p' x 200, { own => 'o' x $own, phoenix_flash => { email => 'e' x 150 } });
+    my $state = !$session ? 'none' : join ' ', (defined $session->{phoenix_flash}{email} ? 'email' : ()), (defined $session->{user_return_to} ? 'back' : ());
+    $seen{$state} //= keys %seen;
+    $size <= 4096 && $answer->{status} == 302 or fail("$own bytes: $size");
+}
+is_deeply([sort { $seen{$a} <=> $seen{$b} } keys %seen], ['email back', 'back', '', 'none'], 'in this order');
+--- error_log
+does not fit in a cookie
+
+
+
+=== TEST 4: the cookie's attributes by default
+--- http_config eval: $::http
+--- config
+--- request
+GET /page
+--- error_code: 302
+--- response_headers_like
+Set-Cookie: _my_app_key=SFMyNTY\.[\w-]+\.[\w-]{43}; path=/; HttpOnly; SameSite=Lax
