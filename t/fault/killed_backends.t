@@ -1,0 +1,48 @@
+# Every backend is killed while the server lives on: what was asked is asked again on another connection, and nobody
+# hears of it.
+
+use v5.14;
+use strict;
+use warnings;
+use Sigra::Fault;
+use Sigra::Fixture;
+use Sigra::Load;
+use Sigra::Nginx;
+use Test::More;
+
+my $nginx = gated_nginx();
+
+# Once the pool has connections again, or there is nothing to kill.
+sub backends {
+    return db()->selectrow_array(
+        q(SELECT count(*) FROM pg_stat_activity WHERE datname = 'fault' AND usename = 'sigra' AND pid <> pg_backend_pid()));
+}
+
+sub kill_all {
+    return @{ db()->selectcol_arrayref(
+        q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = 'fault' AND usename = 'sigra' AND pid <> pg_backend_pid())) };
+}
+
+for my $how ('terminated', 'killed at once') {
+    my $load = start_load(port => $nginx->port, clients => { clients() });
+    ok($load->await_answers(20, 20, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 }), "$how: well before");
+    my $killed = 0;
+    for my $round (1 .. 20) {
+        await(10, \&backends) or last;
+        $killed += kill_all();
+        # A second time at once, perhaps in the middle of a connect.
+        $killed += kill_all() if $how eq 'killed at once';
+    }
+    my $last = now();
+    ok($load->await_answers(20, 40, sub { $_[0]{kind} eq 'valid' && $_[0]{from} > $last }), "$how: well afterwards");
+    my @answers = $load->stop;
+    cmp_ok($killed, '>=', 20, "$how: $killed backends");
+    sees_only('valid|other|optional|public', '200', $how, @answers);
+    sees_only('unknown|anonymous', '302', $how, @answers);
+    my @slow = grep { $_->{to} - $_->{from} > 0.8 * patience() } @answers;
+    ok(!@slow, "$how: nobody waits for the deadline");
+}
+has_no_problems($nginx);
+
+done_testing();

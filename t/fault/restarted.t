@@ -1,0 +1,16 @@
+# PostgreSQL is restarted under load: whether a request meets 503 is a matter of how long that takes.
+
+use v5.14;
+use strict;
+use warnings;
+use Sigra::Fault;
+use Test::More;
+
+my $nginx = gated_nginx();
+for my $mode (qw(fast immediate)) {
+    survives_outage("restarted $mode", $nginx, felt => 0, down => sub { cluster(stop => $mode) }, up => sub { cluster('start') })
+        for 1 .. 3;
+}
+has_no_problems($nginx);
+
+done_testing();

@@ -1,0 +1,145 @@
+package Sigra::Fault;
+
+use v5.14;
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use List::Util qw(max);
+use Sigra::Fixture;
+use Sigra::Load;
+use Sigra::Nginx;
+use Test::More;
+
+our @EXPORT = qw(gated_nginx cluster clients of sees_only survives_outage has_no_problems);
+
+# What the tests of t/fault share: an nginx before a database that fails, clients of every kind, and what they may see.
+
+my $script = dirname(abs_path(__FILE__)) . '/../private-postgres';
+my $owner  = $$;
+
+# The cluster that t/lib/with-postgres has started, which the next test file wants back as it was.
+sub cluster {
+    my ($command, @arguments) = @_;
+    local %ENV = %ENV;
+    delete $ENV{LD_PRELOAD};
+    system({$script} $script, $command, $ENV{SIGRA_TEST_PGDIR} // die("run t/lib/with-postgres prove ...\n"), @arguments) == 0
+        or die "private-postgres $command: code $?\n";
+    return now();
+}
+
+END {
+    if ($$ == $owner && $ENV{SIGRA_TEST_PGDIR}) {
+        local $?;
+        eval { cluster('thaw') };
+        cluster('start') unless -e "$ENV{SIGRA_TEST_PGDIR}/data/postmaster.pid";
+    }
+}
+
+my (%user, $timeout);
+
+# Two workers before the layout `sigra`. Options: postgres (parameters of the directive), conninfo, and what
+# Sigra::Nginx->new takes.
+sub gated_nginx {
+    my (%option) = @_;
+    fresh_database('sigra', name => 'fault');
+    %user = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob eve);
+    db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $user{eve}{session_id});
+    db()->disconnect;
+    $timeout = 1;
+    my $postgres = join ' ', "timeout=${timeout}s", delete $option{postgres} // ();
+    my $conninfo = delete $option{conninfo};
+    return Sigra::Nginx->new(
+        files => { 'private.txt' => 'for ada', 'public.txt' => 'for all' },
+        server => <<'EOF',
+location /private { auth_sigra on; try_files /private.txt =404; }
+location /optional { auth_sigra optional; add_header X-Status $auth_sigra_status; try_files /public.txt =404; }
+location /public { try_files /public.txt =404; }
+EOF
+        %option,
+        http => sigra_http_config(postgres => $postgres, $conninfo ? (conninfo => $conninfo) : ()) . ($option{http} // ''),
+    );
+}
+
+# Of each kind, what start_load wants.
+sub clients {
+    return (
+        valid     => [3, '/private', $user{ada}{header}],
+        other     => [1, '/private', $user{bob}{header}],
+        unknown   => [1, '/private', $user{eve}{header}],
+        anonymous => [1, '/private'],
+        optional  => [1, '/optional', $user{bob}{header}],
+        public    => [1, '/public'],
+    );
+}
+
+sub of { my ($kinds, @answers) = @_; return grep { $_->{kind} =~ /^(?:$kinds)$/ } @answers }
+
+sub describe {
+    my ($answer, $zero) = @_;
+    return sprintf '%s: %s after %.2f s, at %.2f s%s %s', @$answer{qw(kind status)}, $answer->{to} - $answer->{from},
+        $answer->{from} - $zero, $answer->{cookie} ? ', with a cookie' : '', $answer->{error};
+}
+
+# The answers of the kinds have these statuses and no other.
+sub sees_only {
+    my ($kinds, $statuses, $name, @answers) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my @of  = of($kinds, @answers);
+    my @bad = grep { $_->{status} !~ /^(?:$statuses)$/ } @of;
+    ok(@of && !@bad, "$name: $kinds sees only $statuses")
+        or diag(scalar(@of), ' answers, wrong: ', join '; ', map { describe($_, $answers[0]{from}) } @bad[0 .. ($#bad > 9 ? 9 : $#bad)]);
+}
+
+# Runs `down`, waits until clients have felt it, runs `up`, which returns the moment from which on the server accepts
+# connections, and waits until it is as before. Returns when service was back, in seconds from that moment.
+sub survives_outage {
+    my ($name, $nginx, %option) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $load = start_load(port => $nginx->port, clients => { clients() });
+    ok($load->await_answers(20, 20, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 }), "$name: well before");
+
+    my $down = now();
+    $option{down}->();
+    ok($load->await_answers(20, 6, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 503 }), "$name: it is felt")
+        if $option{felt} // 1;
+    my $up   = $option{up}->();
+    my $room = 2 * patience();
+    ok($load->await_answers(20, 40, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 && $_[0]{from} > $up + $room }),
+        "$name: well afterwards");
+    my @answers = $load->stop;
+
+    sees_only('valid|other', '200|503', $name, @answers);
+    sees_only('unknown', '302|503', $name, @answers);
+    sees_only('anonymous', '302', $name, @answers);
+    sees_only('optional|public', '200', $name, @answers);
+    my @refused = grep { $_->{status} == 503 } @answers;
+    my @early   = grep { $_->{to} < $down || $_->{to} > $up + $room } @refused;
+    ok(!@early, "$name: 503 only while the database is away") or diag(join '; ', map { describe($_, $up) } @early);
+    my @late = grep { $_->{to} - $_->{from} > 1.5 * $timeout * patience() } @refused;
+    ok(!@late, "$name: each within the deadline") or diag(join '; ', map { describe($_, $up) } @late);
+    my @cookies = grep { $_->{cookie} && $_->{kind} ne 'anonymous' && !($_->{kind} eq 'unknown' && $_->{status} == 302) } @answers;
+    ok(!@cookies, "$name: no cookie is touched") or diag(join '; ', map { describe($_, $up) } @cookies);
+    my @slow = grep { $_->{to} - $_->{from} > $timeout * patience() } of('public|anonymous', @answers);
+    ok(!@slow, "$name: who needs no database does not wait") or diag(join '; ', map { describe($_, $up) } @slow);
+
+    my ($first) = grep { $_->{to} > $up && $_->{status} == 200 } of('valid|other', @answers);
+    my $last = max(map { $_->{to} } @refused) // $up;
+    my $back = ($first ? $first->{to} : $up) - $up;
+    diag(sprintf '%s: %d answers, %d of them 503; back %.2f s after the server, the last 503 at %.2f s', $name,
+        scalar @answers, scalar @refused, $back, $last - $up) if $ENV{TEST_VERBOSE};
+    return $back;
+}
+
+# Ends nginx, and looks at what it leaves.
+sub has_no_problems {
+    my ($nginx, @expected) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is($nginx->stop, 0, 'nginx ends as it should');
+    my @problems = $nginx->problems(@expected);
+    ok(!@problems, 'no alert in the log, no open socket left, no report of a sanitizer') or diag(join "\n", @problems);
+}
+
+1;

@@ -1,0 +1,173 @@
+package Sigra::Nginx;
+
+use v5.14;
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use File::Path qw(make_path);
+use File::Temp ();
+use IO::Socket::INET;
+use POSIX qw(WNOHANG);
+use Time::HiRes qw(clock_gettime sleep CLOCK_MONOTONIC);
+
+our @EXPORT = qw(await now patience);
+
+# An nginx with a master and workers, for what a Test::Nginx block cannot do: be reloaded, lose a worker, outlive its
+# database. Ends with the test; never while a reference to it is held by a forked child.
+#
+#     my $nginx = Sigra::Nginx->new(http => '...', server => '...', files => {'a.txt' => 'for ada'}, workers => 2);
+#     $nginx->port, $nginx->workers, $nginx->reload, $nginx->signal(TERM => $pid), $nginx->problems
+
+# Under a sanitizer, or on a busy machine, everything takes longer; waits are bounded by this times what they need.
+sub patience { return $ENV{SANITIZE} ? 4 : 1 }
+
+sub now { return clock_gettime(CLOCK_MONOTONIC) }
+
+# Asked every few milliseconds until it holds; false when it does not within the time.
+sub await {
+    my ($seconds, $condition) = @_;
+    my $deadline = now() + $seconds * patience();
+    until ($condition->()) {
+        return 0 if now() > $deadline;
+        sleep 0.005;
+    }
+    return 1;
+}
+
+sub slurp { open my $in, '<:raw', $_[0] or return ''; local $/; return <$in> // '' }
+
+# Below the ephemeral range, so that no outgoing connection takes it.
+sub free_port {
+    for (1 .. 500) {
+        my $port = 12000 + int rand 8000;
+        return $port if IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1);
+    }
+    die "no free port\n";
+}
+
+sub new {
+    my ($class, %option) = @_;
+    my $root = File::Temp->newdir('sigra-nginx-XXXXXX', TMPDIR => 1);
+    chmod 0755, "$root";
+    my $self = bless { root => $root, owner => $$, port => free_port(), %option }, $class;
+    make_path("$root/$_") for qw(conf logs html);
+    while (my ($name, $text) = each %{ $option{files} // {} }) { $self->write("html/$name", $text) }
+    $self->write('conf/nginx.conf', $self->configuration);
+    $self->start;
+    return $self;
+}
+
+sub configuration {
+    my ($self) = @_;
+    my @environment = qw(LD_PRELOAD LD_LIBRARY_PATH ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
+    return join "\n",
+        'worker_processes ' . ($self->{workers} // 2) . ';',
+        'daemon off;',
+        "pid logs/nginx.pid;",
+        'error_log logs/error.log ' . ($self->{log_level} // 'info') . ';',
+        ($> == 0 ? 'user root;' : ()),
+        (map { "env $_;" } @environment),
+        (map { 'load_module ' . abs_path($_) . ';' } split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // ''),
+        $self->{main} // '',
+        'events { accept_mutex off; worker_connections ' . ($self->{connections} // 256) . '; }',
+        'http {',
+        'access_log off; default_type text/plain; keepalive_requests 100000;',
+        $self->{http} // '',
+        "server { listen 127.0.0.1:$self->{port}; $self->{server} }",
+        "}\n";
+}
+
+sub write {
+    my ($self, $name, $text) = @_;
+    make_path("$self->{root}/$name" =~ s{/[^/]*$}{}r);
+    open my $out, '>:raw', "$self->{root}/$name" or die "$name: $!\n";
+    print $out $text;
+    close $out or die "$name: $!\n";
+}
+
+sub start {
+    my ($self) = @_;
+    my $pid = fork() // die "fork: $!\n";
+    if (!$pid) {
+        open STDIN,  '<',  '/dev/null';
+        open STDERR, '>>', "$self->{root}/logs/stderr.log";
+        open STDOUT, '>&', \*STDERR;
+        my $binary = $ENV{TEST_NGINX_BINARY} || 'nginx';
+        exec { $binary } $binary, '-e', 'logs/error.log', '-p', "$self->{root}/", '-c', 'conf/nginx.conf'
+            or POSIX::_exit(127);
+    }
+    $self->{pid} = $pid;
+    return if await(30, sub {
+        !$self->running || (slurp("$self->{root}/logs/nginx.pid") =~ /^$pid$/m && $self->workers >= ($self->{workers} // 2));
+    }) && $self->running;
+    die 'nginx does not start: ' . slurp("$self->{root}/logs/stderr.log") . $self->log . "\n";
+}
+
+sub port { return $_[0]{port} }
+sub root { return "$_[0]{root}" }
+sub log  { return slurp("$_[0]{root}/logs/error.log") }
+
+sub running {
+    my ($self) = @_;
+    return 0 unless $self->{pid};
+    return 1 if waitpid($self->{pid}, WNOHANG) == 0;
+    $self->{status} = $?;
+    undef $self->{pid};
+    return 0;
+}
+
+# The worker processes, those that are still leaving after a reload among them.
+sub workers {
+    my ($self) = @_;
+    my $master = $self->{pid} // return;
+    my @pids = split ' ', slurp("/proc/$master/task/$master/children");
+    return @pids;
+}
+
+sub signal {
+    my ($self, $signal, @pids) = @_;
+    return kill $signal => @pids ? @pids : $self->{pid};
+}
+
+# Returns when every new worker is there; the old ones may still be leaving, and are returned.
+sub reload {
+    my ($self) = @_;
+    my %old = map { $_ => 1 } $self->workers;
+    $self->signal('HUP');
+    await(20, sub { (grep { !$old{$_} } $self->workers) >= ($self->{workers} // 2) }) or die "no new workers\n";
+    return keys %old;
+}
+
+# Quits and returns the exit status.
+sub stop {
+    my ($self) = @_;
+    return $self->{status} unless $self->running;
+    $self->signal('QUIT');
+    unless (await(30, sub { !$self->running })) {
+        my @left = ($self->workers, $self->{pid});
+        kill KILL => @left;
+        waitpid $self->{pid}, 0;
+        undef $self->{pid};
+        $self->{status} = -1;
+    }
+    return $self->{status};
+}
+
+# What no log may hold; @expected are patterns of lines that the test provoked.
+sub problems {
+    my ($self, @expected) = @_;
+    my $bad = qr/\[(?:alert|crit|emerg)\]|open socket|exited on signal|Sanitizer|runtime error:|Assertion .*failed/;
+    my @lines = split /\n/, $self->log . slurp("$self->{root}/logs/stderr.log");
+    return grep { my $line = $_; $line =~ $bad && !grep { $line =~ $_ } @expected } @lines;
+}
+
+sub DESTROY {
+    my ($self) = @_;
+    return if $$ != $self->{owner};
+    local ($?, $@, $!);
+    $self->stop if $self->{pid};
+}
+
+1;
