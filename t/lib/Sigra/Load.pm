@@ -21,7 +21,7 @@ our @EXPORT = qw(start_load);
 #     $load->await_answers(10, 20, sub { $_[0]{status} == 503 });
 #     my @answers = $load->stop;
 #
-# An answer is {kind, from, to, status, cookie, body}: when it was asked for and when it was there (by now()), the
+# An answer is {client, kind, from, to, status, cookie, body}: when it was asked for and when it was there (by now()), the
 # status (0 and `error` for a connection that broke), the answer's Set-Cookie. A kept connection that the server closes
 # before a byte of the answer is asked again on a new one, as RFC 9112 wants it of a client.
 
@@ -114,10 +114,21 @@ sub answers {
             chomp or last;    # half a line, still being written
             my %answer;
             @answer{qw(kind from to status cookie error)} = split /\t/, $_, -1;
+            $answer{client} = $file;
             push @answers, \%answer;
         }
     }
     return sort { $a->{from} <=> $b->{from} } @answers;
+}
+
+# Waits until every client has had an answer to what it asked after that moment.
+sub await_everybody {
+    my ($self, $seconds, $moment) = @_;
+    return await($seconds, sub {
+        sleep 0.02;
+        my %served = map { $_->{from} > $moment ? ($_->{client} => 1) : () } $self->answers;
+        keys %served == @{ $self->{pids} };
+    });
 }
 
 # Waits until there are so many that the code takes; false when they do not come within the time.
