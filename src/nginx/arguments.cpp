@@ -1,9 +1,11 @@
 #include "nginx/arguments.hpp"
 
+#include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
-#include <iterator>
 
 #include "nginx/conf.hpp"
 
@@ -133,9 +135,14 @@ std::optional<std::string> read_file(ngx_conf_t* cf, std::string_view path,
         error = "cannot open \"" + name + "\" (" + std::strerror(errno) + ")";
         return std::nullopt;
     }
-    std::string text{std::istreambuf_iterator<char>(file), {}};
+    std::string text;
+    std::array<char, 4096> part;
+    do {
+        file.read(part.data(), part.size());
+        text.append(part.data(), static_cast<std::size_t>(file.gcount()));
+    } while (file);
     if (file.bad()) {
-        error = "cannot read \"" + name + "\"";
+        error = "cannot read \"" + name + "\" (" + std::strerror(errno) + ")";
         return std::nullopt;
     }
     if (text.ends_with('\n')) {
