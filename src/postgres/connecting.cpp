@@ -82,7 +82,7 @@ void Connecting::resolved(const std::string& name,
 void Connecting::open() {
     const Parameters parameters = conninfo_.parameters(addresses_);
     if (parameters.empty()) {
-        fail(std::move(error_));
+        fail(error_);
         return;
     }
     step_ = Step::polling;
@@ -104,7 +104,11 @@ void Connecting::open() {
 void Connecting::on_io() {
     // The socket may be another one afterwards, even under the same number.
     watch_.reset();
-    poll();
+    try {
+        poll();
+    } catch (...) {
+        fail("out of memory");
+    }
 }
 
 void Connecting::on_close_request() {
@@ -155,15 +159,19 @@ void Connecting::refused() {
     if (!error_.empty()) {
         error = error_ + "; " + error;
     }
-    fail(std::move(error));
+    fail(error);
 }
 
-void Connecting::fail(std::string error) {
+void Connecting::fail(std::string_view error) noexcept {
     if (step_ == Step::finished || step_ == Step::cancelled) {
         return;
     }
     step_ = Step::finished;
-    error_ = std::move(error);
+    try {
+        error_ = error;
+    } catch (...) {
+        error_.clear();
+    }
     timer_->stop();
     watch_.reset();
     conn_.reset();
@@ -177,7 +185,12 @@ void Connecting::finish() {
     resolutions_.clear();
     timer_->stop();
     if (conn_ && !error_.empty()) {
-        reactor_.log(LogLevel::warn, std::exchange(error_, ""));
+        try {
+            reactor_.log(LogLevel::warn, error_);
+        } catch (...) {
+            // The connection matters more.
+        }
+        error_.clear();
     }
     done_(std::move(conn_), std::move(error_));
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "postgres/conninfo.hpp"
@@ -44,7 +45,7 @@ class Connecting final : private IoHandler {
     void poll();
     void wait_for(bool writing);
     void refused();
-    void fail(std::string error);
+    void fail(std::string_view error) noexcept;
     void finish();
 
     Reactor& reactor_;

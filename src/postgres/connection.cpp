@@ -80,7 +80,11 @@ Connection::Connection(Reactor& reactor, ConnectionOwner& owner,
       owner_(owner),
       connecting_(reactor, conninfo, owner.options().connect_timeout,
                   [this](ConnPtr conn, const std::string& error) {
-                      connected(std::move(conn), error);
+                      try {
+                          connected(std::move(conn), error);
+                      } catch (...) {
+                          lose("out of memory");
+                      }
                   }),
       patience_(reactor.timer(
           [this] { lose("no answer from the server in time"); }, false)),

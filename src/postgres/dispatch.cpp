@@ -8,12 +8,22 @@ namespace sigra::postgres {
 using Life = Connection::Life;
 using Readiness = Connection::Readiness;
 
+namespace {
+
+constexpr Milliseconds out_of_memory_pause{100};
+
+}  // namespace
+
 void Pool::Impl::dispatch() {
-    reap();
-    crowded_ = false;
-    send_writes();
-    send_reads();
-    open_more();
+    try {
+        reap();
+        crowded_ = false;
+        send_writes();
+        send_reads();
+        open_more();
+    } catch (...) {
+        retry_->start(out_of_memory_pause);
+    }
 }
 
 void Pool::Impl::reap() {
@@ -167,7 +177,12 @@ void Pool::Impl::open() {
     connections_.push_back(
         std::make_unique<Connection>(reactor_, *this, conninfo_));
     backoff_.tried(reactor_.now());
-    connections_.back()->start();
+    Connection& connection = *connections_.back();
+    try {
+        connection.start();
+    } catch (...) {
+        connection.lose("out of memory");
+    }
 }
 
 }  // namespace sigra::postgres

@@ -229,17 +229,19 @@ void Pool::Impl::deliver() {
     const std::shared_ptr<bool> alive = alive_;
     std::list<Pending> batch;
     batch.splice(batch.end(), answered_);
+    bool failed = false;
     for (Pending& pending : batch) {
         try {
             pending.query.done(std::move(pending.outcome));
         } catch (...) {
-            if (*alive) {
-                reactor_.log(LogLevel::error, "an answer was not taken");
-            }
+            failed = true;  // the others are still to be told
         }
         if (!*alive) {
             return;
         }
+    }
+    if (failed) {
+        reactor_.log(LogLevel::error, "an answer was not taken");
     }
 }
 

@@ -8,11 +8,40 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 
 namespace sigra::test {
 
 using std::chrono::duration_cast;
 using std::chrono::steady_clock;
+
+bool in_callback = false;
+
+namespace {
+
+// For what costs no memory in nginx.
+class Outside {
+  public:
+    Outside() : was_(std::exchange(in_callback, false)) {}
+    ~Outside() { in_callback = was_; }
+    Outside(const Outside&) = delete;
+    Outside& operator=(const Outside&) = delete;
+
+  private:
+    bool was_;
+};
+
+}  // namespace
+
+template <class Call>
+void PollReactor::guarded(const Call& call) {
+    in_callback = true;
+    try {
+        call();
+    } catch (const std::bad_alloc&) {
+    }
+    in_callback = false;
+}
 
 struct PollReactor::WatchState {
     int descriptor;
@@ -83,6 +112,7 @@ class PollReactor::PollPosted final : public postgres::Posted {
         : reactor_(reactor), state_(std::move(state)) {}
     ~PollPosted() override { state_->live = false; }
     void schedule() override {
+        const Outside outside;
         if (!state_->scheduled) {
             state_->scheduled = true;
             reactor_.posted_.push_back(state_);
@@ -120,9 +150,11 @@ PollReactor::~PollReactor() {
 
 std::unique_ptr<postgres::Watch> PollReactor::watch(
     int descriptor, postgres::IoHandler& handler) {
-    watches_.push_back(std::make_shared<WatchState>(
-        WatchState{.descriptor = descriptor, .handler = &handler}));
-    return std::make_unique<PollWatch>(watches_.back());
+    auto state = std::make_shared<WatchState>(
+        WatchState{.descriptor = descriptor, .handler = &handler});
+    auto watch = std::make_unique<PollWatch>(state);
+    watches_.push_back(std::move(state));
+    return watch;
 }
 
 std::unique_ptr<postgres::Timer> PollReactor::timer(std::function<void()> fire,
@@ -182,6 +214,7 @@ double PollReactor::random() {
 }
 
 void PollReactor::log(LogLevel level, std::string_view message) {
+    const Outside outside;
     lines.emplace_back(level, message);
     if (std::getenv("SIGRA_TEST_VERBOSE")) {
         std::fprintf(stderr, "[%d] %.*s\n", static_cast<int>(level),
@@ -227,7 +260,7 @@ void PollReactor::turn(Milliseconds longest) {
     poll(polled.data(), polled.size(), wait_for(longest));
     for (std::size_t i = 0; i < states.size(); i++) {
         if (states[i]->live && polled[i + 1].revents != 0) {
-            states[i]->handler->on_io();
+            guarded([&] { states[i]->handler->on_io(); });
         }
     }
     if (polled[0].revents != 0) {
@@ -247,7 +280,7 @@ void PollReactor::finish_resolutions() {
     }
     for (const auto& state : finished) {
         if (state->live) {
-            state->done(state->addresses, state->error);
+            guarded([&] { state->done(state->addresses, state->error); });
         }
     }
 }
@@ -258,7 +291,7 @@ void PollReactor::fire_timers() {
     for (const auto& timer : timers) {
         if (timer->live && timer->running && timer->due <= now()) {
             timer->running = false;
-            timer->fire();
+            guarded([&] { timer->fire(); });
         }
     }
 }
@@ -269,7 +302,7 @@ void PollReactor::run_posted() {
         posted_.pop_front();
         state->scheduled = false;
         if (state->live) {
-            state->run();
+            guarded([&] { state->run(); });
         }
     }
 }

@@ -18,6 +18,9 @@ namespace sigra::test {
 using postgres::LogLevel;
 using postgres::Milliseconds;
 
+// The code under test is running, called from the loop.
+extern bool in_callback;
+
 class PollReactor final : public postgres::Reactor {
   public:
     PollReactor();
@@ -67,6 +70,9 @@ class PollReactor final : public postgres::Reactor {
     class PollPosted;
     class PollResolution;
 
+    // As nginx's reactor does: nothing leaves a callback.
+    template <class Call>
+    void guarded(const Call& call);
     void run_posted();
     void fire_timers();
     void finish_resolutions();
@@ -80,7 +86,7 @@ class PollReactor final : public postgres::Reactor {
     std::mutex mutex_;
     std::list<std::shared_ptr<ResolveState>> resolved_;  // under mutex_
     Milliseconds advanced_{0};
-    int wake_[2];                                        // threads write here
+    int wake_[2];  // threads write here
 };
 
 }  // namespace sigra::test

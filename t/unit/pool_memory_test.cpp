@@ -1,0 +1,91 @@
+// Memory runs out at every place in turn: each query is still answered, once.
+#include <cstdlib>
+#include <new>
+
+#include "bench.hpp"
+#include "postgres/pool.hpp"
+#include "unit.hpp"
+
+namespace {
+
+long fails_after = -1;  // allocations until one fails; negative: never
+
+bool fails() {
+    return sigra::test::in_callback && fails_after >= 0 && fails_after-- == 0;
+}
+
+}  // namespace
+
+[[gnu::noinline]] void* operator new(std::size_t size) {
+    void* memory = fails() ? nullptr : std::malloc(size);
+    if (!memory) {
+        throw std::bad_alloc();
+    }
+    return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
+    std::free(memory);
+}
+
+namespace {
+
+using namespace sigra::postgres;
+using namespace sigra::test;
+using sigra::unit::check;
+
+const std::string database = "sigra_memory";
+
+int set_up(void**) {
+    fresh_database(database);
+    load_schema(database, "sigra_sessions");
+    Session session(database);
+    add_sessions(session, 10, true);
+    return 0;
+}
+
+void every_query_is_answered(void**) {
+    int failures = 0;
+    for (int n = 0;; n++) {
+        PoolOptions options;
+        options.conninfo = conninfo(database);
+        options.timeout = Milliseconds(400);
+        options.max_reconnect_delay = Milliseconds(1);
+        options.connect_timeout = Milliseconds(300);
+        Bench bench(options);
+        Layout layout;
+        layout.kind = LayoutKind::sigra_sessions;
+        layout.tokens = "user_sessions";
+        bench.pool->add_layout(layout);
+        fails_after = n;
+        auto all = bench.look_up_many(5);
+        all.push_back(bench.touch(1));
+        const bool answered = bench.answered(all);
+        const bool failed = fails_after < 0;
+        fails_after = -1;
+        check(answered, std::to_string(n));
+        for (const AskedPtr& asked : all) {
+            check(asked->calls == 1);
+        }
+        check(bench.pool->counters().inflight == 0);
+        // And the pool goes on.
+        check(bench.reactor.run_until(
+            [&] { return bench.status_of(1) == Status::ok; }));
+        if (!failed) {
+            break;
+        }
+        failures++;
+    }
+    check(failures > 100, std::to_string(failures));
+}
+
+}  // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(every_query_is_answered),
+    };
+    return cmocka_run_group_tests(tests, set_up, nullptr);
+}
