@@ -236,8 +236,9 @@ std::string cookies_for_upstream(std::string_view header,
         out = phoenix::with_cookie(out, name, pair.substr(name.size() + 1));
     }
     if (conf.hide_cookies) {
+        const RememberMeCookie& remember = *conf.remember_cookie;
         const std::array<std::string_view, 2> names = {
-            name, conf.remember_cookie->name};
+            name, remember.enabled ? remember.name : name};
         out = phoenix::without_cookies(out, names);
     }
     return out;

@@ -1,0 +1,138 @@
+# auth_sigra_sudo: the session must have been authenticated within a time.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Fixture;
+use Sigra::Wire;
+
+our %http;
+our %who;
+for my $layout (qw(phx_gen_auth_17 sigra_sessions sigra)) {
+    fresh_database($layout, name => "sigra_sudo_$layout");
+    $http{$layout} = sigra_http_config(extra => 'auth_sigra on; auth_sigra_sudo 10m;');
+    $who{$layout}  = { map { $_ => authenticated_fixture(age => 7000, authenticated_age => $_, idle => 0) } 0, 590, 610, 6900, -60 };
+    $who{$layout}{never} = authenticated_fixture(age => 10, authenticated_age => undef);
+}
+our @files = map { [$_ => 'for ada'] } qw(page off/page hour/page program/page always/page optional/page);
+sub status { return client()->get($_[0], { cookie => $_[1]{cookie} })->{status} }
+
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: fresh enough or not
+--- http_config eval: $::http{sigra}
+--- config
+location /off/ { auth_sigra_sudo off; }
+location /hour/ { auth_sigra_sudo 1h; }
+location /program/ { auth_sigra_unauthenticated status; }
+location /always/ { auth_sigra_unauthenticated redirect; }
+location /optional/ { auth_sigra optional; add_header X-Who $auth_sigra_email; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 302
+--- flow
+for (
+    [0,     '200 200 200 200 200'],
+    [590,   '200 200 200 200 200'],
+    [-60,   '200 200 200 200 200'],
+    [610,   '302 200 200 403 302'],
+    [6900,  '302 200 302 403 302'],
+    [never => '302 200 302 403 302'],
+) {
+    my ($age, $expected) = @$_;
+    my $fixture = $::who{sigra}{$age};
+    is(join(' ', map { status("${_}page", $fixture) } qw(/ /off/ /hour/ /program/ /always/)), $expected, "authenticated $age s ago");
+}
+my $stale = $::who{sigra}{610};
+for ({ accept => 'application/json' }, { 'sec-fetch-mode' => 'cors' }, { 'x-requested-with' => 'XMLHttpRequest' }) {
+    my $answer = client()->get('/page', { cookie => $stale->{cookie}, %$_ });
+    is("$answer->{status} " . keys %{ $answer->{cookies} }, '403 0', join ' ', 'a program,', %$_);
+    is($answer->{headers}{'cache-control'}, 'no-store', 'Cache-Control');
+}
+is(client()->get('/optional/page', { cookie => $stale->{cookie} })->{headers}{'x-who'}, $stale->{email}, 'optional passes');
+is(client()->get('/users/log-in', { cookie => $stale->{cookie} })->{status}, 404, 'the login page makes no loop');
+
+
+
+=== TEST 2: what the session keeps
+--- http_config eval: $::http{sigra}
+--- config
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 302
+--- flow
+my $stale  = $::who{sigra}{610};
+my $browser = client();
+my $answer = $browser->get('/page?a=b', { cookie => $stale->{cookie} });
+is($answer->{headers}{location}, '/users/log-in', 'to the login page');
+is($answer->{headers}{'cache-control'}, 'private, no-store', 'Cache-Control');
+my $session = $browser->session;
+ok(ref $session->{auth_sigra_sudo} && $session->{auth_sigra_sudo} eq 'true', 'auth_sigra_sudo');
+is($session->{user_return_to}, '/page?a=b', 'the way back');
+is($session->{$_}, $stale->{session}{$_}, "$_ is kept") for qw(user_token live_socket_id _csrf_token);
+is($session->{phoenix_flash}, undef, 'nobody says that there was no login');
+is(client()->get('/page', { cookie => $browser->cookies->{_my_app_key} })->{status}, 302, 'asked again');
+$browser = client();
+$browser->post('/page', 'a=b', { cookie => $stale->{cookie} });
+is($browser->session->{user_return_to}, undef, 'no way back to a POST');
+
+my $remembered = authenticated_fixture(age => 7000);
+$browser = client();
+is($browser->get('/page', { cookie => $remembered->{remember_cookie} })->{status}, 302, 'by remember-me: not fresh');
+ok($browser->session->{auth_sigra_sudo}, 'asked to confirm');
+
+
+
+=== TEST 3: a session that is nobody's is asked to log in, not to confirm
+--- http_config eval: $::http{sigra}
+--- config
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 302
+--- flow
+my $browser = client();
+$browser->get('/page', { cookie => session_cookie({ user_token => 'x' x 32 }) });
+is($browser->session->{auth_sigra_sudo}, undef, 'no auth_sigra_sudo');
+is($browser->session->{phoenix_flash}{error}, 'You must log in to access this page.', 'the flash');
+
+
+
+=== TEST 4: sigra_sessions has sudo_at
+--- http_config eval: $::http{sigra_sessions}
+--- config
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 302
+--- flow
+is(status('/page', $::who{sigra_sessions}{$_->[0]}), $_->[1], "authenticated $_->[0] s ago") for [590 => 200], [610 => 302], [never => 302];
+
+
+
+=== TEST 5: before Phoenix 1.8 nothing is ever fresh
+--- http_config eval: $::http{phx_gen_auth_17}
+--- config
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 302
+--- flow
+is(status('/page', $::who{phx_gen_auth_17}{0}), 302, 'a session of this second');
+
+
+
+=== TEST 6: in limit_except
+--- http_config eval: $::http{sigra} . echo_upstream()
+--- config
+location /page { auth_sigra_sudo off; proxy_pass http://echo; limit_except GET HEAD { auth_sigra on; auth_sigra_sudo 10m; auth_sigra_unauthenticated status; } }
+--- request
+GET /page
+--- error_code: 302
+--- flow
+for ([GET => 200], [HEAD => 200], [POST => 403], [DELETE => 403]) {
+    is(client()->request($_->[0], '/page', { cookie => $::who{sigra}{610}{cookie} })->{status}, $_->[1], $_->[0]);
+}
