@@ -12,27 +12,15 @@ use Test::More;
 
 my $nginx = gated_nginx();
 
-sub backends {
-    return db()->selectrow_array(
-        q(SELECT count(*) FROM pg_stat_activity WHERE datname = 'fault' AND usename = 'sigra' AND pid <> pg_backend_pid()));
-}
-
-sub kill_all {
-    db()->do('SET client_min_messages = error');    # one may be gone already
-    return @{ db()->selectcol_arrayref(
-        q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-           WHERE datname = 'fault' AND usename = 'sigra' AND pid <> pg_backend_pid())) };
-}
-
 for my $how ('terminated', 'terminated twice') {
     my $load = start_load(port => $nginx->port, clients => { clients() });
     ok($load->await_answers(20, 20, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 }), "$how: well before");
     my ($killed, $last) = (0, 0);
     for my $round (1 .. 20) {
         await(10, \&backends) or last;
-        $killed += kill_all();
+        $killed += kill_backends();
         # A second time at once, perhaps in the middle of a connect.
-        $killed += kill_all() if $how eq 'terminated twice';
+        $killed += kill_backends() if $how eq 'terminated twice';
         $last = now();
         # Once every worker has been answered again: to be killed before that, time after time, is not to work.
         $load->await_everybody(10, $last);

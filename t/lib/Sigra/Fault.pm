@@ -13,7 +13,7 @@ use Sigra::Load;
 use Sigra::Nginx;
 use Test::More;
 
-our @EXPORT = qw(gated_nginx cluster clients of sees_only survives_outage has_no_problems);
+our @EXPORT = qw(gated_nginx gated_locations user cluster backends kill_backends clients of sees_only survives_outage has_no_problems);
 
 # What the tests of t/fault share: an nginx before a database that fails, clients of every kind, and what they may see.
 
@@ -53,14 +53,35 @@ sub gated_nginx {
     my $conninfo = delete $option{conninfo};
     return Sigra::Nginx->new(
         files => { 'private.txt' => 'for ada', 'public.txt' => 'for all' },
-        server => <<'EOF',
+        server => gated_locations(),
+        %option,
+        http => sigra_http_config(postgres => $postgres, $conninfo ? (conninfo => $conninfo) : ()) . ($option{http} // ''),
+    );
+}
+
+sub gated_locations {
+    return <<'EOF';
 location /private { auth_sigra on; try_files /private.txt =404; }
 location /optional { auth_sigra optional; add_header X-Status $auth_sigra_status; try_files /public.txt =404; }
 location /public { try_files /public.txt =404; }
 EOF
-        %option,
-        http => sigra_http_config(postgres => $postgres, $conninfo ? (conninfo => $conninfo) : ()) . ($option{http} // ''),
-    );
+}
+
+# ada and bob have a session; eve's is gone.
+sub user { return $user{ $_[0] } }
+
+# How many connections nginx has.
+sub backends {
+    return db()->selectrow_array(
+        q(SELECT count(*) FROM pg_stat_activity WHERE datname = 'fault' AND usename = 'sigra' AND pid <> pg_backend_pid()));
+}
+
+# Kills them all, once; returns their number.
+sub kill_backends {
+    db()->do('SET client_min_messages = error');    # one may be gone already
+    return scalar @{ db()->selectcol_arrayref(
+        q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = 'fault' AND usename = 'sigra' AND pid <> pg_backend_pid())) };
 }
 
 # Of each kind, what start_load wants.
