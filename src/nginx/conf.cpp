@@ -192,6 +192,14 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
                           "application's with \"auth_sigra_secret_key_base\" "
                           "here or above");
     }
+    // Only there does a row say when its session was last active.
+    if (conf.idle_timeout > 0 &&
+        conf.schema->layout.kind != postgres::LayoutKind::sigra_sessions) {
+        return conf_error(cf,
+                          "\"auth_sigra_idle_timeout\" needs "
+                          "\"auth_sigra_schema\" sigra_sessions; say "
+                          "\"auth_sigra_idle_timeout off\" here");
+    }
     if (std::string error = cookie_error(conf); !error.empty()) {
         return conf_error(cf, error);
     }
@@ -218,7 +226,8 @@ void merge_plain(LocationConf& conf, const LocationConf& prev) {
     ngx_conf_merge_value(conf.forward, prev.forward, 0);
     ngx_conf_merge_value(conf.hide_cookies, prev.hide_cookies, 0);
     ngx_conf_merge_sec_value(conf.sudo, prev.sudo, 0);
-    ngx_conf_merge_sec_value(conf.idle_timeout, prev.idle_timeout, 30 * 60);
+    ngx_conf_merge_sec_value(conf.idle_timeout, prev.idle_timeout,
+                             NGX_CONF_UNSET);
     ngx_conf_merge_str_value(conf.login_url, prev.login_url, "/users/log-in");
     ngx_conf_merge_str_value(conf.cookie_domain, prev.cookie_domain, "");
 }

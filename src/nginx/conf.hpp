@@ -111,7 +111,7 @@ struct LocationConf {
     ngx_flag_t forward;
     ngx_flag_t hide_cookies;
     time_t sudo;          // 0: off
-    time_t idle_timeout;  // 0: off
+    time_t idle_timeout;  // 0: off; unset: sigra_sessions' own
     ngx_str_t login_url;
     ngx_str_t cookie_domain;
 
@@ -130,6 +130,9 @@ struct LocationConf {
     Cookies* cookies;
     ngx_str_t login_path;  // the part of login_url that is a path
 
+    time_t idle_timeout_s() const {
+        return idle_timeout == NGX_CONF_UNSET ? 30 * 60 : idle_timeout;
+    }
     bool looks_at_sessions() const { return gate != gate_off; }
     bool touches_requests() const {
         return looks_at_sessions() || forward || hide_cookies;

@@ -198,8 +198,9 @@ void begin(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
 
 bool is_idle(const LocationConf& conf, const LookedUp& found) {
     return conf.source->kind == postgres::LayoutKind::sigra_sessions &&
-           conf.idle_timeout != 0 && !found.remember_me_row && found.idle_ms &&
-           found.now(*found.idle_ms) > conf.idle_timeout * 1000;
+           conf.idle_timeout_s() != 0 && !found.remember_me_row &&
+           found.idle_ms &&
+           found.now(*found.idle_ms) > conf.idle_timeout_s() * 1000;
 }
 
 bool is_over(const LocationConf& conf, const LookedUp& found) {

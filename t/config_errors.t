@@ -1,0 +1,176 @@
+# What nginx -t says of a wrong configuration: the directive, and the mend. It asks no database.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Fixture;
+
+# Nothing listens there: a configuration that asked would not be read as quickly, nor accepted.
+our $nowhere = 'host=127.0.0.1 port=1 user=sigra dbname=sigra';
+our $http    = sigra_http_config(conninfo => $nowhere);
+our $secret  = 'auth_sigra_secret_key_base ' . secret_key_base . ';';
+our $cookie  = 'auth_sigra_session_cookie';
+our $domain  = 'auth_sigra_cookie_domain';
+
+# Each: configuration (with everything that is needed above it, unless it begins with «alone:»), what is said of it.
+our @wrong = (
+    ['auth_sigra yes;',                     'invalid value "yes"'],
+    ['auth_sigra;',                         'invalid number of arguments in "auth_sigra"'],
+    ['auth_sigra on on;',                   'invalid number of arguments in "auth_sigra"'],
+    ['auth_sigra on; auth_sigra on;',       '"auth_sigra" directive is duplicate'],
+    ['if ($arg_a) { auth_sigra on; }',      '"auth_sigra" directive is not allowed here'],
+    ['limit_except GET { auth_sigra_forward on; }', '"auth_sigra_forward" directive is not allowed here'],
+    ['alone: auth_sigra on;',               '"auth_sigra" needs a database: say which with "auth_sigra_postgres"'],
+    ['alone: auth_sigra optional;',         '"auth_sigra" needs a database'],
+    ["alone: limit_except GET { auth_sigra on; }", '"auth_sigra" needs a database'],
+    ["alone: auth_sigra on; auth_sigra_postgres '$nowhere';", '"auth_sigra" needs a secret: give the application\'s with "auth_sigra_secret_key_base"'],
+
+    ['auth_sigra_postgres;',                'invalid number of arguments in "auth_sigra_postgres"'],
+    ['auth_sigra_postgres "host";',         'invalid conninfo: missing "=".* in "auth_sigra_postgres"'],
+    ['auth_sigra_postgres "no_such=1";',    'invalid conninfo: .*no_such.* in "auth_sigra_postgres"'],
+    ['auth_sigra_postgres "postgresql://a:b@[x/y";', 'invalid conninfo: .* in "auth_sigra_postgres"'],
+    ['auth_sigra_postgres file:/no/such/file;', 'cannot open "/no/such/file" .* in "auth_sigra_postgres"'],
+    ['auth_sigra_postgres host=a host=b;',  'invalid parameter "host=b" in "auth_sigra_postgres"'],
+    (map { ["auth_sigra_postgres host=a $_;", "invalid (?:value \"[^\"]*\" of )?.*in \"auth_sigra_postgres\""] } qw(connections=0 connections=x connections=-1
+        connections=1001 connections= queue=0 queue=1k timeout=0 timeout=x timeout=-1 connect_timeout=0 max_reconnect_delay=soon prepare=yes pool=2 connections)),
+    ['auth_sigra_postgres host=a; auth_sigra_postgres host=b;', '"auth_sigra_postgres" directive is duplicate'],
+    ["auth_sigra_postgres '$nowhere' connections=3;", 'the same conninfo stands elsewhere with other parameters; .* give both the same ones in "auth_sigra_postgres"'],
+    ["auth_sigra_postgres '$nowhere' timeout=5s;", 'the same conninfo stands elsewhere with other parameters'],
+
+    ['auth_sigra_schema phoenix;',          'invalid layout "phoenix", it must be "sigra", "phx_gen_auth" or "sigra_sessions" in "auth_sigra_schema"'],
+    ['auth_sigra_schema sigra where=;',     '"where".* in "auth_sigra_schema"'],
+    ['auth_sigra_schema sigra user=x;',     'invalid parameter "user=x" in "auth_sigra_schema"'],
+    ['auth_sigra_schema sigra singular=a-b;', '"singular" and "plural" must be made of letters, digits and "_" in "auth_sigra_schema"'],
+    ['auth_sigra_schema sigra "plural=a b";', '"singular" and "plural" must be'],
+    ['auth_sigra_schema sigra; auth_sigra_schema sigra;', '"auth_sigra_schema" directive is duplicate'],
+    ['auth_sigra_schema sigra users=a users=b;', 'invalid parameter "users=b" in "auth_sigra_schema"'],
+
+    ["$cookie k;",                          '"signing_salt" is missing; it stands in the application\'s endpoint.ex, in @session_options in "auth_sigra_session_cookie"'],
+    ["$cookie 'a b' signing_salt=s;",       'invalid cookie name "a b" in "auth_sigra_session_cookie"'],
+    ["$cookie a=b signing_salt=s;",         'invalid cookie name "a=b"'],
+    (map { ["$cookie k signing_salt=s $_;", 'in "auth_sigra_session_cookie" directive'] } qw(key_iterations=0 key_iterations=x key_length=0 key_digest=md5
+        max_age=0 max_age=x path=x same_site=lax same_site=Maybe encryption_salt= salt=x signing_salt=t), 'encryption_salt=e key_length=16', '"path=/;x"'),
+    ["$cookie __Host-k signing_salt=s path=/x;",  '"auth_sigra_session_cookie" __Host-k needs path=/'],
+    ["$cookie __Host-k signing_salt=s; $domain example.com;", '"auth_sigra_session_cookie" __Host-k allows no "auth_sigra_cookie_domain"'],
+    ["$cookie __Host-k signing_salt=s; auth_sigra_cookie_secure off;", '"auth_sigra_session_cookie" __Host-k needs "auth_sigra_cookie_secure" auto or on'],
+    ["$cookie __Secure-k signing_salt=s; auth_sigra_cookie_secure off;", '"auth_sigra_session_cookie" __Secure-k needs "auth_sigra_cookie_secure" auto or on'],
+    ["$cookie k signing_salt=s same_site=None; auth_sigra_cookie_secure off;", '"auth_sigra_session_cookie" k with same_site=None needs "auth_sigra_cookie_secure" auto or on'],
+
+    ['auth_sigra_remember_me_cookie "a;b";', 'invalid cookie name "a;b" in "auth_sigra_remember_me_cookie"'],
+    (map { ["auth_sigra_remember_me_cookie m $_;", 'in "auth_sigra_remember_me_cookie" directive'] } qw(max_age=0 max_age=x path=x same_site=no age=1)),
+    ['auth_sigra_remember_me_cookie __Host-m path=/x;', '"auth_sigra_remember_me_cookie" __Host-m needs path=/'],
+    ['auth_sigra_remember_me_cookie __Secure-m; auth_sigra_cookie_secure off;', '"auth_sigra_remember_me_cookie" __Secure-m needs "auth_sigra_cookie_secure" auto or on'],
+    ['auth_sigra_remember_me_cookie _my_app_key;', 'the session and the remember-me cookie have one name, "_my_app_key"'],
+
+    (map { ["$domain '$_';", 'invalid domain .* in "auth_sigra_cookie_domain"'] } 'a b', 'a;b', 'http://a', 'a:80', ''),
+    ['auth_sigra_cookie_secure yes;',       'invalid value "yes"'],
+    ['auth_sigra_session_ttl 0;',           'invalid time "0" in "auth_sigra_session_ttl"'],
+    ['auth_sigra_session_ttl soon;',        'invalid time "soon" in "auth_sigra_session_ttl"'],
+    ['auth_sigra_session_ttl -1;',          'invalid time "-1"'],
+    ['auth_sigra_session_ttl off;',         'invalid time "off"'],
+    ['auth_sigra_session_ttl 1d remember_me=0;', '"remember_me".* in "auth_sigra_session_ttl"'],
+    ['auth_sigra_session_ttl 1d 2d;',       'invalid parameter "2d" in "auth_sigra_session_ttl"'],
+    ['auth_sigra_unauthenticated 401;',     'invalid value "401"'],
+    (map { ["auth_sigra_login_url '$_';", 'invalid URL .*it must be a path like "/users/log-in" or start with "https://" in "auth_sigra_login_url"'] }
+        'users/log-in', '//evil.example', '/\\\\evil', '', 'javascript:x', '/a b', 'ftp://a'),
+    ['auth_sigra_idle_timeout 30m;',        '"auth_sigra_idle_timeout" .*"auth_sigra_schema" sigra_sessions'],
+    ['auth_sigra_idle_timeout soon;',       'invalid time "soon", it must be a time above zero or "off" in "auth_sigra_idle_timeout"'],
+    ['auth_sigra_forward yes;',             'invalid value "yes" in "auth_sigra_forward" directive, it must be "on" or "off"'],
+    ['auth_sigra_hide_cookies 1;',          'invalid value "1" in "auth_sigra_hide_cookies" directive'],
+    ['auth_sigra_preflight on;',            'invalid value "on"'],
+    ['auth_sigra_cache_control public;',    'invalid value "public"'],
+    ['auth_sigra_sudo 0;',                  'invalid time "0", it must be a time above zero or "off" in "auth_sigra_sudo"'],
+    ['auth_sigra_sudo now;',                'invalid time "now"'],
+    ['auth_sigra_no_such 1;',               'unknown directive "auth_sigra_no_such"'],
+);
+
+our @right = (
+    '', 'auth_sigra_schema sigra_sessions; auth_sigra_idle_timeout 30m;', 'auth_sigra_idle_timeout off;', 'auth_sigra_schema sigra_sessions; auth_sigra_idle_timeout 30m; limit_except GET { auth_sigra off; }',
+    'auth_sigra off; auth_sigra_idle_timeout 30m;',
+    "auth_sigra_postgres '$nowhere' connections=2 queue=1024 timeout=2s connect_timeout=5s max_reconnect_delay=10s prepare=on;",
+    'auth_sigra_postgres postgresql://a:b@no-such-host.invalid:1,[::1]/c?sslmode=require&target_session_attrs=read-write prepare=off;',
+    "$cookie __Host-k signing_salt=s same_site=None;", "$cookie __Secure-k signing_salt=s path=/x; $domain example.com;",
+    'auth_sigra_remember_me_cookie off;', 'auth_sigra_session_ttl 1d remember_me=60d;', 'auth_sigra_login_url https://login.example.com/;',
+    'auth_sigra_login_url /in?a=b;', 'auth_sigra_sudo 10m; limit_except GET { auth_sigra_sudo 1m; auth_sigra_unauthenticated status; auth_sigra off; }',
+    'if ($arg_a) { set $a b; }',
+);
+
+# nginx -t of a location; what it says, and whether it is content.
+sub test_config {
+    my ($directives) = @_;
+    my $root  = $ENV{TEST_NGINX_SERVER_ROOT};
+    my $alone = $directives =~ s/^alone: //;
+    my $above = $alone ? '' : $http;
+    my $on    = $alone || $directives =~ /auth_sigra(?: |;)/ ? '' : 'auth_sigra on;';
+    my $load  = join '', map { "load_module $_;\n" } split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
+    open my $out, '>', "$root/conf/wrong.conf" or die "$root: $!";
+    print $out "${load}pid $root/logs/wrong.pid;\nerror_log stderr;\nevents { }\nhttp {\n    access_log off;\n$above    server {\n"
+        . "        listen 127.0.0.1:1;\n        location / { $on $directives }\n    }\n}\n";
+    close $out;
+    my $said = qx($ENV{TEST_NGINX_BINARY} -t -p $root/ -c conf/wrong.conf 2>&1);
+    return ($said, $? == 0);
+}
+
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: every wrong value
+--- config
+--- request
+GET /
+--- error_code: 403
+--- flow
+for (@::wrong) {
+    my ($directives, $expected) = @$_;
+    my ($said, $content) = test_config($directives);
+    my ($line) = $said =~ /(\[emerg\].*)/;
+    ok(!$content, "refused: $directives");
+    like($line // $said, qr{$expected.* in \S*/conf/wrong\.conf:\d+}, "said: $directives");
+    unlike($said, qr/Sanitizer|runtime error|\[alert\]/, "no crash: $directives");
+}
+
+
+
+=== TEST 2: every right one, and no database is asked
+--- config
+--- request
+GET /
+--- error_code: 403
+--- flow
+for (@::right) {
+    my ($said, $content) = test_config($_);
+    ok($content, "accepted: $_") or diag($said);
+}
+
+
+
+=== TEST 3: a password is not shown
+--- config
+--- request
+GET /
+--- error_code: 403
+--- user_files
+>>> conninfo
+host=a password=hush hush=1
+>>> good
+host=a password=hush
+--- flow
+my $html = $ENV{TEST_NGINX_HTML_DIR};
+my ($said, $content) = test_config("auth_sigra_postgres file:$html/conninfo;");
+ok(!$content, 'refused');
+like($said, qr/the file holds no well-formed conninfo in "auth_sigra_postgres" directive/, 'said');
+unlike($said, qr/hush/, 'without the password');
+my $root = $ENV{TEST_NGINX_SERVER_ROOT};
+($said, $content) = test_config("auth_sigra_postgres file:$html/good;");
+ok($content, 'a file that is well-formed');
+unlike(scalar qx($ENV{TEST_NGINX_BINARY} -T -p $root/ -c conf/wrong.conf 2>&1), qr/hush/, 'nginx -T does not show it');
+
+
+
+=== TEST 4: nginx itself refuses to start
+--- http_config
+auth_sigra on;
+--- config
+--- must_die
+--- error_log
+"auth_sigra" needs a database: say which with "auth_sigra_postgres" here or above

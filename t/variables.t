@@ -1,0 +1,181 @@
+# The variables: in headers, logs, maps and subrequests, and before anybody was asked.
+
+use Test::Nginx::Socket 'no_plan';
+use Digest::SHA ();
+use Sigra::Fixture;
+use Sigra::Wire;
+
+fresh_database('sigra');
+our $all  = join '|', map { "\$auth_sigra_$_" } qw(status user_id email authenticated_at session flash_info flash_error);
+our $down = sigra_http_config(conninfo => 'host=127.0.0.1 port=1 user=sigra dbname=sigra', postgres => 'timeout=300ms');
+our $http = sigra_http_config() . echo_upstream() . "
+log_format who '$all';
+map \$auth_sigra_email \$is_ada { default no; ada\@example.com yes; }
+";
+our $ada  = authenticated_fixture(email => 'ada@example.com', age => 100, authenticated_age => 50,
+    session => { phoenix_flash => { info => 'Welcome!', error => "Caf\xc3\xa9 \"zu\"" } });
+our $never = authenticated_fixture(email => 'bob@example.com', authenticated_age => undef);
+our $old   = authenticated_fixture(age => 61 * 86400);
+our ($at)  = db()->selectrow_array(q(SELECT to_char(authenticated_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') FROM users_tokens WHERE id = ?), undef, $ada->{session_id});
+our $who   = "miss|$ada->{user_id}|ada\@example.com|$at|$ada->{session_hex16}|Welcome!|Caf\xc3\xa9 \"zu\"";
+
+sub all { return client()->get($_[0], { cookie => $_[1] })->{headers}{'x-all'} }
+
+no_root_location();
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: each of them, for each kind of visitor
+--- http_config eval: $::http
+--- config eval
+"add_header X-All \"$::all\" always;
+location /optional/ { auth_sigra optional; alias html/; }
+location /private/ { auth_sigra on; auth_sigra_unauthenticated status; error_page 401 /denied; alias html/; }
+location /open/ { alias html/; }"
+--- user_files
+>>> page
+for ada
+>>> denied
+denied
+--- request
+GET /open/page
+--- response_headers
+X-All: ||||||
+--- flow
+my $unknown = session_cookie({ user_token => 'x' x 32, phoenix_flash => { info => 'i' } });
+for (
+    [$::ada->{cookie},   $::who],
+    [$::never->{cookie}, "miss|$::never->{user_id}|bob\@example.com||$::never->{session_hex16}||"],
+    [$::old->{cookie},   "expired||||$::old->{session_hex16}||"],
+    [$unknown,           'unknown||||' . substr(Digest::SHA::sha256_hex('x' x 32), 0, 16) . '|i|'],
+    ['_my_app_key=x',    'invalid||||||'],
+    ['a=1',              'anonymous||||||'],
+    [session_cookie({ phoenix_flash => { error => 'e', info => integer(1) } }), 'anonymous||||||e'],
+    [session_cookie({ phoenix_flash => 'no map' }), 'anonymous||||||'],
+    [$::never->{remember_cookie}, "miss|$::never->{user_id}|bob\@example.com||$::never->{session_hex16}||"],
+    [remember_me_cookie($::never->{token}, signed_age => 61 * 86400), 'expired||||||'],
+) {
+    my ($cookie, $expected) = @$_;
+    is(all('/optional/page', $cookie), $expected, "optional: $expected");
+    is(all('/private/page', $cookie), $expected, "on: $expected");
+}
+is(all('/open/page', $::ada->{cookie}), '||||||', 'nobody was asked');
+ok(index(all('/optional/page', $::ada->{cookie}), $::ada->{token}) < 0, 'the raw token is in none');
+
+
+
+=== TEST 2: out of reach
+--- http_config eval: $::down
+--- config eval
+"add_header X-All \"$::all\" always;
+location /optional/ { auth_sigra optional; alias html/; }
+location /private/ { auth_sigra on; alias html/; }"
+--- user_files
+>>> page
+for ada
+--- request
+GET /optional/page
+--- more_headers eval: $::ada->{header}
+--- response_headers eval
+"X-All: error||||$::ada->{session_hex16}|Welcome!|Caf\xc3\xa9 \"zu\""
+--- flow
+is(client()->get('/private/page', { cookie => $::ada->{cookie} })->{status}, 503, 'on');
+
+
+
+=== TEST 3: the CSRF token is masked, anew each time
+--- http_config eval: $::http
+--- config
+location / { auth_sigra optional; add_header X-Csrf "[$auth_sigra_csrf_token]"; }
+--- user_files
+>>> page
+for ada
+--- request
+GET /page
+--- response_headers
+X-Csrf: []
+--- flow
+my @tokens = map { client()->get('/page', { cookie => $::ada->{cookie} })->{headers}{'x-csrf'} =~ s/[][]//gr } 1, 2;
+is(csrf_unmask($_), $::ada->{csrf_state}, 'it fits the state') for @tokens;
+isnt($tokens[0], $tokens[1], 'another mask');
+is(client()->get('/page', { cookie => session_cookie({ _csrf_token => $_ }) })->{headers}{'x-csrf'}, '[]', 'a state that is none')
+    for 'short', 'x' x 25, integer(7);
+
+
+
+=== TEST 4: in a log, a map, an if, a limit and a proxied header
+--- http_config eval
+$::http . 'limit_req_zone $auth_sigra_user_id zone=users:64k rate=1r/m;'
+--- config
+access_log $TEST_NGINX_SERVER_ROOT/logs/who.log who;
+location /private/ {
+    auth_sigra on;
+    auth_sigra_unauthenticated status;
+    limit_req zone=users;
+    proxy_set_header X-Auth-Email "$auth_sigra_email/$is_ada";
+    proxy_pass http://echo;
+}
+location /early { if ($auth_sigra_email) { return 403; } auth_sigra on; return 200 "[$auth_sigra_email$auth_sigra_status]"; }
+--- request
+GET /private/
+--- more_headers eval: $::ada->{header}
+--- response_body_like eval: qr{^email=ada\@example\.com/yes$}m
+--- flow
+is(client()->get('/private/', { cookie => $::ada->{cookie} })->{status}, 200, 'empty in a limit of the preaccess phase, which limits nothing');
+is(client()->get('/private/', { cookie => $::old->{cookie} })->{status}, 401, 'expired');
+is(client()->get('/early', { cookie => $::ada->{cookie} })->{content}, '[]', 'empty in the rewrite phase');
+my $log;
+await { $log = Test::Nginx::Util::slurp("$ENV{TEST_NGINX_SERVER_ROOT}/logs/who.log"); 4 == ($log =~ tr/\n//) } 'four lines';
+my @lines = split /\n/, $log;
+is($lines[0], $::who =~ s/"/\\x22/gr =~ s/\xc3\xa9/\\xC3\\xA9/r, 'the log escapes');
+is($lines[2], "expired|-|-|-|$::old->{session_hex16}|-|-", 'what is not there');
+is($lines[3], '-|-|-|-|-|-|-', 'no phase has asked');
+
+
+
+=== TEST 5: in a subrequest the main request's
+--- http_config eval: $::http
+--- config
+location /page/ { ssi on; ssi_types text/plain; auth_sigra on; }
+location /part/ { ssi on; ssi_types text/plain; }
+location /open/ { ssi on; ssi_types text/plain; }
+location /guarded/ { ssi on; ssi_types text/plain; auth_sigra on; }
+location /request/ { auth_request /guarded/page; alias html/; add_header X-Who "[$auth_sigra_email]"; }
+--- user_files
+>>> page/page
+<!--#include virtual="/part/page" -->
+>>> part/page
+[<!--#echo var="auth_sigra_status" -->:<!--#echo var="auth_sigra_email" -->]
+>>> open/page
+<!--#include virtual="/guarded/page" -->
+>>> guarded/page
+[<!--#echo var="auth_sigra_email" default="nobody" -->]
+>>> plain
+for ada
+--- request
+GET /page/page
+--- more_headers eval: $::ada->{header}
+--- response_body_like
+\A\[miss:ada@example.com\]
+--- flow
+like(client()->get('/open/page', { cookie => $::ada->{cookie} })->{content}, qr/\A\[(?:nobody|\(none\)|)\]/, 'a subrequest\'s own verdict is not shown');
+my $answer = client()->get('/request/plain', { cookie => $::ada->{cookie} });
+is("$answer->{status} $answer->{headers}{'x-who'}", '200 []', 'nor is that of an auth_request');
+
+
+
+=== TEST 6: requests that never get so far
+--- http_config eval: $::http
+--- config
+access_log $TEST_NGINX_SERVER_ROOT/logs/who.log who;
+location / { auth_sigra on; }
+--- raw_request eval: "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"
+--- error_code: 400
+--- flow
+wire("nonsense\r\n\r\n")->more;
+wire("GET / HTTP/1.1\r\n\r\n")->answer;
+my $log;
+await { $log = Test::Nginx::Util::slurp("$ENV{TEST_NGINX_SERVER_ROOT}/logs/who.log"); 3 == ($log =~ tr/\n//) } 'three lines';
+is($log, "-|-|-|-|-|-|-\n" x 3, 'nothing is known');
