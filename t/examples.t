@@ -1,0 +1,405 @@
+# Each configuration in examples/, and those in README.md, run for real: nginx as it is installed, a PostgreSQL with the
+# tables of examples/schema.sql, the files that an example wants beside it. Nothing is replaced in an example but what
+# its reader replaces too: the addresses it listens on, the module's path, the upstream's address, the office's network.
+
+use v5.14;
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use DBI;
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use HTTP::Tiny;
+use IO::Socket::INET;
+use POSIX ();
+use Sigra::Fixture;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $top    = abs_path(dirname($0) . '/..');
+my $module = abs_path((split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // "$top/build/ngx_http_auth_sigra_module.so")[0]);
+my $binary = $ENV{TEST_NGINX_BINARY} || 'nginx';
+my $prefix = tempdir('sigra-examples-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $secret = secret_key_base;
+our $port;
+my ($gate_port, $nginx);
+my $owner = $$;
+
+chmod 0755, $prefix;
+
+END {
+    local $?;
+    stop_nginx() if $$ == $owner && $nginx;
+}
+
+sub slurp {
+    my ($path) = @_;
+    open my $in, '<:raw', $path or return '';
+    local $/;
+    return <$in> // '';
+}
+
+sub spew {
+    my ($path, $text, $mode) = @_;
+    make_path(dirname($path));
+    open my $out, '>:raw', $path or die "$path: $!";
+    print $out $text;
+    close $out or die "$path: $!";
+    chmod $mode // 0644, $path;
+}
+
+sub await {
+    my ($what, $condition) = @_;
+    my $deadline = time + ($ENV{SANITIZE} ? 60 : 30);
+    until ($condition->()) {
+        die "$what: waited in vain\n" . slurp("$prefix/logs/error.log") if time > $deadline;
+        sleep 0.01;
+    }
+}
+
+# ---- the database: the tables of examples/schema.sql, made by it
+
+sub example_database {
+    my ($layout) = @_;
+    fresh_database($layout, name => "sigra_examples_$layout");
+    db()->do('SET client_min_messages = warning');
+    db()->do('DROP SCHEMA public CASCADE');
+    db()->do('CREATE SCHEMA public');
+    local %ENV = %ENV;
+    delete @ENV{ 'LD_PRELOAD', grep { /^PG/ } keys %ENV };
+    for my $time (1, 2) {    # it says that it may run again
+        my @psql = (
+            'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$top/examples/schema.sql",
+            conninfo() . q( options='-c client_min_messages=warning')
+        );
+        system({ $psql[0] } @psql) == 0 or die "schema.sql failed\n";
+    }
+}
+
+sub conninfo {
+    return sprintf 'host=%s port=%s dbname=%s user=sigra', @ENV{qw(SIGRA_TEST_PGHOST SIGRA_TEST_PGPORT)},
+        database()->{name};
+}
+
+# ---- the upstream: says what it was sent, and takes an upgrade
+
+my $upstream = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 64) or die "upstream: $!";
+my $upstream_address = '127.0.0.1:' . $upstream->sockport;
+my $upstream_pid = fork() // die "fork: $!";
+if (!$upstream_pid) {
+    $SIG{TERM} = 'DEFAULT';
+    $SIG{CHLD} = 'IGNORE';
+    while (1) {
+        my $client = $upstream->accept or next;
+        my $child = fork();
+        if (defined $child && $child == 0) {
+            close $upstream;
+            serve($client);
+            POSIX::_exit(0);
+        }
+    }
+}
+
+END {
+    local $?;
+    if ($$ == $owner && $upstream_pid) {
+        kill TERM => $upstream_pid;
+        waitpid $upstream_pid, 0;
+    }
+}
+
+sub serve {
+    my ($client) = @_;
+    local $/ = "\r\n\r\n";
+    while (defined(my $head = <$client>)) {
+        if ($head =~ /^Upgrade: websocket\r$/mi) {
+            print $client "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
+            my $said = <$client> // last;
+            print $client "echo: $said";
+            last;
+        }
+        print $client "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " . length($head) . "\r\n\r\n$head";
+    }
+}
+
+# ---- nginx
+
+# Below the ephemeral ports, so that no outgoing connection holds it.
+sub free_port {
+    for (1 .. 500) {
+        my $candidate = 12000 + int rand 8000;
+        return $candidate if IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $candidate, Listen => 1);
+    }
+    die "no free port\n";
+}
+
+sub as_run_here {
+    my ($text) = @_;
+    $text =~ s{^(\s*listen\s+)8080;}{${1}127.0.0.1:$port;}mg;
+    $text =~ s{^(\s*listen\s+)127\.0\.0\.1:8081;}{${1}127.0.0.1:$gate_port;}mg;
+    $text =~ s{http://127\.0\.0\.1:8081/}{http://127.0.0.1:$gate_port/}g;
+    $text =~ s{^(\s*load_module\s+)\S+;}{$1"$module";}mg;
+    $text =~ s{^(\s*server\s+)127\.0\.0\.1:4000;}{$1$upstream_address;}mg;
+    $text =~ s{^(\s*allow\s+)192\.0\.2\.0/24;}{${1}127.0.0.2;}mg;
+    return $text;
+}
+
+sub prepare {
+    my ($text, %file) = @_;
+    ($port, $gate_port) = ($ENV{TEST_NGINX_PORT} || free_port(), free_port());
+    unlink glob "$prefix/logs/*";
+    make_path("$prefix/logs");
+    %file = (
+        'conf/conninfo'        => [conninfo() . "\n", 0600],
+        'conf/secret_key_base' => ["$secret\n",       0600],
+        'html/index.html'      => ["public\n"],
+        (map { ("html/$_/index.html" => ["for members\n"]) } qw(members members/billing intranet reports)),
+        'html/users/log-in.html'    => ["log in here\n"],
+        'html/please-log-in.html'   => ["please log in\n"],
+        'html/members/billing.html' => ["billing\n"],
+        %file,
+    );
+    spew("$prefix/$_", @{ $file{$_} }) for keys %file;
+    spew("$prefix/conf/nginx.conf", as_run_here($text));
+}
+
+# Not nginx -t: it ends without giving back what it has, and a leak detector says so.
+
+sub start_nginx {
+    local %ENV = (%ENV, SECRET_KEY_BASE => $secret);
+    $nginx = fork() // die "fork: $!";
+    if (!$nginx) {
+        open STDIN,  '<',  '/dev/null';
+        open STDOUT, '>>', "$prefix/logs/stderr.log";
+        open STDERR, '>&', \*STDOUT;
+        exec { $binary } $binary, '-p', "$prefix/", '-c', 'conf/nginx.conf', '-e', 'logs/error.log', '-g', 'daemon off;'
+            or POSIX::_exit(127);
+    }
+    await(
+        'nginx starts',
+        sub {
+            waitpid($nginx, POSIX::WNOHANG()) == 0 or die "nginx did not start\n" . slurp("$prefix/logs/stderr.log");
+            return slurp("$prefix/logs/nginx.pid") =~ /^$nginx$/m
+                && IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
+        }
+    );
+}
+
+sub stop_nginx {
+    my $pid = $nginx;
+    undef $nginx;
+    kill QUIT => $pid;
+    my $status;
+    await('nginx quits', sub { waitpid($pid, POSIX::WNOHANG()) == $pid and defined($status = $?) });
+    return $status;
+}
+
+# The checks run while nginx does, in a group of their own.
+sub runs {
+    my ($name, $text, $checks, %file) = @_;
+    subtest $name => sub {
+        prepare($text, %file);
+        start_nginx();
+        $checks->();
+        is(stop_nginx(), 0, 'quits');
+        my $log = slurp("$prefix/logs/error.log") . slurp("$prefix/logs/stderr.log");
+        is(join("\n", grep { /\[(?:alert|crit|emerg)\]|Sanitizer|runtime error/ } split /\n/, $log), '', 'nothing amiss in its log');
+        unlike($log . slurp("$prefix/logs/access.log"), qr/\Q$secret\E|SFMyNTY\./, 'no secret and no cookie in its logs');
+    };
+}
+
+sub example { return slurp("$top/examples/$_[0]") || die "no $_[0]" }
+
+# ---- requests
+
+sub request {
+    my ($method, $path, $headers, %option) = @_;
+    my $http = HTTP::Tiny->new(
+        max_redirect => 0, keep_alive => 0, timeout => 20, proxy => undef,
+        ($option{from} ? (local_address => $option{from}) : ()),
+    );
+    return $http->request($method, "http://127.0.0.1:$port$path", { headers => $headers // {} });
+}
+sub get { return request(GET => @_) }
+
+my %browser = (accept => 'text/html,application/xhtml+xml,*/*;q=0.8', 'sec-fetch-mode' => 'navigate');
+sub as      { my ($session) = @_; return { %browser, cookie => $session->{cookie} } }
+sub anybody { return {%browser} }
+
+sub is_answer {
+    my ($answer, $status, $name, $content) = @_;
+    is($answer->{status}, $status, $name) or diag($answer->{content});
+    like($answer->{content}, $content, "$name: the content") if $content;
+}
+
+# The line is written after the answer.
+sub is_logged {
+    my ($pattern, $name) = @_;
+    await($name, sub { slurp("$prefix/logs/access.log") =~ $pattern });
+    pass($name);
+}
+
+sub is_sent_to_login {
+    my ($answer, $name) = @_;
+    is_answer($answer, 302, $name);
+    is($answer->{headers}{location}, '/users/log-in', "$name: where to");
+}
+
+sub upgrade {
+    my ($path, $cookie) = @_;
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die "connect: $!";
+    print $socket "GET $path HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        . ($cookie ? "Cookie: $cookie\r\n" : '') . "\r\n";
+    local $/ = "\r\n\r\n";
+    my $head = <$socket> // '';
+    my ($status) = $head =~ m{\AHTTP/1\.1 (\d+)};
+    return $status unless $status == 101;
+    print $socket "hello\r\n\r\n";
+    return "$status " . (<$socket> // '');
+}
+
+# ---- the examples
+
+my %default_cookies = (
+    cookie_name => '_sigra_key', signing_salt => 'auth_sigra', remember_cookie_name => '_sigra_user_remember_me',
+);
+
+example_database('sigra');
+my $ada = authenticated_fixture(email => 'ada@example.com', %default_cookies);
+my $old = authenticated_fixture(user_id => $ada->{user_id}, email => $ada->{email}, age => 3600, %default_cookies);
+
+runs 'static-site.conf', example('static-site.conf'), sub {
+    is_answer(get('/', anybody), 200, 'the public page', qr/public/);
+    is_sent_to_login(get('/members/', anybody), 'anonymous');
+    is_answer(get('/users/log-in', anybody), 200, 'the login page', qr/log in here/);
+    my $answer = get('/members/', as($ada));
+    is_answer($answer, 200, 'a session', qr/for members/);
+    is($answer->{headers}{'cache-control'}, 'no-store', 'a session: not kept');
+    is_answer(get('/members/billing/', as($ada)), 200, 'a fresh session', qr/for members/);
+    is_answer(get('/members/', as($old)), 200, 'an hour old: good enough for most');
+    is_sent_to_login(get('/members/billing/', as($old)), 'an hour old: not for the bill');
+    is_answer(get('/members/', { cookie => "$ada->{cookie}x" }), 302, 'a cookie that somebody altered');
+    is_logged(qr/ 200 miss user=$ada->{user_id} session=$ada->{session_hex16}$/m, 'the log says who');
+};
+
+runs 'satisfy-any.conf', example('satisfy-any.conf'), sub {
+    is_answer(get('/', anybody), 200, 'the public page', qr/public/);
+    is_sent_to_login(get('/intranet/', anybody), 'anonymous, from elsewhere');
+    is_answer(get('/intranet/', as($ada)), 200, 'a session, from elsewhere', qr/for members/);
+    is_answer(get('/intranet/', anybody, from => '127.0.0.2'), 200, 'anonymous, from the office', qr/for members/);
+    is_answer(get('/reports/',  anybody), 401, 'by status: anonymous, from elsewhere', qr/please log in/);
+    is_answer(get('/reports/',  as($ada)), 200, 'by status: a session', qr/for members/);
+    is_answer(get('/reports/',  anybody, from => '127.0.0.2'), 200, 'by status: from the office', qr/for members/);
+};
+
+runs 'auth-request.conf', example('auth-request.conf'), sub {
+    is_answer(get('/', anybody), 200, 'the public page', qr/public/);
+    is_sent_to_login(get('/members/', anybody), 'anonymous');
+    is_answer(get('/members/', as($ada)), 200, 'a session', qr/for members/);
+    is_logged(qr{"GET /members/ HTTP/1.1" 200 user=$ada->{user_id}$}m, 'the log says who');
+    local $port = $gate_port;
+    is_answer(get('/gate', anybody), 401, 'the gate itself, anonymous');
+    my $answer = get('/gate', as($ada));
+    is_answer($answer, 204, 'the gate itself, a session');
+    is($answer->{headers}{'x-auth-email'}, 'ada@example.com', 'the gate itself says who');
+};
+
+runs 'api.conf', example('api.conf'), sub {
+    my $answer = get('/api/things', anybody);
+    is_answer($answer, 401, 'anonymous', qr/\A\{"error":"You must log in to access this page\."\}\z/);
+    is($answer->{headers}{'content-type'}, 'application/json', 'anonymous: JSON');
+    $answer = get('/api/things', { %{ as($ada) }, 'x-auth-user-id' => '999' });
+    is_answer($answer, 200, 'a session', qr/^X-Auth-User-Id: $ada->{user_id}\r$/m);
+    unlike($answer->{content}, qr/999|^cookie:/mi, 'a session: no cookie, nothing of the client');
+    my %preflight = (origin => 'https://elsewhere.example', 'access-control-request-method' => 'PUT');
+    is_answer(request(OPTIONS => '/api/things', \%preflight), 200, 'a preflight', qr/^OPTIONS /);
+    is_answer(request(OPTIONS => '/api/things', anybody), 401, 'OPTIONS, and no preflight');
+    $answer = get('/api/public/things', { %{ anybody() }, 'x-auth-email' => 'eve@example.com' });
+    is_answer($answer, 200, 'public: anonymous');
+    unlike($answer->{content}, qr/x-auth/i, 'public: anonymous, and nobody else');
+    is_answer(get('/api/public/things', as($ada)), 200, 'public: a session', qr/^X-Auth-Email: ada\@example\.com\r$/m);
+    is_answer(get('/api/comments/', anybody), 200, 'comments: anybody reads');
+    is_answer(request(POST => '/api/comments/', anybody), 401, 'comments: not anybody writes');
+    is_answer(request(OPTIONS => '/api/comments/', \%preflight), 200, 'comments: a preflight');
+    is_answer(request(POST => '/api/comments/', as($ada)), 200, 'comments: a session writes');
+};
+
+runs 'api.conf, PostgreSQL out of reach', example('api.conf'), sub {
+    my $answer = get('/api/things', as($ada));
+    is_answer($answer, 503, 'a session', qr/\A\{"error":"Try again in a moment\."\}\z/);
+    ok($answer->{headers}{'retry-after'}, 'a session: when to come again');
+    ok(!$answer->{headers}{'set-cookie'}, 'a session: its cookies stay');
+    is_answer(get('/api/things', anybody), 401, 'anonymous: needs no database');
+    is_answer(get('/api/public/things', as($ada)), 200, 'public');
+}, 'conf/conninfo' => ["host=/nowhere dbname=none connect_timeout=1\n", 0600];
+
+example_database('phx_gen_auth');
+my %my_app = (cookie_name => '_my_app_key', signing_salt => 'iLejisiU', remember_cookie_name => '_my_app_web_user_remember_me');
+my $bob   = authenticated_fixture(email => 'bob@example.com', %my_app);
+my $stale = authenticated_fixture(age => 15 * 86400, %my_app);
+my $again = authenticated_fixture(email => 'eva@example.com', remember_me => 14 * 86400, %my_app);
+
+runs 'phoenix.conf', example('phoenix.conf'), sub {
+    my %forged = ('X-Auth-User-Id' => '999', 'X-Auth-Email' => 'eve@example.com');
+    for my $path ('/', '/assets/app.js', '/live/longpoll') {
+        my $answer = get($path, { %{ anybody() }, %forged });
+        is_answer($answer, 200, "$path, anonymous", qr/^GET \Q$path\E /);
+        unlike($answer->{content}, qr/x-auth/i, "$path, anonymous: no identity");
+    }
+    is_answer(get('/', as($bob)), 200, '/, a session', qr/^X-Auth-Email: bob\@example\.com\r$/m);
+    my $answer = get('/dashboard/tasks?page=2', anybody);
+    is_sent_to_login($answer, 'anonymous');
+    my ($session) = $answer->{headers}{'set-cookie'} =~ /\A_my_app_key=([^;]+)/;
+    $session = open_session("_my_app_key=$session", signing_salt => 'iLejisiU');
+    is($session->{user_return_to}, '/dashboard/tasks?page=2', 'anonymous: the application will know where to go');
+    $answer = get('/dashboard', { %{ as($bob) }, %forged });
+    is_answer($answer, 200, 'a session', qr/^X-Auth-User-Id: $bob->{user_id}\r$/m);
+    like($answer->{content}, qr/^cookie: \Q$bob->{cookie}\E\r$/mi, 'a session: the application sees its cookie');
+    unlike($answer->{content}, qr/eve|999/, 'a session: and nothing that is forged');
+    is_sent_to_login(get('/dashboard', as($stale)), 'a session of 15 days');
+    $answer = get('/dashboard', { %browser, cookie => $again->{remember_cookie} });
+    is_answer($answer, 200, 'the remember-me cookie', qr/^X-Auth-Email: eva\@example\.com\r$/m);
+    like($answer->{headers}{'set-cookie'}, qr/\A_my_app_key=/, 'the remember-me cookie: makes a session');
+    is_answer(get('/users/settings', as($bob)), 200, 'a fresh session, sudo');
+    is(upgrade('/socket/websocket'), 401, 'an upgrade, anonymous');
+    is(upgrade('/socket/websocket', $bob->{cookie}), "101 echo: hello\r\n\r\n", 'an upgrade, a session');
+    is(upgrade('/live/websocket'), "101 echo: hello\r\n\r\n", 'an upgrade of LiveView, anonymous');
+};
+
+# ---- README.md
+
+example_database('sigra');
+my $ida = authenticated_fixture(email => 'ida@example.com', %default_cookies);
+my @snippets = slurp("$top/README.md") =~ /^```nginx\n(.*?)^```$/msg;
+my ($first, @others) = @snippets;
+ok(defined $first, 'README.md has a configuration') or done_testing, exit;
+
+runs 'the first configuration of README.md', $first, sub {
+    is_answer(get('/', anybody), 200, 'the public page', qr/public/);
+    is_sent_to_login(get('/members/', anybody), 'anonymous');
+    is_answer(get('/members/', as($ida)), 200, 'a session', qr/for members/);
+};
+
+for my $snippet (@others) {
+    my ($head) = $snippet =~ /(\S[^\n]*)/;
+    my $server = $snippet =~ /^(?:server|upstream|map|log_format)\b/m ? "$snippet server {\nlisten 8080;\n}"
+        : "server {\nlisten 8080;\n$snippet}";
+    runs "README.md: $head", <<"CONF", sub { };
+user www-data;
+pid logs/nginx.pid;
+error_log logs/error.log notice;
+load_module module;
+events {
+}
+http {
+    access_log logs/access.log;
+    auth_sigra_postgres        "host=localhost dbname=my_app";
+    auth_sigra_secret_key_base file:secret_key_base;
+    $server
+}
+CONF
+}
+
+done_testing;
