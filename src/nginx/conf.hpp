@@ -16,10 +16,6 @@
 #include "phoenix/session.hpp"
 #include "postgres/pool.hpp"
 
-extern "C" {
-#include <ngx_thread_pool.h>
-}
-
 namespace sigra::nginx {
 
 // One database as auth_sigra_postgres names it. Locations with the same

@@ -5,6 +5,8 @@
 namespace sigra::nginx {
 namespace {
 
+constexpr ngx_msec_t log_again_after = 60'000;
+
 LookupResult read_outcome(postgres::Outcome&& outcome) {
     LookupResult result;
     result.at = ngx_current_msec;
@@ -67,6 +69,23 @@ void Lookup::detach(Waiter& waiter) {
     }
 }
 
+// Every request meets the same refusal (a role without SELECT): a line when it
+// changes, and one a minute.
+void Lookup::log_refusal(const postgres::Outcome& outcome) {
+    if (outcome.status != postgres::Status::refused) {
+        return;
+    }
+    std::string text = outcome.sqlstate + " " + outcome.message;
+    if (text == refusal_ && ngx_current_msec - refusal_at_ < log_again_after) {
+        return;
+    }
+    ngx_str_t line = as_ngx_str(text);
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "auth_sigra: PostgreSQL refused a lookup: %V", &line);
+    refusal_ = std::move(text);
+    refusal_at_ = ngx_current_msec;
+}
+
 // Waking one may end another (a subrequest and its main request): each turn
 // takes the first of those that are left. Who asks for the same token from
 // here on starts a flight of his own.
@@ -75,6 +94,7 @@ void Lookup::answered(const Key& key, postgres::Outcome&& outcome) {
     if (node.empty()) {
         return;
     }
+    log_refusal(outcome);
     const LookupResult result = read_outcome(std::move(outcome));
     ngx_queue_t* waiters = &node.mapped()->waiters;
     while (!ngx_queue_empty(waiters)) {

@@ -60,10 +60,14 @@ class Lookup {
 
     void send(postgres::Pool& pool, const Source& source, const Key& key,
               std::string_view stored);
+    void log_refusal(const postgres::Outcome& outcome);
     void answered(const Key& key, postgres::Outcome&& outcome);
 
     // Owned here until the answer; a request that leaves only detaches.
     std::unordered_map<Key, std::unique_ptr<Flight>, Hash> flights_;
+    // What the log was told last of a server that answers with an error.
+    std::string refusal_;
+    ngx_msec_t refusal_at_ = 0;
 };
 
 }  // namespace sigra::nginx

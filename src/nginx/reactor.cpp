@@ -3,10 +3,6 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
-extern "C" {
-#include <ngx_thread_pool.h>
-}
-
 #if !(NGX_THREADS)
 #error "auth_sigra needs an nginx that was configured --with-threads"
 #endif
