@@ -2,6 +2,7 @@
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
+use Sigra::Wire;
 
 our ($http, $ada, @others);
 my $extra = 'auth_sigra on; auth_sigra_unauthenticated status; auth_sigra_forward on;';
@@ -182,7 +183,7 @@ layout('sigra', where => 'u.no_such_column');
 --- flow
 is(client()->get('/', {cookie => $::ada->{cookie}})->{status}, 503, 'neither in nor out');
 is(client()->get('/')->{status}, 401, 'nobody is asked for');
-ok(grep({ /no_such_column/ } split /\n/, Test::Nginx::Util::slurp($Test::Nginx::Util::ErrLogFile)), 'the log says why');
+ok(grep({ /no_such_column/ } split /\n/, slurp('logs/error.log')), 'the log says why');
 
 
 

@@ -19,7 +19,7 @@ our $dead  = session_cookie({ user_token => 'x' x 32 });
 our $files = [map { [$_ => "for ada\n"] } qw(private/page.txt public/page.txt auth/ok/index.html sudo/page.txt)];
 log_statements();
 
-sub mirrored { return Test::Nginx::Util::slurp("$ENV{TEST_NGINX_SERVER_ROOT}/logs/mirror.log") =~ tr/\n// }
+sub mirrored { return slurp('logs/mirror.log') =~ tr/\n// }
 
 no_shuffle();
 run_tests();

@@ -127,7 +127,7 @@ is(client()->get('/private/', { cookie => $::ada->{cookie} })->{status}, 200, 'e
 is(client()->get('/private/', { cookie => $::old->{cookie} })->{status}, 401, 'expired');
 is(client()->get('/early', { cookie => $::ada->{cookie} })->{content}, '[]', 'empty in the rewrite phase');
 my $log;
-await { $log = Test::Nginx::Util::slurp("$ENV{TEST_NGINX_SERVER_ROOT}/logs/who.log"); 4 == ($log =~ tr/\n//) } 'four lines';
+await { $log = slurp('logs/who.log'); 4 == ($log =~ tr/\n//) } 'four lines';
 my @lines = split /\n/, $log;
 is($lines[0], $::who =~ s/"/\\x22/gr =~ s/\xc3\xa9/\\xC3\\xA9/r, 'the log escapes');
 is($lines[2], "expired|-|-|-|$::old->{session_hex16}|-|-", 'what is not there');
@@ -177,5 +177,5 @@ location / { auth_sigra on; }
 wire("nonsense\r\n\r\n")->more;
 wire("GET / HTTP/1.1\r\n\r\n")->answer;
 my $log;
-await { $log = Test::Nginx::Util::slurp("$ENV{TEST_NGINX_SERVER_ROOT}/logs/who.log"); 3 == ($log =~ tr/\n//) } 'three lines';
+await { $log = slurp('logs/who.log'); 3 == ($log =~ tr/\n//) } 'three lines';
 is($log, "-|-|-|-|-|-|-\n" x 3, 'nothing is known');

@@ -143,26 +143,20 @@ void Connection::on_close_request() {
 }
 
 void Connection::pump() {
-    const bool readable = PQconsumeInput(conn_.get()) == 1;
-    if (readable && !flush()) {
-        return;
-    }
-    bool ended = false;  // a NULL ends a query, a second one is idleness
-    while (life_ != Life::lost && PQisBusy(conn_.get()) == 0) {
-        const ResultPtr result(PQgetResult(conn_.get()));
-        if (!result) {
-            if (ended || inflight_.empty()) {
-                break;
-            }
-            ended = true;
-            continue;
+    const bool tls = PQsslInUse(conn_.get()) == 1;
+    bool readable = true;
+    std::size_t taken = 0;
+    do {
+        readable = PQconsumeInput(conn_.get()) == 1;
+        if (readable && !flush()) {
+            return;
         }
-        ended = false;
-        take(result.get());
-    }
-    if (life_ == Life::lost) {
-        return;
-    }
+        taken = take_all();
+        if (life_ == Life::lost) {
+            return;
+        }
+        // What OpenSSL has decrypted wakes nobody.
+    } while (tls && readable && taken > 0 && !inflight_.empty());
     if (!readable || PQstatus(conn_.get()) == CONNECTION_BAD) {
         lose_to_libpq();
         return;
@@ -171,6 +165,25 @@ void Connection::pump() {
         PQfreemem(notify);
     }
     settle();
+}
+
+// How many results there were.
+std::size_t Connection::take_all() {
+    std::size_t taken = 0;
+    bool ended = false;  // a NULL ends a query, a second one is idleness
+    while (life_ != Life::lost && PQisBusy(conn_.get()) == 0) {
+        const ResultPtr result(PQgetResult(conn_.get()));
+        if (result) {
+            ended = false;
+            taken++;
+            take(result.get());
+        } else if (ended || inflight_.empty()) {
+            break;
+        } else {
+            ended = true;
+        }
+    }
+    return taken;
 }
 
 void Connection::take(const PGresult* result) {

@@ -113,6 +113,7 @@ class Connection final : private IoHandler {
     // connection.cpp: its life and the pump
     void connected(ConnPtr conn, const std::string& error);
     void pump();
+    std::size_t take_all();
     void take(const PGresult* result);
     void take_query(const PGresult* result);
     void take_prepare(const Entry& entry, const PGresult* result);

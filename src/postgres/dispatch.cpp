@@ -27,7 +27,9 @@ void Pool::Impl::dispatch() {
 }
 
 void Pool::Impl::reap() {
-    reserved_ = nullptr;
+    if (reserved_ && reserved_->life() == Life::lost) {
+        reserved_ = nullptr;
+    }
     std::erase_if(connections_, [this](const auto& connection) {
         if (connection->life() != Life::lost) {
             return false;
@@ -46,11 +48,12 @@ void Pool::Impl::send_writes() {
         });
     if (can_read <= 1 && std::exchange(write_was_last_, false) &&
         !reads_.empty()) {
+        reserved_ = nullptr;
         return;
     }
     for (auto it = writes_.begin(); it != writes_.end();) {
         const auto entry = it++;
-        Connection* connection = writer();
+        Connection* const connection = writer();
         if (!connection) {
             return;
         }
@@ -61,22 +64,31 @@ void Pool::Impl::send_writes() {
             write_was_last_ = true;
         }
     }
+    reserved_ = nullptr;
 }
 
-// An idle connection for a write; where there is none, one is set aside.
+// An idle connection for a write; where there is none, one is set aside until
+// it is idle.
 Connection* Pool::Impl::writer() {
     const auto writing = std::count_if(
         connections_.begin(), connections_.end(),
         [](const auto& connection) { return connection->has_write(); });
     if (writing >= std::max(1, static_cast<int>(options_.connections) - 1)) {
+        reserved_ = nullptr;
         return nullptr;
     }
     Connection* least = reader();
-    if (least && !least->idle()) {
-        reserved_ = least;
-        return nullptr;
+    for (Connection* connection : {reserved_, least}) {
+        if (connection && connection->life() == Life::open &&
+            connection->idle()) {
+            reserved_ = nullptr;
+            return connection;
+        }
     }
-    return least;
+    if (!reserved_) {
+        reserved_ = least;
+    }
+    return nullptr;
 }
 
 // Where a batch waits the least.

@@ -20,7 +20,7 @@ namespace sigra::postgres {
 struct PoolOptions {
     std::string conninfo;
     unsigned connections = 2;
-    unsigned queue = 1024;
+    unsigned queue = 1024;  // unanswered queries, sent or not
     Milliseconds timeout{2000};
     Milliseconds connect_timeout{5000};
     Milliseconds max_reconnect_delay{10000};

@@ -105,6 +105,15 @@ void tls(void**) {
     const std::string folder = server_folder();
     check_works(base + " sslmode=verify-full sslrootcert=" + folder +
                 "/ca.crt");
+    // Many records for one wake of the loop.
+    Bench bench(options_for(base + " sslmode=require"));
+    bench.pool->add_layout({});
+    std::vector<AskedPtr> all;
+    for (int i = 0; i < 1000; i++) {
+        all.push_back(bench.look_up(1));
+    }
+    check(bench.answered(all));
+    check(count(all, Status::ok) == 1000);
     const std::string wrong = complaint(options_for(
         base + " sslmode=verify-full sslrootcert=" + folder + "/other-ca.crt"));
     check(wrong.find("certificate verify failed") != std::string::npos, wrong);

@@ -18,7 +18,7 @@ use IO::Socket::INET;
 use Sigra::Fixture ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(wire get await hold_lock await_lookup await_requests log_statements lookups);
+our @EXPORT = qw(wire get slurp await hold_lock await_lookup await_requests log_statements lookups);
 
 my $patience = 20;    # seconds, of a machine under a sanitizer; none of these is waited for in full
 
@@ -100,6 +100,14 @@ sub answer {
         $self->{read} = '';
     }
     return { status => $status, headers => \%headers, body => $body, head => "$head\r\n" };
+}
+
+# A file below nginx's folder.
+sub slurp {
+    my ($path) = @_;
+    open my $in, '<:raw', "$ENV{TEST_NGINX_SERVER_ROOT}/$path" or return '';
+    local $/;
+    return <$in> // '';
 }
 
 sub await(&;$) {
