@@ -187,13 +187,11 @@ bool take_from_main(ngx_http_request_t* r, Visit& visit) {
 void begin(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     visit.source = conf.source;
     visit.cookies = conf.cookies;
-    if (take_from_main(r, visit)) {
+    if (take_from_main(r, visit) || !read_token(r, conf, visit)) {
         visit.step = Visit::Step::answered;
-    } else if (read_token(r, conf, visit)) {
-        ask(r, visit);
-    } else {
-        visit.step = Visit::Step::answered;
+        return;
     }
+    ask(r, visit);
 }
 
 bool is_idle(const LocationConf& conf, const LookedUp& found) {
