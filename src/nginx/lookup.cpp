@@ -69,10 +69,10 @@ void Lookup::detach(Waiter& waiter) {
     }
 }
 
-// Every request meets the same refusal (a role without SELECT): a line when it
-// changes, and one a minute.
+// Every request meets the same refusal (a role without SELECT, a lock that
+// outlasts the server's own limit): a line when it changes, and one a minute.
 void Lookup::log_refusal(const postgres::Outcome& outcome) {
-    if (outcome.status != postgres::Status::refused) {
+    if (outcome.sqlstate.empty()) {
         return;
     }
     std::string text = outcome.sqlstate + " " + outcome.message;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <utility>
 
 #include "postgres/pool_impl.hpp"
 
@@ -40,14 +39,14 @@ void Pool::Impl::reap() {
 }
 
 // Nothing is put behind a write, for a row lock may hold it up; and where
-// there are several connections, writes leave one to the reads.
+// there are several connections, writes leave one to the reads. Where there is
+// one, they take turns.
 void Pool::Impl::send_writes() {
     const auto can_read = std::count_if(
         connections_.begin(), connections_.end(), [](const auto& connection) {
             return connection->life() == Life::open && !connection->has_write();
         });
-    if (can_read <= 1 && std::exchange(write_was_last_, false) &&
-        !reads_.empty()) {
+    if (can_read <= 1 && write_was_last_ && !reads_.empty()) {
         reserved_ = nullptr;
         return;
     }
@@ -117,6 +116,7 @@ void Pool::Impl::send_reads() {
             batch.splice(batch.end(), reads_, entry);
         }
     }
+    write_was_last_ = false;
     send(*connection, shared_);
     Entries one;
     while (!alone_.empty() && connection->life() == Life::open) {

@@ -66,7 +66,9 @@ void a_locked_table_times_out_and_heals(void**) {
     check(!bench.reactor.kept_alive());
     session.run("ROLLBACK");
     check(bench.status_of(1) == Status::ok);
-    check(bench.reactor.count_logged(LogLevel::error, "no answer") == 1);
+    // None where the server's own limit came first and kept the connection.
+    check(bench.reactor.count_logged(LogLevel::error, "no answer") <= 1);
+    check(bench.pool->counters().connects <= 2);
 }
 
 // Requests keep coming: each is answered at its own deadline, and the server
