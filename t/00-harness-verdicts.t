@@ -9,6 +9,9 @@ use Test::More;
 my ($harness) = grep { -e "$_/Test/Nginx/Exchange.pm" } @INC
     or plan skip_all => 'about the harness of this repository';
 
+# A crash is a signal under a sanitizer too.
+$ENV{ASAN_OPTIONS} = 'handle_segv=0';
+
 my $folder = tempdir(CLEANUP => 1);
 my $config = "--- config\n    location = /t { return 200 \"fine\\n\"; }\n";
 my $get    = "--- request\nGET /t\n";
