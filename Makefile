@@ -163,7 +163,7 @@ test-asan: ## unit tests and suite under AddressSanitizer and UBSan
 .PHONY: test-compilers
 test-compilers: ## clang++, and nginx's own ./configure --add-dynamic-module
 	@$(MAKE) CXX=clang++ build unit-build
-	@.ci/configure-and-make
+	+@.ci/configure-and-make
 
 .PHONY: lint
 lint: tidy ## formatting, includes, documentation, clang-tidy, shellcheck
