@@ -131,6 +131,11 @@ void wake(void* data, const LookupResult& result) noexcept {
     ngx_http_request_t* r = visit->request;
     ngx_connection_t* c = r->connection;
     take_result(*visit, result);
+    if (visit->resume != nullptr) {
+        visit->resume(r);
+        ngx_http_run_posted_requests(c);
+        return;
+    }
     if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         ngx_http_run_posted_requests(c);

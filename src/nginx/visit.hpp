@@ -85,6 +85,9 @@ struct Visit {
     ngx_str_t set_remember;
 
     Waiter waiter;
+    // Goes on with the request when the answer is there, outside of any of its
+    // handlers; null: its phases run again.
+    void (*resume)(ngx_http_request_t* r);
 
     void forget_verdict();
 };

@@ -17,6 +17,12 @@ struct Layout {
     std::string tokens = "users_tokens";  // sigra_sessions: user_sessions
     std::string singular = "user";        // the foreign key: user_id
     std::string where;                    // SQL on the users row u, or empty
+    // What follows concerns logins and revocations alone; another one of these
+    // is the same verdict on a session.
+    std::string second_factor;  // SQL on the users row u, or empty
+    bool lockout = false;       // attempts are counted in the users row
+    bool rehash = false;        // a login may store a better hash
+    std::string channel;        // NOTIFY of what is deleted; empty: none
 
     bool operator==(const Layout&) const = default;
 };

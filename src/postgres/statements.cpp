@@ -161,7 +161,15 @@ bool is_write(Statement statement) {
     switch (statement) {
         case Statement::lookup:
             return false;
+        case Statement::find_user:
+            return false;
         case Statement::touch:
+        case Statement::attempt:
+        case Statement::login:
+        case Statement::logout:
+        case Statement::logout_everywhere:
+        case Statement::renew:
+        case Statement::reissue:
             return true;
     }
     return true;
@@ -173,6 +181,20 @@ std::string_view name(Statement statement) {
             return "lookup";
         case Statement::touch:
             return "touch";
+        case Statement::find_user:
+            return "find_user";
+        case Statement::attempt:
+            return "attempt";
+        case Statement::login:
+            return "login";
+        case Statement::logout:
+            return "logout";
+        case Statement::logout_everywhere:
+            return "logout_everywhere";
+        case Statement::renew:
+            return "renew";
+        case Statement::reissue:
+            return "reissue";
     }
     return "";
 }
@@ -244,6 +266,8 @@ std::string sql(Statement statement, const Layout& layout,
             return lookup_sql(layout, catalog);
         case Statement::touch:
             return touch_sql(layout, catalog);
+        default:
+            break;
     }
     return "";
 }
@@ -274,6 +298,20 @@ std::optional<SessionRow> read_session(
     }
     session.remember_me = *row[6] == "t";
     return session;
+}
+
+std::optional<UserRow> read_user(
+    const std::vector<std::optional<std::string>>& row) {
+    if (row.size() != 5 || !row[0] || !row[3] || !row[4]) {
+        return std::nullopt;
+    }
+    UserRow user;
+    user.id = *row[0];
+    user.email = row[1].value_or("");
+    user.hashed_password = row[2];
+    user.second_factor = *row[3] == "t";
+    user.allowed = *row[4] == "t";
+    return user;
 }
 
 }  // namespace sigra::postgres

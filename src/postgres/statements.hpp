@@ -12,11 +12,51 @@
 
 namespace sigra::postgres {
 
+// Tokens are parameters as the rows have them: bytea, binary; a token that is
+// NULL names no row. `ttl` parameters are session_ttl in seconds, standard and
+// remember_me, both in every layout: by them a row that was reissued finds the
+// row in its grace (see reissue), which goes with it. What is deleted is
+// notified on the layout's channel in the same transaction: each token's
+// SHA-256 in lower-case hex, `*` for more than 1,000.
 enum class Statement {
-    lookup,  // $1: the stored token, bytea. See SessionRow
+    lookup,  // $1: the stored token. See SessionRow
     touch,   // $1: the stored token. last_active_at = now, at most each 5 min
+    // $1: an email. Its users who meet `where`, two at most. See UserRow
+    find_user,
+    // The same, and counts the attempt before a hash is computed: $2 the
+    // threshold, $3 the lock's seconds. UserRow::allowed is false beyond it
+    attempt,
+    // A new session for who has given a right password: $1 the user's id, $2
+    // the hash that was verified, $3 the new token, $4 the token of the session
+    // that it replaces, $5 the token of the remember-me cookie, which goes
+    // where it is another user's, $6 and $7 the ttl, $8 a better hash or NULL;
+    // in sigra_sessions $9 type, $10 ip, $11 user agent. Resets the count of
+    // attempts. No row where the user is gone, does not meet `where` or has
+    // another hash by now; else one: is the remember-me cookie's row the
+    // user's own and still there ('t' or 'f'), and authenticated_at in Unix
+    // seconds
+    login,
+    // $1 and $2: tokens, $3 and $4 the ttl. The rows go, and their kin in
+    // grace. Returns what was deleted, one row each: the token's SHA-256 as
+    // hex
+    logout,
+    // $1 the user's id, $2 and $3: tokens. All of the user's sessions, and the
+    // rows of the tokens. Returns as logout does
+    logout_everywhere,
+    // $1 the old token, $2 the new one, $3 the remember-me cookie's or NULL,
+    // $4 and $5 the ttl, $6 is the user authenticated anew ('t', 'f'). The new
+    // row is the old one with a new token and age; the old one goes, and the
+    // remember-me cookie's where it is the same user's. One row, or none where
+    // the old one is gone: authenticated_at in Unix seconds or NULL, the type
+    // ('standard' where the layout has none)
+    renew,
+    // $1 the old token, $2 the new one, $3 the age in seconds from which a row
+    // is reissued, $4 and $5 the ttl. Shortens the old row to 60 s of life and
+    // inserts the new one; returns as renew does, none where another was first
+    // or the row is in its grace
+    reissue,
 };
-inline constexpr std::size_t statement_count = 2;
+inline constexpr std::size_t statement_count = 9;
 
 // A write goes alone and is never repeated; a read may be.
 [[nodiscard]] bool is_write(Statement statement);
@@ -71,6 +111,17 @@ struct SessionRow {
 };
 // nullopt: the row is not of the shape that lookup returns.
 [[nodiscard]] std::optional<SessionRow> read_session(
+    const std::vector<std::optional<std::string>>& row);
+
+struct UserRow {
+    std::string id;
+    std::string email;
+    std::optional<std::string> hashed_password;
+    bool second_factor = false;
+    bool allowed = true;  // not locked: the password is to be looked at
+};
+// nullopt: the row is not of the shape that find_user and attempt return.
+[[nodiscard]] std::optional<UserRow> read_user(
     const std::vector<std::optional<std::string>>& row);
 
 }  // namespace sigra::postgres
