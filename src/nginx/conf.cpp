@@ -1,5 +1,6 @@
 #include "nginx/conf.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -15,6 +16,8 @@ constexpr std::int64_t day = 86400;
 const Schema default_schema{};
 const SessionCookie default_session_cookie{};
 const RememberMeCookie default_remember_cookie{};
+const TrustedOrigins no_trusted_origins{};
+const PasswordHash default_password_hash{};
 
 const Lifetimes& default_lifetimes(postgres::LayoutKind kind) {
     static const Lifetimes sigra{60 * day, 60 * day};
@@ -29,6 +32,12 @@ const Lifetimes& default_lifetimes(postgres::LayoutKind kind) {
             return sigra_sessions;
     }
     return sigra;
+}
+
+// How many processors there are is known once nginx runs.
+const PasswordLimits& default_password_limits() {
+    static const PasswordLimits limits{default_running_checks()};
+    return limits;
 }
 
 template <class T>
@@ -203,6 +212,12 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
     if (std::string error = cookie_error(conf); !error.empty()) {
         return conf_error(cf, error);
     }
+    if (conf.password_threads == nullptr) {
+        conf.password_threads = ngx_thread_pool_add(cf, nullptr);
+        if (conf.password_threads == nullptr) {
+            return static_cast<char*>(NGX_CONF_ERROR);
+        }
+    }
     conf.source = make_source(cf, conf.database, conf.schema);
     conf.cookies = make_cookies(cf, conf);
     if (conf.source == nullptr || conf.cookies == nullptr) {
@@ -239,12 +254,21 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
     inherit(conf.session_cookie, prev.session_cookie);
     inherit(conf.remember_cookie, prev.remember_cookie);
     inherit(conf.lifetimes, prev.lifetimes);
+    inherit(conf.trusted_origins, prev.trusted_origins);
+    inherit(conf.password_checks, prev.password_checks);
+    inherit(conf.password_hash, prev.password_hash);
+    if (conf.password_threads == nullptr) {
+        conf.password_threads = prev.password_threads;
+    }
 }
 
 void fill_in(ngx_conf_t* cf, LocationConf& conf) {
     inherit(conf.schema, &default_schema);
     inherit(conf.session_cookie, &default_session_cookie);
     inherit(conf.remember_cookie, &default_remember_cookie);
+    inherit(conf.trusted_origins, &no_trusted_origins);
+    inherit(conf.password_checks, &default_password_limits());
+    inherit(conf.password_hash, &default_password_hash);
     conf.ttl = conf.lifetimes != nullptr
                    ? conf.lifetimes
                    : &default_lifetimes(conf.schema->layout.kind);
@@ -257,6 +281,10 @@ Secrets::~Secrets() {
     for (std::string& value : values) {
         phoenix::wipe(value);
     }
+}
+
+std::size_t default_running_checks() {
+    return static_cast<std::size_t>(std::max<ngx_int_t>(ngx_ncpu / 2, 1));
 }
 
 char* conf_error(ngx_conf_t* cf, const std::string& message) {

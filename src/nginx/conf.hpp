@@ -13,6 +13,8 @@
 #include "nginx/ngx.hpp"
 #include "phoenix/crypto.hpp"
 #include "phoenix/message.hpp"
+#include "phoenix/origin.hpp"
+#include "phoenix/password.hpp"
 #include "phoenix/session.hpp"
 #include "postgres/pool.hpp"
 
@@ -82,6 +84,24 @@ struct Lifetimes {
     std::int64_t remember_me_s;  // by the row's type, in sigra_sessions
 };
 
+// auth_sigra_password_checks
+struct PasswordLimits {
+    std::size_t running;  // per worker
+    std::size_t queue = 64;
+    ngx_msec_t floor_ms = 500;  // from a login's arrival to its refusal
+};
+
+// auth_sigra_password_hash
+struct PasswordHash {
+    std::optional<phoenix::Argon2Cost> cost;  // none: never written
+    // Of the check that an unknown user's password gets.
+    [[nodiscard]] phoenix::Argon2Cost dummy() const {
+        return cost.value_or(phoenix::Argon2Cost{});
+    }
+};
+
+using TrustedOrigins = std::vector<phoenix::WebOrigin>;
+
 enum Gate : ngx_uint_t { gate_off, gate_on, gate_optional };
 enum Unauthenticated : ngx_uint_t {
     unauthenticated_auto,
@@ -117,6 +137,10 @@ struct LocationConf {
     const SessionCookie* session_cookie;
     const RememberMeCookie* remember_cookie;
     const Lifetimes* lifetimes;
+    const TrustedOrigins* trusted_origins;
+    const PasswordLimits* password_checks;
+    const PasswordHash* password_hash;
+    ngx_thread_pool_t* password_threads;
 
     // Made at merge: `ttl` is `lifetimes` or the schema's own, and so is not
     // inherited by a level with another schema.
@@ -156,6 +180,9 @@ inline const LocationConf& location_conf(ngx_http_request_t* r) {
     return *static_cast<LocationConf*>(
         ngx_http_get_module_loc_conf(r, ngx_http_auth_sigra_module));
 }
+
+// Half the processors, at least one.
+[[nodiscard]] std::size_t default_running_checks();
 
 void* create_main_conf(ngx_conf_t* cf) noexcept;
 void* create_location_conf(ngx_conf_t* cf) noexcept;

@@ -13,7 +13,7 @@ const MainConf* conf_of(ngx_cycle_t* cycle) {
 }  // namespace
 
 Worker::Worker(ngx_log_t* log, const MainConf& conf)
-    : reactor_(log, conf.resolver_threads) {
+    : reactor_(log, conf.resolver_threads), password_checks_(log) {
     for (const auto& database : conf.databases) {
         auto pool =
             std::make_unique<postgres::Pool>(reactor_, database->options);

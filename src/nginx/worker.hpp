@@ -7,6 +7,7 @@
 
 #include "nginx/conf.hpp"
 #include "nginx/lookup.hpp"
+#include "nginx/password_checks.hpp"
 #include "nginx/reactor.hpp"
 
 namespace sigra::nginx {
@@ -19,10 +20,12 @@ class Worker {
     // brings a new configuration to the old process.
     postgres::Pool* pool(const Database& database) const;
     Lookup& lookup() { return lookup_; }
+    PasswordChecks& password_checks() { return password_checks_; }
 
   private:
     NgxReactor reactor_;
     Lookup lookup_;
+    PasswordChecks password_checks_;
     // Destroyed first: a pool's queries call back into lookup_.
     std::vector<std::pair<const Database*, std::unique_ptr<postgres::Pool>>>
         pools_;

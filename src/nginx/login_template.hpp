@@ -1,0 +1,45 @@
+// The administrator's own login page: a file with nginx's variables in it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nginx/ngx.hpp"
+#include "phoenix/login_page.hpp"
+
+namespace sigra::nginx {
+
+struct LoginTemplate {
+    enum class Kind {
+        literal,
+        variable,
+        // Those of this very answer, which its variables do not show: they
+        // are of the session that the client sent.
+        csrf_token,
+        flash_info,
+        flash_error,
+        flash_email,
+    };
+    struct Part {
+        Kind kind;
+        std::string text;     // of a literal
+        ngx_int_t index = 0;  // of a variable
+    };
+    std::vector<Part> parts;
+};
+
+// `$name` and `${name}` are variables; any other `$` is a dollar sign, before
+// a digit too. Lives in the configuration's pool; null: `error` says why. A
+// variable that nobody defines is nginx's own error, once all is read.
+[[nodiscard]] const LoginTemplate* parse_template(ngx_conf_t* cf,
+                                                  std::string_view text,
+                                                  std::string& error);
+
+// Each value is HTML-escaped. A template's answer carries no
+// Content-Security-Policy but what the administrator adds.
+[[nodiscard]] std::string render_template(ngx_http_request_t* r,
+                                          const LoginTemplate& parsed,
+                                          const phoenix::LoginPage& page);
+
+}  // namespace sigra::nginx

@@ -1,0 +1,37 @@
+// The page with the login form, whose fields are Phoenix's own.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sigra::phoenix {
+
+// For HTML's text and quoted attributes: & < > " ' become references; control
+// characters, which HTML has no place for, are dropped.
+[[nodiscard]] std::string escape_html(std::string_view text);
+
+// As they are, not escaped; empty: nothing to show.
+struct LoginPage {
+    std::string_view csrf_token;  // masked
+    std::string_view flash_info;
+    std::string_view flash_error;
+    // Kept from a refused login; or with `confirm`, who is logged in.
+    std::string_view email;
+    std::string_view singular = "user";  // of the fields' names
+    bool remember_me = true;             // offer it
+    // A logged-in user is asked for the password again: email is not edited.
+    bool confirm = false;
+};
+
+// UTF-8, text/html. Posts to its own URL.
+[[nodiscard]] std::string render_login_page(const LoginPage& page);
+
+// Its Content-Security-Policy. Chromium asks form-action of a redirect after
+// the post too: what a login can be answered with beside local paths
+// (signed_in_url, the second factor's page) stands in `targets`, whole URLs
+// and local paths alike.
+[[nodiscard]] std::string login_page_policy(
+    const std::vector<std::string_view>& targets);
+
+}  // namespace sigra::phoenix
