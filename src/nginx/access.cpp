@@ -1,6 +1,7 @@
 #include "nginx/access.hpp"
 
 #include "nginx/gate.hpp"
+#include "nginx/reissue.hpp"
 #include "nginx/request.hpp"
 #include "nginx/request_headers.hpp"
 #include "nginx/response.hpp"
@@ -19,10 +20,14 @@ bool is_open(ngx_http_request_t* r, const LocationConf& conf) {
 
 ngx_int_t let_in(ngx_http_request_t* r, const LocationConf& conf,
                  Visit& visit) {
+    if (reissue(r, conf, visit) == Reissue::wait) {
+        return NGX_AGAIN;
+    }
     visit.passed = true;
     on_pass(r, conf, visit);
-    bool new_session = visit.set_session.len != 0;
-    if ((conf.forward || new_session) &&
+    bool new_cookies =
+        visit.set_session.len != 0 || visit.set_remember.len != 0;
+    if ((conf.forward || new_cookies) &&
         !rewrite_request_headers(r, conf, &visit)) {
         return server_error;
     }
@@ -74,7 +79,8 @@ ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
 }
 
 ngx_int_t gate(ngx_http_request_t* r, const LocationConf& conf) {
-    if (conf.gate == gate_off) {
+    // An endpoint looks after itself.
+    if (conf.gate == gate_off || conf.endpoint != nullptr) {
         return NGX_DECLINED;
     }
     if (conf.preflight == preflight_pass && is_preflight(r)) {

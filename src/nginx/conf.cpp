@@ -5,12 +5,16 @@
 #include <memory>
 #include <new>
 
+#include "nginx/endpoint.hpp"
+#include "phoenix/form.hpp"
 #include "phoenix/remember_me.hpp"
 
 namespace sigra::nginx {
 namespace {
 
 constexpr std::int64_t day = 86400;
+// Room for the largest form in chunks of a byte each.
+constexpr std::size_t body_buffer_size = 8 * phoenix::max_form_size;
 
 // Where a level and all above it are silent.
 const Schema default_schema{};
@@ -80,20 +84,32 @@ std::size_t number_of(Database& database, const postgres::Layout& layout) {
     return database.layouts.size() - 1;
 }
 
-const Source* make_source(ngx_conf_t* cf, const Database* database,
-                          const Schema* schema) {
-    const Source*& known = main_conf(cf).sources[{database, schema}];
+postgres::Layout layout_of(const LocationConf& conf) {
+    postgres::Layout layout = conf.schema->layout;
+    layout.lockout = conf.lockout != nullptr && conf.lockout->threshold != 0;
+    layout.rehash = conf.password_hash->cost.has_value();
+    if (conf.second_factor != nullptr) {
+        layout.second_factor = conf.second_factor->condition;
+    }
+    return layout;
+}
+
+const Source* make_source(ngx_conf_t* cf, const LocationConf& conf) {
+    Database& owner = *main_conf(cf).databases[conf.database->index];
+    const Schema& schema = *conf.schema;
+    const std::size_t number = number_of(owner, layout_of(conf));
+    const Source*& known =
+        main_conf(cf).sources[{conf.database, number, schema.plural}];
     if (known == nullptr) {
-        Database& owner = *main_conf(cf).databases[database->index];
-        postgres::LayoutKind kind = schema->layout.kind;
+        postgres::LayoutKind kind = schema.layout.kind;
         known = pool_make<Source>(
-            cf->pool, Source{database, number_of(owner, schema->layout), kind,
-                             fingerprint(*database, *schema),
-                             phoenix::SessionKeys(schema->layout.singular,
-                                                  schema->plural),
-                             kind == postgres::LayoutKind::sigra_sessions
-                                 ? phoenix::TokenForm::text
-                                 : phoenix::TokenForm::raw});
+            cf->pool,
+            Source{conf.database, number, kind,
+                   fingerprint(*conf.database, schema),
+                   phoenix::SessionKeys(schema.layout.singular, schema.plural),
+                   kind == postgres::LayoutKind::sigra_sessions
+                       ? phoenix::TokenForm::text
+                       : phoenix::TokenForm::raw});
     }
     return known;
 }
@@ -189,17 +205,33 @@ ngx_str_t path_of(ngx_pool_t* pool, const ngx_str_t& url) {
     return out;
 }
 
+// The directive for which the rest is needed.
+std::string needing(const LocationConf& conf) {
+    if (conf.endpoint == nullptr) {
+        return "\"auth_sigra\"";
+    }
+    switch (conf.endpoint->kind) {
+        case Endpoint::Kind::login:
+            return "\"auth_sigra_login\"";
+        case Endpoint::Kind::logout:
+            return "\"auth_sigra_logout\"";
+        case Endpoint::Kind::renew:
+            return "\"auth_sigra_renew\"";
+    }
+    return {};
+}
+
 char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
     if (conf.database == nullptr) {
-        return conf_error(cf,
-                          "\"auth_sigra\" needs a database: say which with "
-                          "\"auth_sigra_postgres\" here or above");
+        return conf_error(cf, needing(conf) +
+                                  " needs a database: say which with "
+                                  "\"auth_sigra_postgres\" here or above");
     }
     if (conf.secrets == nullptr) {
         return conf_error(cf,
-                          "\"auth_sigra\" needs a secret: give the "
-                          "application's with \"auth_sigra_secret_key_base\" "
-                          "here or above");
+                          needing(conf) +
+                              " needs a secret: give the application's with "
+                              "\"auth_sigra_secret_key_base\" here or above");
     }
     // Only there does a row say when its session was last active.
     if (conf.idle_timeout > 0 &&
@@ -218,7 +250,7 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
             return static_cast<char*>(NGX_CONF_ERROR);
         }
     }
-    conf.source = make_source(cf, conf.database, conf.schema);
+    conf.source = make_source(cf, conf);
     conf.cookies = make_cookies(cf, conf);
     if (conf.source == nullptr || conf.cookies == nullptr) {
         return static_cast<char*>(NGX_CONF_ERROR);
@@ -241,9 +273,12 @@ void merge_plain(LocationConf& conf, const LocationConf& prev) {
     ngx_conf_merge_value(conf.forward, prev.forward, 0);
     ngx_conf_merge_value(conf.hide_cookies, prev.hide_cookies, 0);
     ngx_conf_merge_sec_value(conf.sudo, prev.sudo, 0);
+    ngx_conf_merge_sec_value(conf.reissue_age, prev.reissue_age, 0);
     ngx_conf_merge_sec_value(conf.idle_timeout, prev.idle_timeout,
                              NGX_CONF_UNSET);
     ngx_conf_merge_str_value(conf.login_url, prev.login_url, "/users/log-in");
+    ngx_conf_merge_str_value(conf.signed_in_url, prev.signed_in_url, "/");
+    ngx_conf_merge_str_value(conf.logged_out_url, prev.logged_out_url, "/");
     ngx_conf_merge_str_value(conf.cookie_domain, prev.cookie_domain, "");
 }
 
@@ -260,6 +295,30 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
     if (conf.password_threads == nullptr) {
         conf.password_threads = prev.password_threads;
     }
+    inherit(conf.lockout, prev.lockout);
+    inherit(conf.second_factor, prev.second_factor);
+}
+
+// A password is read into memory and never to a file, whatever the level above
+// says of bodies.
+void merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
+                    const LocationConf& prev) {
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    if (core->noname && conf.endpoint == nullptr && prev.endpoint != nullptr) {
+        conf.endpoint = prev.endpoint;
+        core->handler = endpoint_handler;
+    }
+    if (conf.endpoint == nullptr) {
+        return;
+    }
+    constexpr off_t largest = phoenix::max_form_size;
+    if (core->client_max_body_size == 0 ||
+        core->client_max_body_size > largest) {
+        core->client_max_body_size = largest;
+    }
+    core->client_body_buffer_size = body_buffer_size;
+    core->client_body_in_file_only = 0;
 }
 
 void fill_in(ngx_conf_t* cf, LocationConf& conf) {
@@ -309,7 +368,7 @@ void* create_location_conf(ngx_conf_t* cf) noexcept {
         *field = NGX_CONF_UNSET_UINT;
     }
     conf->forward = conf->hide_cookies = NGX_CONF_UNSET;
-    conf->sudo = conf->idle_timeout = NGX_CONF_UNSET;
+    conf->sudo = conf->idle_timeout = conf->reissue_age = NGX_CONF_UNSET;
     return conf;
 }
 
@@ -319,6 +378,7 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept {
         auto& conf = *static_cast<LocationConf*>(child);
         merge_plain(conf, prev);
         merge_pointers(conf, prev);
+        merge_endpoint(cf, conf, prev);
         fill_in(cf, conf);
         return conf.looks_at_sessions() ? check_and_compile(cf, conf)
                                         : NGX_CONF_OK;

@@ -102,6 +102,29 @@ struct PasswordHash {
 
 using TrustedOrigins = std::vector<phoenix::WebOrigin>;
 
+struct LoginTemplate;
+
+// What a location does itself in place of the application.
+struct Endpoint {
+    enum class Kind { login, logout, renew };
+    Kind kind = Kind::login;
+    bool everywhere = false;     // logout: all sessions of the user
+    bool authenticated = false;  // renew: an upstream confirmed who is there
+    std::string fallback;        // login: a named location, or empty
+    const LoginTemplate* page = nullptr;  // login: none: the built-in one
+};
+
+// Failed logins lock an account.
+struct Lockout {
+    std::int64_t threshold = 0;  // 0: off
+    std::int64_t duration_s = 900;
+};
+
+struct SecondFactor {
+    std::string condition;  // SQL on the users row u
+    ngx_str_t url;
+};
+
 enum Gate : ngx_uint_t { gate_off, gate_on, gate_optional };
 enum Unauthenticated : ngx_uint_t {
     unauthenticated_auto,
@@ -128,7 +151,10 @@ struct LocationConf {
     ngx_flag_t hide_cookies;
     time_t sudo;          // 0: off
     time_t idle_timeout;  // 0: off; unset: sigra_sessions' own
+    time_t reissue_age;   // 0: off
     ngx_str_t login_url;
+    ngx_str_t signed_in_url;
+    ngx_str_t logged_out_url;
     ngx_str_t cookie_domain;
 
     const Database* database;
@@ -141,6 +167,10 @@ struct LocationConf {
     const PasswordLimits* password_checks;
     const PasswordHash* password_hash;
     ngx_thread_pool_t* password_threads;
+    const Lockout* lockout;
+    const SecondFactor* second_factor;
+    // The location's own: only an `if` and a limit_except in it have it too.
+    const Endpoint* endpoint;
 
     // Made at merge: `ttl` is `lifetimes` or the schema's own, and so is not
     // inherited by a level with another schema.
@@ -153,9 +183,8 @@ struct LocationConf {
     time_t idle_timeout_s() const {
         return idle_timeout == NGX_CONF_UNSET ? 30 * 60 : idle_timeout;
     }
-    bool looks_at_sessions() const { return gate != gate_off; }
-    bool touches_requests() const {
-        return looks_at_sessions() || forward || hide_cookies;
+    bool looks_at_sessions() const {
+        return gate != gate_off || endpoint != nullptr;
     }
 };
 
@@ -163,8 +192,11 @@ struct MainConf {
     // Pointers, for locations keep them.
     std::vector<std::unique_ptr<Database>> databases;
     ngx_thread_pool_t* resolver_threads = nullptr;
-    // One of each for all levels that share the same parts.
-    std::map<std::pair<const Database*, const Schema*>, const Source*> sources;
+    // One of each for all levels that share the same parts. A source by its
+    // database, the number of its layout there and its plural.
+    std::map<std::tuple<const Database*, std::size_t, std::string>,
+             const Source*>
+        sources;
     std::map<std::tuple<const Secrets*, const SessionCookie*,
                         const RememberMeCookie*>,
              Cookies*>

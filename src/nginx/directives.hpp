@@ -14,6 +14,14 @@ char* set_remember_me_cookie(ngx_conf_t* cf, ngx_command_t* cmd,
                              void* conf) noexcept;
 char* set_session_ttl(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 
+// endpoint_directives.cpp
+char* set_login(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_logout(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_renew(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_lockout(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_second_factor(ngx_conf_t* cf, ngx_command_t* cmd,
+                        void* conf) noexcept;
+
 // A time or `off`; the time_t at cmd->offset, `off` is 0.
 char* set_time_or_off(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 // A local path, or a whole http(s) URL; the ngx_str_t at cmd->offset.

@@ -62,7 +62,7 @@ bool says_nothing_of_caching(ngx_http_request_t* r) {
 
 bool add_cache_control(ngx_http_request_t* r, const Visit& visit,
                        bool cookie_added) {
-    if (visit.refused) {
+    if (visit.answered_here) {
         return set_cache_control(
             r, cookie_added ? "private, no-store" : "no-store");
     }

@@ -4,8 +4,6 @@
 #include "nginx/response.hpp"
 #include "nginx/worker.hpp"
 #include "phoenix/cookie.hpp"
-#include "phoenix/csrf.hpp"
-#include "phoenix/encoding.hpp"
 #include "phoenix/remember_me.hpp"
 
 namespace sigra::nginx {
@@ -65,8 +63,8 @@ phoenix::SessionToken read_session_token(ngx_http_request_t* r, Visit& visit,
                                   conf.source->form);
 }
 
-// False: there is no token to ask for, and the verdict says why.
-bool read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
+// Where there is no token to ask for, the verdict says why.
+void read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     phoenix::SessionToken found = read_session_token(r, visit, conf);
     visit.verdict =
         visit.session_invalid ? Verdict::invalid : Verdict::anonymous;
@@ -77,7 +75,7 @@ bool read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
             break;
         case phoenix::SessionToken::State::invalid:
             visit.verdict = Verdict::invalid;
-            return false;
+            return;
         case phoenix::SessionToken::State::absent:
             token = read_remember_me_token(visit, *conf.cookies,
                                            conf.source->form, visit.verdict);
@@ -85,15 +83,14 @@ bool read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
             break;
     }
     if (token.empty()) {
-        return false;
+        return;
     }
     visit.token = copy(r->pool, token);
     visit.token_hash = phoenix::sha256(token);
     visit.has_token = visit.token.data != nullptr;
-    return visit.has_token;
 }
 
-std::string_view stored_token(const Visit& visit) {
+std::string_view stored(const Visit& visit) {
     if (visit.source->kind == postgres::LayoutKind::phx_gen_auth) {
         return view(visit.token);
     }
@@ -125,31 +122,16 @@ void take_result(Visit& visit, const LookupResult& result) {
     visit.step = Visit::Step::answered;
 }
 
-// As ngx_http_limit_req_delay does, for the same phase engine.
 void wake(void* data, const LookupResult& result) noexcept {
     auto* visit = static_cast<Visit*>(data);
-    ngx_http_request_t* r = visit->request;
-    ngx_connection_t* c = r->connection;
+    ngx_connection_t* c = visit->request->connection;
     take_result(*visit, result);
     if (visit->resume != nullptr) {
-        visit->resume(r);
+        visit->resume(visit->resume_data);
         ngx_http_run_posted_requests(c);
         return;
     }
-    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-        ngx_http_run_posted_requests(c);
-        return;
-    }
-    r->read_event_handler = ngx_http_block_reading;
-    r->write_event_handler = ngx_http_core_run_phases;
-    ngx_http_core_run_phases(r);
-    ngx_http_run_posted_requests(c);
-}
-
-void wait_for_answer(ngx_http_request_t* r) {
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
+    run_phases_again(visit->request);
 }
 
 void ask(ngx_http_request_t* r, Visit& visit) {
@@ -165,9 +147,9 @@ void ask(ngx_http_request_t* r, Visit& visit) {
     visit.waiter.wake = wake;
     w->lookup().ask(*pool, *visit.source,
                     {visit.token_hash, visit.source->fingerprint},
-                    stored_token(visit), visit.waiter);
+                    stored(visit), visit.waiter);
     visit.step = Visit::Step::waiting;
-    wait_for_answer(r);
+    wait_in_phases(r);
 }
 
 // A main request's verdict serves its subrequests as well, where both ask the
@@ -187,16 +169,6 @@ bool take_from_main(ngx_http_request_t* r, Visit& visit) {
     visit.looked_up = main->looked_up;
     visit.verdict = main->verdict;
     return true;
-}
-
-void begin(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
-    visit.source = conf.source;
-    visit.cookies = conf.cookies;
-    if (take_from_main(r, visit) || !read_token(r, conf, visit)) {
-        visit.step = Visit::Step::answered;
-        return;
-    }
-    ask(r, visit);
 }
 
 bool is_idle(const LocationConf& conf, const LookedUp& found) {
@@ -260,8 +232,7 @@ void touch(Visit& visit) {
     postgres::Query query;
     query.layout = visit.source->layout;
     query.statement = postgres::Statement::touch;
-    query.parameters.push_back(
-        {std::string(stored_token(visit)), /*binary=*/true});
+    query.parameters.push_back({std::string(stored(visit)), /*binary=*/true});
     query.done = [](postgres::Outcome&&) {};
     pool->submit(std::move(query));
 }
@@ -271,26 +242,78 @@ void rehydrate(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     phoenix::put_token(session, conf.source->keys, conf.source->form,
                        view(visit.token));
     session.put_true(conf.source->keys.remember_me);
-    auto state = session.binary(phoenix::csrf_key);
-    if (!state || !phoenix::is_csrf_state(*state)) {
-        session.put(phoenix::csrf_key, phoenix::new_csrf_state());
-    }
+    ensure_csrf_state(session);
     write_session(r, conf, visit, session);
 }
 
 }  // namespace
+
+void wait_in_phases(ngx_http_request_t* r) {
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+}
+
+// As ngx_http_limit_req_delay does, for the same phase engine.
+void run_phases_again(ngx_http_request_t* r) {
+    ngx_connection_t* c = r->connection;
+    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        ngx_http_run_posted_requests(c);
+        return;
+    }
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+    ngx_http_run_posted_requests(c);
+}
+
+void read_cookies(ngx_http_request_t* r, const LocationConf& conf,
+                  Visit& visit) {
+    read_cookie_header(r, visit);
+    if (visit.source != conf.source || visit.cookies != conf.cookies) {
+        visit.forget_verdict();
+    }
+    if (visit.step != Visit::Step::fresh) {
+        return;
+    }
+    visit.source = conf.source;
+    visit.cookies = conf.cookies;
+    if (take_from_main(r, visit)) {
+        visit.step = Visit::Step::answered;
+        return;
+    }
+    read_token(r, conf, visit);
+    visit.step = Visit::Step::read;
+}
+
+std::string stored_token(const Source& source, std::string_view token) {
+    if (source.kind == postgres::LayoutKind::phx_gen_auth) {
+        return std::string(token);
+    }
+    const phoenix::Sha256 hash = phoenix::sha256(token);
+    return {hash.data(), hash.size()};
+}
+
+std::string remembered_token(const LocationConf& conf, const Visit& visit) {
+    Verdict ignored = Verdict::none;
+    return read_remember_me_token(visit, *conf.cookies, conf.source->form,
+                                  ignored);
+}
 
 Decision decide(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     read_cookie_header(r, visit);
     if (visit.cookie_header_twice) {
         return Decision::two_cookies;
     }
-    if (visit.source != conf.source || visit.cookies != conf.cookies) {
-        visit.forget_verdict();
-    }
+    read_cookies(r, conf, visit);
     switch (visit.step) {
         case Visit::Step::fresh:
-            begin(r, conf, visit);
+            return Decision::internal_error;
+        case Visit::Step::read:
+            visit.step = Visit::Step::answered;
+            if (visit.has_token) {
+                ask(r, visit);
+            }
             if (visit.step == Visit::Step::waiting) {
                 return Decision::wait;
             }

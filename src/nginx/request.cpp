@@ -129,6 +129,21 @@ bool is_program(ngx_http_request_t* r) {
     return accept && !wants_a_page(*accept);
 }
 
+bool accepts_json(ngx_http_request_t* r) {
+    if (auto with = find_header(r, "x-requested-with");
+        with && equal_ignoring_case(*with, "XMLHttpRequest")) {
+        return true;
+    }
+    bool json = false;
+    bool page = false;
+    each_media_range(find_header(r, "accept").value_or(""),
+                     [&](std::string_view range) {
+                         json |= equal_ignoring_case(range, "application/json");
+                         page |= equal_ignoring_case(range, "text/html");
+                     });
+    return json && !page;
+}
+
 bool is_prefetch(ngx_http_request_t* r) {
     for (std::string_view name : {"sec-purpose", "purpose", "x-moz"}) {
         auto purpose = find_header(r, name);

@@ -23,6 +23,9 @@ void read_cookie_header(ngx_http_request_t* r, Visit& visit);
 // where a person gets a page.
 [[nodiscard]] bool is_program(ngx_http_request_t* r);
 
+// It asks for JSON rather than for a page.
+[[nodiscard]] bool accepts_json(ngx_http_request_t* r);
+
 // A browser's guess at what will be asked for: nobody may look at the answer,
 // and it may arrive after a later one's.
 [[nodiscard]] bool is_prefetch(ngx_http_request_t* r);

@@ -225,15 +225,24 @@ class HeaderList {
     bool ok_ = false;
 };
 
+// `set_cookie`: a Set-Cookie header's value, or empty.
+void take_new_cookie(std::string& header, std::string_view set_cookie) {
+    std::string_view pair = set_cookie.substr(0, set_cookie.find(';'));
+    std::size_t equals = pair.find('=');
+    if (equals != std::string_view::npos) {
+        header = phoenix::with_cookie(header, pair.substr(0, equals),
+                                      pair.substr(equals + 1));
+    }
+}
+
 // What the upstream is to read in place of the client's cookies.
 std::string cookies_for_upstream(std::string_view header,
                                  const LocationConf& conf, const Visit* visit) {
     std::string out(header);
     const std::string& name = conf.session_cookie->name;
-    if (visit != nullptr && visit->passed && visit->set_session.len != 0) {
-        std::string_view pair = view(visit->set_session);
-        pair = pair.substr(0, pair.find(';'));
-        out = phoenix::with_cookie(out, name, pair.substr(name.size() + 1));
+    if (visit != nullptr && visit->passed) {
+        take_new_cookie(out, view(visit->set_remember));
+        take_new_cookie(out, view(visit->set_session));
     }
     if (conf.hide_cookies) {
         const RememberMeCookie& remember = *conf.remember_cookie;

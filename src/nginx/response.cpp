@@ -2,12 +2,13 @@
 
 #include "nginx/request.hpp"
 #include "phoenix/cookie.hpp"
+#include "phoenix/csrf.hpp"
+#include "phoenix/remember_me.hpp"
 
 namespace sigra::nginx {
 namespace {
 
 constexpr std::size_t max_set_cookie = 4096;
-constexpr std::string_view retry_after = "2";
 constexpr std::string_view must_log_in = "You must log in to access this page.";
 constexpr std::string_view unauthorized_body =
     R"({"error":"You must log in to access this page."})";
@@ -26,20 +27,45 @@ bool is_secure(ngx_http_request_t* r, const LocationConf& conf,
     return conf.secure == secure_on;
 }
 
+phoenix::CookieAttributes attributes_of(ngx_http_request_t* r,
+                                        const LocationConf& conf,
+                                        const std::string& name,
+                                        const std::string& path,
+                                        const std::string& same_site) {
+    phoenix::CookieAttributes attributes;
+    attributes.path = path;
+    attributes.domain = view(conf.cookie_domain);
+    attributes.same_site = same_site;
+    attributes.secure = is_secure(r, conf, name, same_site);
+    return attributes;
+}
+
+phoenix::CookieAttributes session_attributes(ngx_http_request_t* r,
+                                             const LocationConf& conf) {
+    const SessionCookie& cookie = *conf.session_cookie;
+    phoenix::CookieAttributes attributes =
+        attributes_of(r, conf, cookie.name, cookie.path, cookie.same_site);
+    attributes.max_age = cookie.max_age;
+    return attributes;
+}
+
+phoenix::CookieAttributes remember_me_attributes(ngx_http_request_t* r,
+                                                 const LocationConf& conf) {
+    const RememberMeCookie& cookie = *conf.remember_cookie;
+    phoenix::CookieAttributes attributes =
+        attributes_of(r, conf, cookie.name, cookie.path, cookie.same_site);
+    attributes.max_age = cookie.max_age.value_or(conf.ttl->remember_me_s);
+    return attributes;
+}
+
 std::string session_header(ngx_http_request_t* r, const LocationConf& conf,
                            const phoenix::Session& session) {
-    const SessionCookie& cookie = *conf.session_cookie;
     std::string value = conf.cookies->session_sealer.seal(session.encode());
     if (value.empty()) {
         return {};
     }
-    phoenix::CookieAttributes attributes;
-    attributes.path = cookie.path;
-    attributes.domain = view(conf.cookie_domain);
-    attributes.same_site = cookie.same_site;
-    attributes.secure = is_secure(r, conf, cookie.name, cookie.same_site);
-    attributes.max_age = cookie.max_age;
-    return phoenix::set_cookie(cookie.name, value, attributes, ngx_time());
+    return phoenix::set_cookie(conf.session_cookie->name, value,
+                               session_attributes(r, conf), ngx_time());
 }
 
 bool error_page_answers(ngx_http_request_t* r, ngx_int_t status) {
@@ -148,9 +174,55 @@ void write_session(ngx_http_request_t* r, const LocationConf& conf,
     visit.set_session = copy(r->pool, header);
 }
 
+void write_remember_me(ngx_http_request_t* r, const LocationConf& conf,
+                       Visit& visit, std::string_view token) {
+    const RememberMeCookie& cookie = *conf.remember_cookie;
+    if (!cookie.enabled) {
+        return;
+    }
+    phoenix::CookieAttributes attributes = remember_me_attributes(r, conf);
+    ngx_time_t* now = ngx_timeofday();
+    std::string payload = phoenix::write_remember_me(
+        phoenix::token_to_cookie(token, conf.source->form),
+        static_cast<std::int64_t>(now->sec) * 1000 + now->msec,
+        *attributes.max_age);
+    std::string value = conf.cookies->remember_sealer.seal(payload);
+    if (!value.empty()) {
+        visit.set_remember =
+            copy(r->pool,
+                 phoenix::set_cookie(cookie.name, value, attributes, now->sec));
+    }
+}
+
+void clear_remember_me(ngx_http_request_t* r, const LocationConf& conf,
+                       Visit& visit) {
+    const RememberMeCookie& cookie = *conf.remember_cookie;
+    if (cookie.enabled) {
+        visit.set_remember =
+            copy(r->pool, phoenix::clear_cookie(
+                              cookie.name, remember_me_attributes(r, conf)));
+    }
+}
+
+void clear_session(ngx_http_request_t* r, const LocationConf& conf,
+                   Visit& visit) {
+    visit.set_session =
+        copy(r->pool, phoenix::clear_cookie(conf.session_cookie->name,
+                                            session_attributes(r, conf)));
+}
+
+bool ensure_csrf_state(phoenix::Session& session) {
+    const auto state = session.binary(phoenix::csrf_key);
+    if (state && phoenix::is_csrf_state(*state)) {
+        return false;
+    }
+    session.put(phoenix::csrf_key, phoenix::new_csrf_state());
+    return true;
+}
+
 ngx_int_t answer_anonymous(ngx_http_request_t* r, const LocationConf& conf,
                            Visit& visit) {
-    visit.refused = true;
+    visit.answered_here = true;
     if (answers_with_status(r, conf)) {
         return unauthorized(r);
     }
@@ -161,7 +233,7 @@ ngx_int_t answer_anonymous(ngx_http_request_t* r, const LocationConf& conf,
 
 ngx_int_t answer_not_fresh(ngx_http_request_t* r, const LocationConf& conf,
                            Visit& visit) {
-    visit.refused = true;
+    visit.answered_here = true;
     if (answers_with_status(r, conf)) {
         return NGX_HTTP_FORBIDDEN;
     }
@@ -171,8 +243,8 @@ ngx_int_t answer_not_fresh(ngx_http_request_t* r, const LocationConf& conf,
 }
 
 ngx_int_t answer_unavailable(ngx_http_request_t* r, Visit& visit) {
-    visit.refused = true;
-    return r != r->main || add_header(r, "Retry-After", retry_after)
+    visit.answered_here = true;
+    return r != r->main || add_header(r, "Retry-After", "2")
                ? NGX_HTTP_SERVICE_UNAVAILABLE
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -20,6 +20,20 @@ namespace sigra::nginx {
 void write_session(ngx_http_request_t* r, const LocationConf& conf,
                    Visit& visit, phoenix::Session& session);
 
+// The Set-Cookie of a remember-me cookie for that raw token, where the location
+// has one.
+void write_remember_me(ngx_http_request_t* r, const LocationConf& conf,
+                       Visit& visit, std::string_view token);
+// Those that take a cookie away.
+void clear_remember_me(ngx_http_request_t* r, const LocationConf& conf,
+                       Visit& visit);
+void clear_session(ngx_http_request_t* r, const LocationConf& conf,
+                   Visit& visit);
+
+// Sees to it that the session has a state that a CSRF token can be made of.
+// False where it had one already.
+bool ensure_csrf_state(phoenix::Session& session);
+
 // An anonymous request: 302 to the login page with the path kept, or 401.
 [[nodiscard]] ngx_int_t answer_anonymous(ngx_http_request_t* r,
                                          const LocationConf& conf,

@@ -52,7 +52,12 @@ struct LookedUp {
 };
 
 struct Visit {
-    enum class Step { fresh, waiting, answered };
+    enum class Step {
+        fresh,
+        read,      // the cookies were opened: there is a token, or why not
+        waiting,   // the database was asked for the token
+        answered,  // or there was nothing to ask
+    };
 
     ngx_http_request_t* request;  // whose pool this lives in
     Step step;
@@ -79,7 +84,8 @@ struct Visit {
 
     // For the header filter.
     bool passed;            // let in because of a session
-    bool refused;           // answered by the gate
+    bool answered_here;     // by the gate or an endpoint
+    bool reissue_asked;     // this request has had its turn
     bool touched;           // last_active_at was written or is on its way
     ngx_str_t set_session;  // Set-Cookie values; empty: none
     ngx_str_t set_remember;
@@ -87,7 +93,8 @@ struct Visit {
     Waiter waiter;
     // Goes on with the request when the answer is there, outside of any of its
     // handlers; null: its phases run again.
-    void (*resume)(ngx_http_request_t* r);
+    void (*resume)(void* data) noexcept;
+    void* resume_data;
 
     void forget_verdict();
 };

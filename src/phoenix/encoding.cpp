@@ -136,6 +136,21 @@ std::string base64url_encode_padded(std::string_view bytes) {
     return out;
 }
 
+std::optional<std::string> hex_decode(std::string_view text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    if (text.size() % 2 != 0)
+        return std::nullopt;
+    std::string out;
+    out.reserve(text.size() / 2);
+    for (std::size_t i = 0; i < text.size(); i += 2) {
+        const auto high = digits.find(text[i]), low = digits.find(text[i + 1]);
+        if (high == digits.npos || low == digits.npos)
+            return std::nullopt;
+        out += static_cast<char>(high << 4 | low);
+    }
+    return out;
+}
+
 std::string hex_encode(std::string_view bytes) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string out(bytes.size() * 2, '\0');

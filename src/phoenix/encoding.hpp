@@ -22,6 +22,9 @@ namespace sigra::phoenix {
 // Lower case: Base.encode16(bytes, case: :lower).
 [[nodiscard]] std::string hex_encode(std::string_view bytes);
 
+// Lower-case digits alone, in pairs; nullopt for anything else.
+[[nodiscard]] std::optional<std::string> hex_decode(std::string_view text);
+
 // ASCII letters alone are folded.
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 

@@ -1,0 +1,10 @@
+// The content handler of login, log-out and renewal.
+#pragma once
+
+#include "nginx/ngx.hpp"
+
+namespace sigra::nginx {
+
+ngx_int_t endpoint_handler(ngx_http_request_t* r) noexcept;
+
+}  // namespace sigra::nginx
