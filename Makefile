@@ -50,6 +50,11 @@ UNIT_TESTS := $(patsubst t/unit/%.cpp,$(O)/unit/%,\
     $(filter %_test.cpp,$(UNIT_SRCS)))
 UNIT_CHOSEN = $(or $(UNIT:%=$(O)/unit/%_test),$(UNIT_TESTS))
 UNIT_HELPERS := $(filter-out %_test.o,$(UNIT_OBJS))
+FUZZ_SRCS := $(sort $(wildcard t/fuzz/*.cpp))
+FUZZ_OBJS := $(FUZZ_SRCS:t/fuzz/%.cpp=build/fuzz/obj/%.o) $(patsubst \
+    src/%.cpp,build/fuzz/obj/%.o,$(filter src/phoenix/%,$(SRCS)))
+FUZZ_PROGRAMS := $(FUZZ_SRCS:t/fuzz/%.cpp=build/fuzz/bin/%)
+FUZZ_CHOSEN = $(or $(FUZZ:%=build/fuzz/bin/%),$(FUZZ_PROGRAMS))
 
 # ---- how
 
@@ -74,6 +79,10 @@ CXXSTD := -std=c++20
 PG_INC := $(shell pg_config --includedir 2>/dev/null)
 ALL_CXXFLAGS = $(CXXSTD) -pipe -fPIC -fvisibility=hidden $(WARN) $(OPT) \
     -Isrc $(PG_INC:%=-isystem %) $(CXXFLAGS)
+FUZZ_CXX ?= clang++
+FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_CXXFLAGS = $(CXXSTD) -pipe $(WARN) -O1 -g -fno-omit-frame-pointer \
+    $(FUZZ_SANITIZE) -fsanitize=fuzzer-no-link -Isrc -It/fuzz $(CXXFLAGS)
 LIBS := -lpq -lcrypto -lsodium -largon2 -lcrypt
 
 # What nginx's configure makes, and the headers. A folder that a version does
@@ -134,6 +143,7 @@ test: ## everything, on a machine that has only the build tools: the one command
 	@$(MAKE) suite
 	@$(MAKE) fault
 	@$(MAKE) test-asan
+	@$(MAKE) fuzz SECONDS=$(or $(SECONDS),5)
 	@$(MAKE) lint
 	@$(MAKE) test-compilers
 	@echo; echo "make test: all passed"
@@ -160,6 +170,9 @@ test-asan: ## unit tests and suite under AddressSanitizer and UBSan
 	@SANITIZE=1 .ci/suite build/asan/$(MODULE) \
 	    $(or $(T),$(sort $(wildcard t/*.t t/fault/*.t)))
 
+.PHONY: fuzz
+fuzz: $(FUZZ_CHOSEN:%=%.ran) ## t/fuzz, each for SECONDS (10); FUZZ=term alone
+
 .PHONY: test-compilers
 test-compilers: ## clang++, and nginx's own ./configure --add-dynamic-module
 	@$(MAKE) CXX=clang++ build unit-build
@@ -173,7 +186,7 @@ lint: tidy ## formatting, includes, documentation, clang-tidy, shellcheck
 tidy: $(OBJS:$(O)/obj/%.o=$(O)/tidy/%.ok)
 
 .PHONY: format
-format: ## clang-format on src and t/unit
+format: ## clang-format on src, t/unit and t/fuzz
 	@clang-format -i $(wildcard src/*/*.[ch]pp t/unit/*.[ch]pp t/fuzz/*.[ch]pp)
 
 # ---- nginx's configuration
@@ -260,6 +273,40 @@ $(UNIT_TESTS): $(O)/unit/%: $(O)/obj/unit/%.o $(UNIT_HELPERS) $(O)/libsigra.a
 	@echo "  LINK $@"
 	@$(CXX) $(LDOPT) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# ---- fuzzing: only phoenix/, whose bytes are a client's or an application's
+
+build/fuzz/flags.key: FORCE
+	$(call key,"$$($(FUZZ_CXX) --version | head -n 1)" '$(FUZZ_CXXFLAGS)')
+
+build/fuzz/obj/phoenix/%.o: src/phoenix/%.cpp build/fuzz/flags.key
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@$(FUZZ_CXX) $(FUZZ_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+build/fuzz/obj/%.o: t/fuzz/%.cpp build/fuzz/flags.key
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@$(FUZZ_CXX) $(FUZZ_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+build/fuzz/libphoenix.a: $(filter build/fuzz/obj/phoenix/%,$(FUZZ_OBJS))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(FUZZ_PROGRAMS): build/fuzz/bin/%: build/fuzz/obj/%.o build/fuzz/libphoenix.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(FUZZ_CXX) $(FUZZ_SANITIZE) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ \
+	    $(filter-out -lpq,$(LIBS))
+
+build/fuzz/seeds: t/fuzz/seeds t/unit/vectors/phoenix.json
+	@rm -rf $@
+	@t/fuzz/seeds $@
+	@touch $@
+
+.PHONY: $(FUZZ_PROGRAMS:%=%.ran)
+$(FUZZ_PROGRAMS:%=%.ran): %.ran: % build/fuzz/seeds
+	@t/fuzz/run $(or $(SECONDS),10) $<
+
 # The object first: who has changed is known by its dependencies.
 $(O)/tidy/%.ok: src/%.cpp $(O)/obj/%.o .clang-tidy
 	@mkdir -p $(@D)
@@ -269,6 +316,6 @@ $(O)/tidy/%.ok: src/%.cpp $(O)/obj/%.o .clang-tidy
 	@touch $@
 
 # Kept: a test's object is no intermediate file.
-.SECONDARY: $(UNIT_OBJS)
+.SECONDARY: $(UNIT_OBJS) $(FUZZ_OBJS)
 
--include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)
