@@ -1,0 +1,183 @@
+package Sigra::Bench;
+
+use v5.14;
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use File::Temp ();
+use Sigra::Nginx;
+
+our @EXPORT = qw(
+    now rounds seconds rows_wanted parameter on_core server_core load_core
+    run_program wrk knows bench_nginx interleaved median percentile busy_core
+    skipped result ratio_of scratch
+);
+
+# What the sections share: who runs on which core, rounds that take turns, and the rows of the table.
+
+sub parameter {
+    my ($name, $default) = @_;
+    my $value = $ENV{$name} || $default;
+    die "$name is no number: $value\n" unless $value =~ /\A[0-9]+\z/;
+    return $value;
+}
+sub rounds      { return parameter(ROUNDS  => 5) }
+sub seconds     { return parameter(SECONDS => 3) }
+sub rows_wanted { return parameter(ROWS    => 10_000_000) }
+
+# ---- cores
+
+sub cores { return split /\n/, qx(sed -n 's/^processor[^0-9]*//p' /proc/cpuinfo) }
+sub server_core { return (cores())[0] }
+sub load_core   { return (cores())[-1] }
+
+sub settle_on {
+    my ($core) = @_;
+    system('taskset', '-c', '-p', $core, $$) == 0 or die "taskset: $?\n";
+}
+
+# What the code starts stays on that core; this process goes back to the load's.
+sub on_core {
+    my ($core, $code) = @_;
+    open my $saved, '>&', \*STDOUT or die "stdout: $!\n";
+    my $quiet = sub { open STDOUT, '>', '/dev/null'; settle_on($_[0]); open STDOUT, '>&', $saved };
+    $quiet->($core);
+    my @result = eval { $code->() };
+    my $error = $@;
+    $quiet->(load_core());
+    die $error if $error;
+    return wantarray ? @result : $result[0];
+}
+
+# The share of the time that a core was busy while the code ran.
+sub busy_core {
+    my ($core, $code) = @_;
+    my @before = core_times($core);
+    my @result = $code->();
+    my @after = core_times($core);
+    my $whole = $after[1] - $before[1] || 1;
+    return (1 - ($after[0] - $before[0]) / $whole, @result);
+}
+
+sub core_times {
+    my ($core) = @_;
+    open my $in, '<', '/proc/stat' or die "/proc/stat: $!\n";
+    my ($line) = grep { /^cpu$core / } <$in> or die "no core $core\n";
+    my (undef, @ticks) = split ' ', $line;
+    my $sum = 0;
+    $sum += $_ for @ticks[0 .. 7];
+    return ($ticks[3] + $ticks[4], $sum);
+}
+
+# ---- programs
+
+sub scratch {
+    state $folder = File::Temp->newdir('sigra-bench-XXXXXX', TMPDIR => 1);
+    chmod 0755, "$folder";
+    return "$folder";
+}
+
+# Its output, both streams; dies where it fails.
+sub run_program {
+    my (@command) = @_;
+    my $pid = open my $out, '-|' // die "fork: $!\n";
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec { $command[0] } @command or print "$command[0]: $!\n";
+        exit 127;
+    }
+    my $text = do { local $/; <$out> } // '';
+    close $out or die "$command[0] fails ($?):\n$text\n";
+    return $text;
+}
+
+my $here = __FILE__ =~ s{/Sigra/[^/]*\z}{}r;
+
+# Requests a second of a file of 1 kB; every answer has to be it. Options: cookies (a file of Cookie headers' values),
+# from (the line to begin with), seconds, header (one more).
+sub wrk {
+    my ($url, %option) = @_;
+    local $ENV{BENCH_COOKIES} = $option{cookies} // '';
+    local $ENV{BENCH_FROM}    = $option{from} // 0;
+    my $seconds = $option{seconds} // seconds();
+    my $text = run_program('wrk', '-t1', '-c32', "-d${seconds}s", '-s', "$here/rotate.lua",
+        (defined $option{header} ? ('-H', $option{header}) : ()), $url);
+    my ($requests, $microseconds, $bytes, $failed) = $text =~ /^bench (\d+) (\d+) (\d+) (\d+)$/m or die "wrk says:\n$text\n";
+    $requests or die "$url: no answers\n$text\n";
+    $failed == 0 or die "$url: $failed requests fail\n$text\n";
+    $bytes / $requests >= 1024 or die "$url: answers of other than the file\n$text\n";
+    return $requests / ($microseconds / 1e6);
+}
+
+# Does this module know the directive: nginx says so.
+sub knows {
+    my ($name) = @_;
+    state %known;
+    return $known{$name} //= do {
+        my $file = scratch() . '/knows.conf';
+        open my $out, '>', $file or die "$file: $!\n";
+        print $out "load_module $_;\n" for split ' ', $ENV{TEST_NGINX_LOAD_MODULES};
+        print $out "events {} http { server { location / { $name; } } }\n";
+        close $out;
+        my $text = qx($ENV{TEST_NGINX_BINARY} -t -q -e stderr -c $file 2>&1);
+        $text =~ /unknown directive "$name"/ ? 'no' : 'yes';
+    } eq 'yes';
+}
+
+# An nginx on the server's core, with the file of 1 kB as /file.
+sub bench_nginx {
+    my (%option) = @_;
+    return on_core(server_core(), sub {
+        Sigra::Nginx->new(
+            workers => 1, connections => 1024, log_level => 'warn',
+            %option, files => { file => 'x' x 1023 . "\n", %{ $option{files} // {} } },
+        );
+    });
+}
+
+# ---- rounds
+
+# Each case once without being counted, then all of them in turn, so many rounds, each round beginning with another.
+# Cases are pairs of a name and code that is told the round and returns a figure.
+sub interleaved {
+    my (@cases) = @_;
+    my (@names, %code, %figures);
+    while (my ($name, $code) = splice @cases, 0, 2) { push @names, $name; $code{$name} = $code }
+    for my $round (0 .. rounds()) {
+        for (1 .. @names) {
+            my $figure = $code{ $names[0] }->($round);
+            printf STDERR "  %-44s %12.1f%s\n", $names[0], $figure, $round ? '' : ' (not counted)';
+            push @{ $figures{ $names[0] } }, $figure if $round;
+            push @names, shift @names;
+        }
+        push @names, shift @names;
+    }
+    return %figures;
+}
+
+sub median { return percentile(50, @_) }
+
+sub percentile {
+    my ($percent, @values) = @_;
+    @values = sort { $a <=> $b } @values or die "no figures\n";
+    return ($values[(@values - 1) / 2] + $values[@values / 2]) / 2 if $percent == 50;
+    my $index = int(@values * $percent / 100 + 0.999999) - 1;
+    return $values[$index < 0 ? 0 : $index];
+}
+
+# ---- the table
+
+# The medians of what two cases have in each round, one over the other.
+sub ratio_of { return median(@{ $_[0] }) / median(@{ $_[1] }) }
+
+# One row: what, values (of the rounds), unit, digits; and where there is something to compare with: ratio, against,
+# target (text) and met.
+sub result {
+    my (%row) = @_;
+    return \%row;
+}
+
+sub skipped { return { what => $_[0], skipped => $_[1] } }
+
+1;

@@ -1,0 +1,34 @@
+package Sigra::Bench::Lookup;
+
+use v5.14;
+use strict;
+use warnings;
+
+use Sigra::Bench;
+use Sigra::Bench::Rows;
+use Sigra::Fixture;
+
+# A lookup for each request, nginx and PostgreSQL on one core, against PostgreSQL alone on that core.
+my $sessions = 100_000;
+
+sub run {
+    my $database = database_of($sessions);
+    my $cookies = cookies_of('requests', $sessions, sub { 1 + $_[0] * 61_803 % $sessions });
+    my $off = knows('auth_sigra_cache') ? 'auth_sigra_cache off;' : '';
+    my $nginx = bench_nginx(
+        http   => sigra_http_config(conninfo => conninfo_of($database), layout => 'phx_gen_auth'),
+        server => "location / { auth_sigra on; $off }",
+    );
+    my %figures = interleaved(
+        module  => sub { wrk("http://127.0.0.1:@{[ $nginx->port ]}/file", cookies => $cookies) },
+        pgbench => sub { pgbench($database, "random(1, $sessions)") },
+    );
+    my $ratio = ratio_of(@figures{qw(module pgbench)});
+    return (
+        result(what => 'pgbench, the same query, prepared, 8 clients', values => $figures{pgbench}, unit => 'tps'),
+        result(what => 'this module, uncached', values => $figures{module}, unit => 'req/s', ratio => $ratio,
+            against => 'pgbench', target => '1.0 or more', met => $ratio >= 1),
+    );
+}
+
+1;

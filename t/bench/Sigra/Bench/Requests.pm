@@ -1,0 +1,79 @@
+package Sigra::Bench::Requests;
+
+use v5.14;
+use strict;
+use warnings;
+
+use Digest::SHA qw(sha1_base64);
+use Sigra::Bench;
+use Sigra::Bench::Apache;
+use Sigra::Bench::Rows;
+use Sigra::Fixture;
+
+# A logged-in request for a static file, beside what else could stand there. All clients send the same cookies.
+my $sessions = 100_000;
+
+sub run {
+    my $database = database_of($sessions);
+    my $cookies = cookies_of('requests', $sessions, sub { 1 + $_[0] * 61_803 % $sessions });
+    my $has_cache = knows('auth_sigra_cache');
+    my $off = $has_cache ? 'auth_sigra_cache off;' : '';
+    my $nginx = bench_nginx(
+        files => { htpasswd => 'ada:{SHA}' . sha1_base64('x') . "=\n" },
+        http  => sigra_http_config(conninfo => conninfo_of($database), layout => 'phx_gen_auth') . <<'END',
+    upstream verdict { server unix:verdict.sock; keepalive 64; }
+    server { listen unix:verdict.sock; location / { return 204; } }
+END
+        server => <<"END",
+        location / { }
+        location = /basic { auth_basic private; auth_basic_user_file html/htpasswd; alias html/file; }
+        location = /request { auth_request /verdict; alias html/file; }
+        location = /verdict {
+            internal; proxy_pass http://verdict; proxy_pass_request_body off;
+            proxy_http_version 1.1; proxy_set_header Connection ''; proxy_set_header Content-Length '';
+        }
+        location = /uncached { auth_sigra on; $off alias html/file; }
+        @{[ $has_cache ? 'location = /cached { auth_sigra on; auth_sigra_cache zone=sessions:64m ttl=1h; alias html/file; }' : '' ]}
+END
+    );
+    my $at = sub { "http://127.0.0.1:@{[ $nginx->port ]}/$_[0]" };
+    my $case = sub {
+        my ($path, %option) = @_;
+        return sub { wrk($at->($path), cookies => $cookies, %option) };
+    };
+    my $apache = Sigra::Bench::Apache->start($database, $sessions);
+    # The first, uncounted round of the cached case fills the zone: it has to come by every session.
+    my $cached = $case->('cached');
+    my $warm = sub { $_[0] || $case->('cached', seconds => 15)->(); $cached->() };
+    my @cases = (
+        static   => $case->('file'),
+        basic    => $case->('basic', header => 'Authorization: Basic YWRhOng='),
+        request  => $case->('request'),
+        ($has_cache ? (cached => $warm) : ()),
+        uncached => $case->('uncached'),
+        (ref $apache ? (apache => sub { wrk($apache->url, cookies => $apache->cookies) }) : ()),
+    );
+    my %figures = interleaved(@cases);
+    my $row = sub {
+        my ($what, $name, %more) = @_;
+        return result(what => $what, values => $figures{$name}, unit => 'req/s',
+            ratio => ratio_of($figures{$name}, $figures{static}), against => 'static', %more);
+    };
+    my $over_apache = ref $apache && ratio_of($figures{uncached}, $figures{apache});
+    return (
+        $row->('static file, unprotected', 'static'),
+        $row->('`auth_basic`, one `{SHA}` user', 'basic'),
+        $row->('`auth_request` to an nginx that answers 204', 'request'),
+        $has_cache ? $row->('this module, cached', 'cached', target => '0.95 or more',
+            met => ratio_of($figures{cached}, $figures{static}) >= 0.95)
+            : skipped('this module, cached', 'nginx does not know auth_sigra_cache'),
+        $row->('this module, uncached', 'uncached'),
+        ref $apache ? (
+            $row->('Apache, mod_auth_form with mod_session_dbd', 'apache'),
+            result(what => 'this module, uncached', values => $figures{uncached}, unit => 'req/s', ratio => $over_apache,
+                against => 'Apache', target => '3 or more', met => $over_apache >= 3),
+        ) : skipped('Apache, mod_auth_form with mod_session_dbd', $apache),
+    );
+}
+
+1;

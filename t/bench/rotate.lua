@@ -1,0 +1,36 @@
+-- For wrk: each request with the next cookie of the file that BENCH_COOKIES names, from the line BENCH_FROM on; without
+-- a file, one request for all. What done() prints is read by Sigra::Bench.
+
+local most = 150000 -- more than are asked for in one measurement
+local requests, next_request = {}, 0
+
+function init()
+    local name = os.getenv("BENCH_COOKIES")
+    if not name or name == "" then
+        requests[1] = wrk.format("GET")
+        return
+    end
+    local from, count = tonumber(os.getenv("BENCH_FROM")), 0
+    for pass = 1, 2 do -- the lines before BENCH_FROM come last
+        local line_number = 0
+        for line in io.lines(name) do
+            local is_later = line_number >= from
+            if count < most and is_later == (pass == 1) then
+                count = count + 1
+                requests[count] = wrk.format("GET", nil, { ["Cookie"] = line })
+            end
+            line_number = line_number + 1
+        end
+    end
+end
+
+function request()
+    next_request = next_request % #requests + 1
+    return requests[next_request]
+end
+
+function done(summary)
+    local errors = summary.errors
+    print(string.format("bench %d %d %d %d", summary.requests, summary.duration, summary.bytes,
+        errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end
