@@ -4,29 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include "postgres/template.hpp"
+
 namespace sigra::postgres {
 namespace {
 
 using Rows = std::span<const std::vector<std::optional<std::string>>>;
 
 constexpr std::string_view with_zone = "timestamp with time zone";
-// A row of type mfa_pending is not logged in.
-constexpr std::string_view logged_in =
-    " AND t.type IN ('standard', 'remember_me')";
-
-// Seconds since 1970 as a double: the same for both timestamp types whatever
-// the TimeZone, microseconds kept, and far cheaper than extract()'s numeric.
-std::string epoch(std::string_view expression) {
-    return "date_part('epoch', " + std::string(expression) + ")";
-}
-
-// The statement's own time: now() would be that of the transaction, which a
-// whole pipeline shares.
-std::string now_as(bool has_zone) {
-    return has_zone ? "statement_timestamp()"
-                    : "(statement_timestamp() AT TIME ZONE 'utc')";
-}
-
 std::string lookup_sql(const Layout& layout, const Catalog& catalog) {
     const bool sessions = layout.kind == LayoutKind::sigra_sessions;
     std::string authenticated = "NULL";
@@ -44,7 +29,7 @@ std::string lookup_sql(const Layout& layout, const Catalog& catalog) {
     sql += " FROM " + quoted_name(layout.tokens) +
            " t JOIN (SELECT u.id, u.email FROM " + quoted_name(layout.users) +
            " u" +
-           (layout.where.empty() ? "" : " WHERE (" + layout.where + "\n)") +
+           (layout.where.empty() ? "" : " WHERE " + condition(layout.where)) +
            ") u ON u.id = t." + quoted_identifier(layout.singular + "_id");
     if (sessions) {
         return sql + " WHERE t.hashed_token = $1" + std::string(logged_in);
@@ -117,13 +102,13 @@ class Table {
         return row && (*row)[4] == "t";
     }
 
-  private:
     void complain(std::string message) {
         if (error_.empty()) {
             error_ = std::move(message);
         }
     }
 
+  private:
     Rows rows_;
     std::string_view side_;
     const std::string& name_;
@@ -235,6 +220,13 @@ std::optional<Catalog> read_catalog(const Layout& layout, Rows rows,
     users.need("email");
     catalog.has_lockout =
         users.has("failed_login_attempts") && users.has("locked_at");
+    catalog.locked_at_has_zone = users.has_zone("locked_at");
+    if (layout.lockout && !catalog.has_lockout) {
+        users.complain(
+            "a lockout needs the columns \"failed_login_attempts\""
+            " and \"locked_at\" of relation \"" +
+            layout.users + "\"");
+    }
     catalog.token_id_type = tokens.need("id");
     catalog.token_id_has_default = tokens.has_default("id");
     tokens.need(layout.singular + "_id");
@@ -266,8 +258,20 @@ std::string sql(Statement statement, const Layout& layout,
             return lookup_sql(layout, catalog);
         case Statement::touch:
             return touch_sql(layout, catalog);
-        default:
-            break;
+        case Statement::find_user:
+            return find_user_sql(layout);
+        case Statement::attempt:
+            return attempt_sql(layout, catalog);
+        case Statement::login:
+            return login_sql(layout, catalog);
+        case Statement::logout:
+            return logout_sql(layout, catalog);
+        case Statement::logout_everywhere:
+            return logout_everywhere_sql(layout, catalog);
+        case Statement::renew:
+            return renew_sql(layout, catalog);
+        case Statement::reissue:
+            return reissue_sql(layout, catalog);
     }
     return "";
 }

@@ -75,6 +75,7 @@ struct Catalog {
     bool authenticated_at_has_zone = false;
     bool last_active_at_has_zone = false;
     bool sudo_at_has_zone = false;
+    bool locked_at_has_zone = false;
 
     bool operator==(const Catalog&) const = default;
 };

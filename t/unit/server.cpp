@@ -1,5 +1,6 @@
 #include "server.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "unit.hpp"
@@ -108,18 +109,76 @@ std::vector<Row> Session::run(const std::string& sql,
                 sql);
 }
 
+std::vector<Row> Session::run(
+    const std::string& sql,
+    const std::vector<postgres::Parameter>& parameters) {
+    start(sql, parameters);
+    return finish();
+}
+
+void Session::start(const std::string& sql,
+                    const std::vector<postgres::Parameter>& parameters) {
+    std::vector<const char*> values;
+    std::vector<int> lengths;
+    std::vector<int> formats;
+    for (const postgres::Parameter& parameter : parameters) {
+        const bool null = !parameter.bytes;
+        values.push_back(null ? nullptr : parameter.bytes->c_str());
+        lengths.push_back(null ? 0 : static_cast<int>(parameter.bytes->size()));
+        formats.push_back(parameter.binary ? 1 : 0);
+    }
+    unit::check(
+        PQsendQueryParams(conn_, sql.c_str(), static_cast<int>(values.size()),
+                          nullptr, values.data(), lengths.data(),
+                          formats.data(), 0) == 1,
+        PQerrorMessage(conn_));
+}
+
+std::vector<Row> Session::finish() {
+    std::vector<Row> rows;
+    while (PGresult* result = PQgetResult(conn_)) {
+        rows = take(result, "a statement with parameters");
+    }
+    return rows;
+}
+
 std::string Session::value(const std::string& sql) {
     const auto rows = run(sql);
     unit::check(!rows.empty() && !rows[0].empty(), sql);
     return rows[0][0].value_or("");
 }
 
-std::string Session::failure(const std::string& sql) {
-    PGresult* result = PQexec(conn_, sql.c_str());
-    const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    std::string failure = sqlstate ? sqlstate : "";
-    PQclear(result);
+std::string Session::failure(
+    const std::string& sql,
+    const std::vector<postgres::Parameter>& parameters) {
+    start(sql, parameters);
+    std::string failure;
+    while (PGresult* result = PQgetResult(conn_)) {
+        const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        failure = sqlstate ? sqlstate : "";
+        PQclear(result);
+    }
     return failure;
+}
+
+// Notifications come in the order of their commits: after its own the session
+// has had all that were sent before.
+std::vector<std::string> Session::notified(const std::string& channel) {
+    const std::string end = "the end";
+    run("SELECT pg_notify('" + channel + "', '" + end + "')");
+    std::vector<std::string> payloads;
+    while (true) {
+        PGnotify* notify = PQnotifies(conn_);
+        unit::check(notify != nullptr, "the session's own notification");
+        const std::string payload = notify->extra;
+        PQfreemem(notify);
+        if (payload == end) {
+            break;
+        }
+        payloads.push_back(payload);
+    }
+    std::sort(payloads.begin(), payloads.end());
+    return payloads;
 }
 
 int Session::terminate(const std::string& application) {

@@ -44,14 +44,25 @@ class Session {
     std::vector<Row> run(const std::string& sql);
     // $1, a bytea.
     std::vector<Row> run(const std::string& sql, const std::string& token);
+    std::vector<Row> run(const std::string& sql,
+                         const std::vector<postgres::Parameter>& parameters);
+    // The same in two halves: others go on in between.
+    void start(const std::string& sql,
+               const std::vector<postgres::Parameter>& parameters);
+    std::vector<Row> finish();
     // The first column of the first row.
     std::string value(const std::string& sql);
     // The SQLSTATE that a statement fails with; empty where it does not.
-    std::string failure(const std::string& sql);
+    std::string failure(
+        const std::string& sql,
+        const std::vector<postgres::Parameter>& parameters = {});
+    // What was notified on `channel` since LISTEN, sorted.
+    std::vector<std::string> notified(const std::string& channel);
 
     // Ends the other sessions of `application`; how many there were.
     int terminate(const std::string& application = "nginx auth_sigra");
-    // Of the pool's sessions, how many wait for a lock.
+    // Of the pool's sessions, or another application's, how many wait for a
+    // lock.
     int blocked(const std::string& application = "nginx auth_sigra");
 
   private:

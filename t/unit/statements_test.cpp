@@ -2,6 +2,7 @@
 #include "postgres/statements.hpp"
 
 #include "server.hpp"
+#include "statements_cases.hpp"
 #include "unit.hpp"
 
 namespace {
@@ -12,106 +13,6 @@ using sigra::unit::check;
 using sigra::unit::check_bytes;
 
 const std::string database = "sigra_statements";
-
-struct Case {
-    const char* title;
-    LayoutKind kind;
-    const char* file;
-    const char* id;
-    bool zones;  // timestamptz in place of timestamp
-};
-
-const Case cases[] = {
-    {"sigra", LayoutKind::sigra, "sigra", "bigint", false},
-    {"sigra, uuid", LayoutKind::sigra, "sigra", "uuid", false},
-    {"sigra, timestamptz", LayoutKind::sigra, "sigra", "bigint", true},
-    {"1.8", LayoutKind::phx_gen_auth, "phx_gen_auth", "bigint", false},
-    {"1.8, uuid", LayoutKind::phx_gen_auth, "phx_gen_auth", "uuid", true},
-    {"1.7", LayoutKind::phx_gen_auth, "phx_gen_auth_17", "bigint", false},
-    {"sessions", LayoutKind::sigra_sessions, "sigra_sessions", "bigint", false},
-    {"sessions, uuid", LayoutKind::sigra_sessions, "sigra_sessions", "uuid",
-     false},
-    {"sessions, timestamptz", LayoutKind::sigra_sessions, "sigra_sessions",
-     "bigint", true},
-};
-
-bool is_sessions(const Layout& layout) {
-    return layout.kind == LayoutKind::sigra_sessions;
-}
-
-Layout layout_of(const Case& a) {
-    Layout layout;
-    layout.kind = a.kind;
-    if (is_sessions(layout)) {
-        layout.tokens = "user_sessions";
-    }
-    return layout;
-}
-
-Catalog catalog_of(Session& session, const Layout& layout,
-                   std::string* error = nullptr) {
-    const auto literal = [](const std::string& name) {
-        std::string quoted = "'";
-        for (const char c : quoted_name(name)) {
-            quoted.append(c == '\'' ? 2 : 1, c);
-        }
-        return quoted + "'";
-    };
-    std::string text(catalog_sql());
-    text.replace(text.find("$1"), 2, literal(layout.users));
-    text.replace(text.find("$2"), 2, literal(layout.tokens));
-    std::string why;
-    const auto catalog = read_catalog(layout, session.run(text), why);
-    if (error) {
-        *error = why;
-    } else {
-        check(catalog.has_value(), why);
-    }
-    return catalog.value_or(Catalog());
-}
-
-void add_zones(Session& session, const Layout& layout) {
-    for (const char* column :
-         {"inserted_at", "authenticated_at", "last_active_at", "sudo_at"}) {
-        const std::string there = session.value(
-            "SELECT count(*) FROM pg_attribute WHERE attrelid = '" +
-            layout.tokens + "'::regclass AND attname = '" + column + "'");
-        if (there == "1") {
-            session.run("ALTER TABLE " + layout.tokens + " ALTER " + column +
-                        " TYPE timestamptz USING " + column +
-                        " AT TIME ZONE 'utc'");
-        }
-    }
-}
-
-void add_user(Session& session, const Case& a, const std::string& email) {
-    const std::string id =
-        std::string(a.id) == "uuid" ? "gen_random_uuid()" : "DEFAULT";
-    session.run(
-        "INSERT INTO users (id, email, hashed_password, inserted_at,"
-        " updated_at) VALUES (" +
-        id + ", '" + email + "', 'x', now(), now())");
-}
-
-// A session of the user, `age` ago, its kind `context` or type.
-void add_session(Session& session, const Case& a, int number,
-                 const std::string& email, const std::string& age,
-                 const std::string& kind) {
-    const bool sessions = a.kind == LayoutKind::sigra_sessions;
-    const std::string id =
-        std::string(a.id) == "uuid" ? "gen_random_uuid()" : "DEFAULT";
-    const std::string now = a.zones ? "clock_timestamp()"
-                                    : "(clock_timestamp() at time zone 'utc')";
-    session.run("INSERT INTO " + layout_of(a).tokens + " (id, user_id, " +
-                (sessions ? "hashed_token, type, last_active_at"
-                          : "token, context, sent_to") +
-                ", inserted_at) SELECT " +
-                (id == "DEFAULT" ? std::to_string(number) : id) + ", u.id, " +
-                token_sql(number) + ", '" + kind + "', " +
-                (sessions ? now + " - interval '10 minutes'" : "NULL") + ", " +
-                now + " - interval '" + age + "' FROM users u" +
-                " WHERE email = '" + email + "'");
-}
 
 std::optional<SessionRow> look_up(Session& session, const Layout& layout,
                                   int number) {
