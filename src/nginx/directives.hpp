@@ -29,4 +29,12 @@ char* set_url(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_cookie_domain(ngx_conf_t* cf, ngx_command_t* cmd,
                         void* conf) noexcept;
 
+char* set_thread_pool(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_password_checks(ngx_conf_t* cf, ngx_command_t* cmd,
+                          void* conf) noexcept;
+char* set_password_hash(ngx_conf_t* cf, ngx_command_t* cmd,
+                        void* conf) noexcept;
+char* set_trusted_origins(ngx_conf_t* cf, ngx_command_t* cmd,
+                          void* conf) noexcept;
+
 }  // namespace sigra::nginx

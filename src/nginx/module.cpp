@@ -103,6 +103,14 @@ ngx_command_t commands[] = {
               set_lockout),
     directive(ngx_string("auth_sigra_reissue_age"), anywhere | NGX_CONF_TAKE1,
               set_time_or_off, FIELD(reissue_age)),
+    directive(ngx_string("auth_sigra_thread_pool"), anywhere | NGX_CONF_TAKE1,
+              set_thread_pool),
+    directive(ngx_string("auth_sigra_password_checks"),
+              anywhere | NGX_CONF_1MORE, set_password_checks),
+    directive(ngx_string("auth_sigra_password_hash"), anywhere | NGX_CONF_1MORE,
+              set_password_hash),
+    directive(ngx_string("auth_sigra_trusted_origins"),
+              anywhere | NGX_CONF_1MORE, set_trusted_origins),
     ngx_null_command,
 };
 

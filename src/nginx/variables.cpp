@@ -17,6 +17,7 @@ enum Which : uintptr_t {
     csrf_token,
     flash_info,
     flash_error,
+    flash_email,
     session,
     status,
 };
@@ -39,6 +40,8 @@ std::string value_of(const Visit& visit, Which which) {
             return std::string(session_of(visit).flash("info").value_or(""));
         case flash_error:
             return std::string(session_of(visit).flash("error").value_or(""));
+        case flash_email:
+            return std::string(session_of(visit).flash("email").value_or(""));
         case session:
             return visit.has_token
                        ? phoenix::hex_encode({visit.token_hash.data(), 8})
@@ -89,6 +92,7 @@ constexpr Named variables[] = {
     {"auth_sigra_csrf_token", csrf_token},
     {"auth_sigra_flash_info", flash_info},
     {"auth_sigra_flash_error", flash_error},
+    {"auth_sigra_flash_email", flash_email},
     {"auth_sigra_session", session},
     {"auth_sigra_status", status},
 };

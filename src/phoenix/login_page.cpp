@@ -1,0 +1,211 @@
+#include "phoenix/login_page.hpp"
+
+#include <algorithm>
+
+#include "phoenix/crypto.hpp"
+#include "phoenix/encoding.hpp"
+#include "phoenix/origin.hpp"
+
+namespace sigra::phoenix {
+namespace {
+
+// Text on its ground has 7:1 or more in both themes, the field's border 3:1.
+// A shorthand with two sides each keeps it right to left as well.
+constexpr std::string_view style = R"(
+:root {
+  color-scheme: light dark;
+  --ground: #f3f4f6; --card: #fff; --text: #16181d; --quiet: #4a4f5a;
+  --line: #767c88; --accent: #1f4fbf; --on-accent: #fff;
+  --error: #8a1414; --error-ground: #fdecec; --info: #0d4a2b; --info-ground: #e6f5ec;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --ground: #101216; --card: #191c22; --text: #eceef2; --quiet: #b4bac6;
+    --line: #7d8593; --accent: #9db8ff; --on-accent: #0d1526;
+    --error: #ffc1bd; --error-ground: #3d1618; --info: #b4ecca; --info-ground: #11311f;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0; min-height: 100vh; display: flex; align-items: center; justify-content: center;
+  padding: 1rem; background: var(--ground); color: var(--text);
+  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
+}
+main {
+  width: 100%; max-width: 24rem; padding: 2rem 1.5rem; background: var(--card);
+  border-radius: .75rem; box-shadow: 0 0 0 1px rgb(127 135 150 / 25%), 0 8px 24px rgb(0 0 0 / 8%);
+}
+h1 { margin: 0 0 1.25rem; font-size: 1.5rem; line-height: 1.25; }
+p { margin: 0 0 1.25rem; }
+.flash { padding: .625rem .875rem; border-radius: .5rem; border-inline-start: .25rem solid; overflow-wrap: anywhere; }
+.error { color: var(--error); background: var(--error-ground); }
+.info { color: var(--info); background: var(--info-ground); }
+.hint { color: var(--quiet); }
+label { display: block; font-weight: 600; }
+input[type=email], input[type=password] {
+  display: block; width: 100%; margin: .25rem 0 1.125rem; padding: .625rem .75rem; font: inherit;
+  color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
+}
+input[readonly] { color: var(--quiet); background: var(--ground); }
+.check { display: flex; align-items: center; gap: .625rem; min-height: 1.5rem; margin: 0 0 1.25rem; font-weight: 400; }
+input[type=checkbox] { flex: none; width: 1.25rem; height: 1.25rem; margin: 0; accent-color: var(--accent); }
+button {
+  width: 100%; min-height: 2.75rem; padding: .625rem 1rem; font: inherit; font-weight: 600; cursor: pointer;
+  color: var(--on-accent); background: var(--accent); border: 1px solid transparent; border-radius: .5rem;
+}
+button:hover { filter: brightness(1.1); }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+)";
+
+void add(std::string& out, std::string_view text) {
+    out += text;
+}
+
+// ` name="user[email]"`
+std::string name_of(const LoginPage& page, std::string_view field) {
+    return " name=\"" + escape_html(page.singular) + "[" + std::string(field) +
+           "]\"";
+}
+
+void add_flash(std::string& out, std::string_view kind, std::string_view role,
+               std::string_view text) {
+    if (!text.empty()) {
+        out += "<p class=\"flash " + std::string(kind) + "\" role=\"" +
+               std::string(role) + "\">" + escape_html(text) + "</p>\n";
+    }
+}
+
+void add_email(std::string& out, const LoginPage& page) {
+    out += "<label for=\"email\">Email</label>\n<input id=\"email\"" +
+           name_of(page, "email") + " type=\"email\" value=\"" +
+           escape_html(page.email) +
+           "\" autocomplete=\"username\" autocapitalize=\"none\" "
+           "spellcheck=\"false\" required";
+    add(out, page.confirm         ? " readonly>\n"
+             : page.email.empty() ? " autofocus>\n"
+                                  : ">\n");
+}
+
+void add_password(std::string& out, const LoginPage& page) {
+    out += "<label for=\"password\">Password</label>\n<input id=\"password\"" +
+           name_of(page, "password") +
+           " type=\"password\" autocomplete=\"current-password\" required";
+    add(out, page.confirm || !page.email.empty() ? " autofocus>\n" : ">\n");
+}
+
+// As Phoenix has it: a box that is not ticked sends nothing, so a field before
+// it says false.
+void add_remember_me(std::string& out, const LoginPage& page) {
+    std::string name = name_of(page, "remember_me");
+    out += "<input type=\"hidden\"" + name +
+           " value=\"false\">\n<label class=\"check\"><input "
+           "type=\"checkbox\"" +
+           name + " value=\"true\">Keep me logged in</label>\n";
+}
+
+std::string base64(const Sha256& digest) {
+    std::string out = base64url_encode_padded({digest.data(), digest.size()});
+    std::replace(out.begin(), out.end(), '-', '+');
+    std::replace(out.begin(), out.end(), '_', '/');
+    return out;
+}
+
+std::string source_of(const WebOrigin& origin) {
+    return std::string(origin.https ? "https://" : "http://") + origin.host +
+           ":" + std::to_string(origin.port);
+}
+
+}  // namespace
+
+std::string escape_html(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); i++) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const auto next = static_cast<unsigned char>(
+            i + 1 < text.size() ? text[i + 1] : '\0');
+        switch (c) {
+            case '&':
+                out += "&amp;";
+                break;
+            case '<':
+                out += "&lt;";
+                break;
+            case '>':
+                out += "&gt;";
+                break;
+            case '"':
+                out += "&quot;";
+                break;
+            case '\'':
+                out += "&#39;";
+                break;
+            case 0xc2:  // U+0080 to U+009F
+                if (next >= 0x80 && next < 0xa0) {
+                    i++;
+                } else {
+                    out += text[i];
+                }
+                break;
+            default:
+                if (c >= 0x20 && c != 0x7f) {
+                    out += text[i];
+                }
+        }
+    }
+    return out;
+}
+
+std::string render_login_page(const LoginPage& page) {
+    std::string_view title = page.confirm ? "Confirm your password" : "Log in";
+    std::string out;
+    out.reserve(style.size() + 2048 + 6 * page.email.size());
+    add(out,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta "
+        "charset=\"utf-8\">\n<meta name=\"viewport\" "
+        "content=\"width=device-width, initial-scale=1\">\n<meta "
+        "name=\"robots\" content=\"noindex\">\n<title>");
+    add(out, title);
+    add(out, "</title>\n<style>");
+    add(out, style);
+    add(out, "</style>\n</head>\n<body>\n<main>\n<h1>");
+    add(out, title);
+    add(out, "</h1>\n");
+    add_flash(out, "error", "alert", page.flash_error);
+    add_flash(out, "info", "status", page.flash_info);
+    if (page.confirm) {
+        add(out,
+            "<p class=\"hint\">You are logged in. To go on, enter your "
+            "password once more.</p>\n");
+    }
+    out +=
+        "<form method=\"post\">\n<input type=\"hidden\" "
+        "name=\"_csrf_token\" value=\"" +
+        escape_html(page.csrf_token) + "\">\n";
+    add_email(out, page);
+    add_password(out, page);
+    if (page.remember_me) {
+        add_remember_me(out, page);
+    }
+    add(out, "<button type=\"submit\">");
+    add(out, page.confirm ? "Confirm" : "Log in");
+    add(out, "</button>\n</form>\n</main>\n</body>\n</html>\n");
+    return out;
+}
+
+std::string login_page_policy(const std::vector<std::string_view>& targets) {
+    std::string out = "default-src 'none'; style-src 'sha256-" +
+                      base64(sha256(style)) + "'; form-action 'self'";
+    for (std::string_view target : targets) {
+        std::size_t authority = target.find("://");
+        std::size_t end = authority == std::string_view::npos
+                              ? authority
+                              : target.find_first_of("/?#", authority + 3);
+        if (auto origin = parse_origin(target.substr(0, end))) {
+            out += " " + source_of(*origin);
+        }
+    }
+    return out + "; base-uri 'none'; frame-ancestors 'none'";
+}
+
+}  // namespace sigra::phoenix
