@@ -6,18 +6,18 @@ use Sigra::Fixture;
 use Sigra::Wire;
 
 fresh_database('sigra');
-our $all  = join '|', map { "\$auth_sigra_$_" } qw(status user_id email authenticated_at session flash_info flash_error);
+our $all  = join '|', map { "\$auth_sigra_$_" } qw(status user_id email authenticated_at session flash_info flash_error flash_email);
 our $down = sigra_http_config(conninfo => 'host=127.0.0.1 port=1 user=sigra dbname=sigra', postgres => 'timeout=300ms');
 our $http = sigra_http_config() . echo_upstream() . "
 log_format who '$all';
 map \$auth_sigra_email \$is_ada { default no; ada\@example.com yes; }
 ";
 our $ada  = authenticated_fixture(email => 'ada@example.com', age => 100, authenticated_age => 50,
-    session => { phoenix_flash => { info => 'Welcome!', error => "Caf\xc3\xa9 \"zu\"" } });
+    session => { phoenix_flash => { info => 'Welcome!', error => "Caf\xc3\xa9 \"zu\"", email => 'x@example.com' } });
 our $never = authenticated_fixture(email => 'bob@example.com', authenticated_age => undef);
 our $old   = authenticated_fixture(age => 61 * 86400);
 our ($at)  = db()->selectrow_array(q(SELECT to_char(authenticated_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') FROM users_tokens WHERE id = ?), undef, $ada->{session_id});
-our $who   = "miss|$ada->{user_id}|ada\@example.com|$at|$ada->{session_hex16}|Welcome!|Caf\xc3\xa9 \"zu\"";
+our $who   = "miss|$ada->{user_id}|ada\@example.com|$at|$ada->{session_hex16}|Welcome!|Caf\xc3\xa9 \"zu\"|x\@example.com";
 
 sub all { return client()->get($_[0], { cookie => $_[1] })->{headers}{'x-all'} }
 
@@ -42,26 +42,26 @@ denied
 --- request
 GET /open/page
 --- response_headers
-X-All: ||||||
+X-All: |||||||
 --- flow
 my $unknown = session_cookie({ user_token => 'x' x 32, phoenix_flash => { info => 'i' } });
 for (
     [$::ada->{cookie},   $::who],
-    [$::never->{cookie}, "miss|$::never->{user_id}|bob\@example.com||$::never->{session_hex16}||"],
-    [$::old->{cookie},   "expired||||$::old->{session_hex16}||"],
-    [$unknown,           'unknown||||' . substr(Digest::SHA::sha256_hex('x' x 32), 0, 16) . '|i|'],
-    ['_my_app_key=x',    'invalid||||||'],
-    ['a=1',              'anonymous||||||'],
-    [session_cookie({ phoenix_flash => { error => 'e', info => integer(1) } }), 'anonymous||||||e'],
-    [session_cookie({ phoenix_flash => 'no map' }), 'anonymous||||||'],
-    [$::never->{remember_cookie}, "miss|$::never->{user_id}|bob\@example.com||$::never->{session_hex16}||"],
-    [remember_me_cookie($::never->{token}, signed_age => 61 * 86400), 'expired||||||'],
+    [$::never->{cookie}, "miss|$::never->{user_id}|bob\@example.com||$::never->{session_hex16}|||"],
+    [$::old->{cookie},   "expired||||$::old->{session_hex16}|||"],
+    [$unknown,           'unknown||||' . substr(Digest::SHA::sha256_hex('x' x 32), 0, 16) . '|i||'],
+    ['_my_app_key=x',    'invalid|||||||'],
+    ['a=1',              'anonymous|||||||'],
+    [session_cookie({ phoenix_flash => { error => 'e', info => integer(1) } }), 'anonymous||||||e|'],
+    [session_cookie({ phoenix_flash => 'no map' }), 'anonymous|||||||'],
+    [$::never->{remember_cookie}, "miss|$::never->{user_id}|bob\@example.com||$::never->{session_hex16}|||"],
+    [remember_me_cookie($::never->{token}, signed_age => 61 * 86400), 'expired|||||||'],
 ) {
     my ($cookie, $expected) = @$_;
     is(all('/optional/page', $cookie), $expected, "optional: $expected");
     is(all('/private/page', $cookie), $expected, "on: $expected");
 }
-is(all('/open/page', $::ada->{cookie}), '||||||', 'nobody was asked');
+is(all('/open/page', $::ada->{cookie}), '|||||||', 'nobody was asked');
 ok(index(all('/optional/page', $::ada->{cookie}), $::ada->{token}) < 0, 'the raw token is in none');
 
 
@@ -79,7 +79,7 @@ for ada
 GET /optional/page
 --- more_headers eval: $::ada->{header}
 --- response_headers eval
-"X-All: error||||$::ada->{session_hex16}|Welcome!|Caf\xc3\xa9 \"zu\""
+"X-All: error||||$::ada->{session_hex16}|Welcome!|Caf\xc3\xa9 \"zu\"|x\@example.com"
 --- flow
 is(client()->get('/private/page', { cookie => $::ada->{cookie} })->{status}, 503, 'on');
 
@@ -130,8 +130,8 @@ my $log;
 await { $log = slurp('logs/who.log'); 4 == ($log =~ tr/\n//) } 'four lines';
 my @lines = split /\n/, $log;
 is($lines[0], $::who =~ s/"/\\x22/gr =~ s/\xc3\xa9/\\xC3\\xA9/r, 'the log escapes');
-is($lines[2], "expired|-|-|-|$::old->{session_hex16}|-|-", 'what is not there');
-is($lines[3], '-|-|-|-|-|-|-', 'no phase has asked');
+is($lines[2], "expired|-|-|-|$::old->{session_hex16}|-|-|-", 'what is not there');
+is($lines[3], '-|-|-|-|-|-|-|-', 'no phase has asked');
 
 
 
@@ -178,4 +178,4 @@ wire("nonsense\r\n\r\n")->more;
 wire("GET / HTTP/1.1\r\n\r\n")->answer;
 my $log;
 await { $log = slurp('logs/who.log'); 3 == ($log =~ tr/\n//) } 'three lines';
-is($log, "-|-|-|-|-|-|-\n" x 3, 'nothing is known');
+is($log, "-|-|-|-|-|-|-|-\n" x 3, 'nothing is known');
