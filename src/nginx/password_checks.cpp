@@ -96,6 +96,11 @@ class PasswordJob {
     // priority again for whoever uses the pool next.
     static void on_thread(void* data, ngx_log_t* log) noexcept {
         auto& job = *static_cast<PasswordJob*>(data);
+        // A fast shutdown answers nobody, and waits for this thread.
+        if (ngx_terminate) {
+            job.computed_ = true;
+            return;
+        }
         auto compute = [&job, log] { guarded(log, [&job] { job.compute(); }); };
         guarded(log, [&] {
             try {

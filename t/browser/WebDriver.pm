@@ -1,0 +1,154 @@
+# A browser through chromedriver, as W3C's WebDriver has it. Dies where chromedriver says no.
+
+package WebDriver;
+
+use v5.14;
+use strict;
+use warnings;
+
+use HTTP::Tiny;
+use JSON::PP ();
+use MIME::Base64 qw(decode_base64);
+use Time::HiRes qw(sleep time);
+
+my $element = 'element-6066-11e4-a52e-4f735466cecf';
+my $patience = 30;
+
+# chromedriver, on a port of its choice, until this process ends.
+sub start {
+    my ($class, %option) = @_;
+    my $self = bless { %option, owner => $$ }, $class;
+    $self->{pid} = open $self->{output}, '-|', $option{chromedriver}, '--port=0' or die "$option{chromedriver}: $!";
+    while (readline $self->{output}) {
+        return $self if ($self->{port}) = /started successfully on port (\d+)/;
+    }
+    die "chromedriver did not start\n";
+}
+
+sub command {
+    my ($self, $method, $path, $body) = @_;
+    my $http = HTTP::Tiny->new(timeout => 2 * $patience, proxy => undef, http_proxy => undef);
+    my $response = $http->request($method, "http://127.0.0.1:$self->{port}/session$path",
+        $method eq 'POST' ? { content => JSON::PP->new->utf8->encode($body // {}), headers => { 'Content-Type' => 'application/json' } } : {});
+    my $answer = eval { JSON::PP->new->utf8->decode($response->{content}) };
+    die "$method $path: $response->{status} " . ($answer ? $answer->{value}{message} : $response->{content}) . "\n" unless $response->{success};
+    return $answer->{value};
+}
+
+sub session { my ($self, $method, $path, $body) = @_; return $self->command($method, "/$self->{session}$path", $body) }
+sub cdp     { my ($self, $name, $parameters) = @_; return $self->session(POST => '/goog/cdp/execute', { cmd => $name, params => $parameters // {} }) }
+
+# A browser with the profile of the one before, that goes nowhere but to this machine.
+sub open_browser {
+    my ($self) = @_;
+    my @arguments = ('--headless=new', "--user-data-dir=$self->{profile}", '--no-first-run', '--no-default-browser-check', '--no-proxy-server',
+        '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
+        '--disable-component-update', '--disable-sync', '--disable-default-apps', '--disable-extensions', '--hide-scrollbars', '--lang=en');
+    push @arguments, '--no-sandbox' if $> == 0;    # it has none for root
+    my $made = $self->command(POST => '', { capabilities => { alwaysMatch => {
+        browserName => 'chrome', 'goog:loggingPrefs' => { browser => 'ALL' },
+        'goog:chromeOptions' => { binary => $self->{chromium}, args => \@arguments } } } });
+    $self->{session} = $made->{sessionId};
+    $self->{browser} = $made->{capabilities}{'goog:processID'};
+    return;
+}
+
+# As its user closes it: what it has in hand, the cookies among it, is written to the profile.
+sub close_browser {
+    my ($self) = @_;
+    eval { $self->cdp('Browser.close') };
+    # Its last act, whoever waits for the process.
+    $self->await('the browser has ended', sub { !-l "$self->{profile}/SingletonLock" });
+    eval { $self->session('DELETE', '') };
+    delete @$self{qw(session browser)};
+    return;
+}
+
+sub DESTROY {
+    my ($self) = @_;
+    return if $$ != $self->{owner} || !$self->{pid};
+    local ($?, $@, $!);
+    eval { $self->session('DELETE', '') } if $self->{session};
+    kill KILL => $self->{browser} if $self->{browser};
+    kill TERM => $self->{pid};
+    close $self->{output};
+    return;
+}
+
+sub await {
+    my ($self, $what, $condition) = @_;
+    my $deadline = time + $patience;
+    until (my $found = $condition->()) {
+        die "$what: waited in vain, at " . (eval { $self->url } // 'no page') . "\n" if time > $deadline;
+        sleep 0.02;
+    }
+    return 1;
+}
+
+sub visit { my ($self, $url) = @_; return $self->session(POST => '/url', { url => $url }) }
+sub back  { return $_[0]->session(POST => '/back') }
+sub url   { return $_[0]->session(GET => '/url') }
+sub path  { return $_[0]->url =~ m{^\w+://[^/]*([^?#]*)} ? $1 : '' }
+sub text  { return $_[0]->run('return document.body.innerText') }
+
+sub run {
+    my ($self, $script, @arguments) = @_;
+    return $self->session(POST => '/execute/sync', { script => $script, args => \@arguments });
+}
+
+sub find {
+    my ($self, $selector) = @_;
+    return map { $_->{$element} } @{ $self->session(POST => '/elements', { using => 'css selector', value => $selector }) };
+}
+
+sub only {
+    my ($self, $selector) = @_;
+    my @found = $self->find($selector);
+    die scalar(@found) . " of $selector at " . $self->url . "\n" unless @found == 1;
+    return $found[0];
+}
+
+sub text_of  { my ($self, $selector) = @_; return $self->session(GET => '/element/' . $self->only($selector) . '/text') }
+sub value_of { my ($self, $selector) = @_; return $self->session(GET => '/element/' . $self->only($selector) . '/property/value') }
+sub click    { my ($self, $selector) = @_; return $self->session(POST => '/element/' . $self->only($selector) . '/click') }
+
+sub type {
+    my ($self, $selector, $text) = @_;
+    my $id = $self->only($selector);
+    $self->session(POST => "/element/$id/clear");
+    return $self->session(POST => "/element/$id/value", { text => $text });
+}
+
+# What leads to another document, waited for.
+sub follow {
+    my ($self, $step) = @_;
+    $self->run('window.theDocumentBefore = true');
+    $step->();
+    return $self->await('another page', sub {
+        eval { $self->run('return document.readyState === "complete" && !window.theDocumentBefore') };
+    });
+}
+
+# By name, HttpOnly ones as well.
+sub cookies { my ($self) = @_; return { map { $_->{name} => $_ } @{ $self->cdp('Network.getAllCookies')->{cookies} } } }
+
+sub console { return map { $_->{message} } @{ $_[0]->session(POST => '/se/log', { type => 'browser' }) } }
+
+sub look {
+    my ($self, %as) = @_;
+    $self->cdp('Emulation.setEmulatedMedia', { features => [{ name => 'prefers-color-scheme', value => $as{scheme} // 'light' }] });
+    $self->cdp('Emulation.setDeviceMetricsOverride', {
+        width => $as{width} // 900, height => $as{height} // 640, deviceScaleFactor => $as{scale} // 1,
+        mobile => $as{mobile} ? JSON::PP::true : JSON::PP::false });
+    return;
+}
+
+sub screenshot {
+    my ($self, $file) = @_;
+    open my $out, '>:raw', $file or die "$file: $!";
+    print $out decode_base64($self->session(GET => '/screenshot'));
+    close $out or die "$file: $!";
+    return;
+}
+
+1;
