@@ -142,6 +142,7 @@ test: ## everything, on a machine that has only the build tools: the one command
 	@$(MAKE) unit
 	@$(MAKE) suite
 	@$(MAKE) fault
+	@$(MAKE) browser
 	@$(MAKE) test-asan
 	@$(MAKE) fuzz SECONDS=$(or $(SECONDS),5)
 	@$(MAKE) lint
@@ -162,6 +163,10 @@ suite: build ## what a request sees: t/*.t; T=t/access.t runs that alone
 .PHONY: fault
 fault: build ## what happens when PostgreSQL fails: t/fault/*.t
 	@.ci/suite $(O)/$(MODULE) $(or $(T),$(sort $(wildcard t/fault/*.t)))
+
+.PHONY: browser
+browser: build ## the login's story in headless Chromium, where there is one
+	@t/browser/run
 
 .PHONY: test-asan
 test-asan: ## unit tests and suite under AddressSanitizer and UBSan
