@@ -52,6 +52,21 @@ sub request {
     return $answer;
 }
 
+# The page's form, filled in and sent: what is not named is as the page has it.
+sub submit {
+    my ($self, $path, $fields, $headers) = @_;
+    my $page = $self->get($path);
+    my %form;
+    while ($page->{content} =~ /<input([^>]*)>/g) {
+        my %attribute;
+        my $text = $1;
+        $attribute{$1} = $2 // '' while $text =~ /([\w-]+)(?:="([^"]*)")?/g;
+        my $name = $attribute{name} // next;
+        $form{$name} = $attribute{value} // '' unless ($attribute{type} // '') =~ /^(?:checkbox|submit)$/;
+    }
+    return $self->post($path, { %form, %$fields }, $headers);
+}
+
 # What is kept, by name; «use_cookie» takes NAME=VALUE.
 sub cookies { return $_[0]{jar} }
 

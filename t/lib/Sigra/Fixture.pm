@@ -15,7 +15,7 @@ use Sigra::Phoenix;
 
 our @EXPORT = (
     @Sigra::Phoenix::EXPORT,
-    qw(fresh_database database db authenticated_fixture user_fixture session_row sigra_http_config echo_upstream
+    qw(fresh_database database use_database db authenticated_fixture user_fixture session_row sigra_http_config echo_upstream
        client)
 );
 
@@ -54,6 +54,9 @@ sub server {
 }
 
 sub database { return {%database} }
+
+# What database() handed out: from here on everything is about that one again.
+sub use_database { %database = %{ $_[0] } }
 
 sub fresh_database {
     my ($layout, %option) = @_;
@@ -322,6 +325,10 @@ C<sigra>.
 Makes the database anew: C<sigra>, C<phx_gen_auth>, C<phx_gen_auth_17> (no C<authenticated_at>) or
 C<sigra_sessions>. Options: C<name> (default from the test file's), C<id> (C<bigint>, C<uuid>), C<users>, C<tokens>,
 C<singular>, C<plural>. Everything below is about the database made last; C<database()> tells its options.
+
+=item use_database($database)
+
+Goes back to what C<database()> returned before.
 
 =item db()
 
