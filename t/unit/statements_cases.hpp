@@ -73,9 +73,9 @@ class Site {
     std::string tokens();
     // The hash of a token as it is notified.
     std::string hash(int number);
-    // A second of UTC, whatever the column's type.
+    // In Unix seconds, whatever the column's type.
     static std::string seconds(const std::string& expression) {
-        return "date_part('epoch', " + expression + ")::bigint";
+        return "floor(date_part('epoch', " + expression + "))::bigint";
     }
 
     Case a;
