@@ -219,6 +219,10 @@ void Connection::take(const PGresult* result) {
             inflight_.pop_front();
             take_check(entry.layout, result);
             return;
+        case Entry::Kind::check_login:
+            inflight_.pop_front();
+            take_login_check(entry, result);
+            return;
         case Entry::Kind::setting:
             break;
         case Entry::Kind::sync:

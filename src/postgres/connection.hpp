@@ -45,6 +45,8 @@ class ConnectionOwner {
     virtual void forget(std::size_t layout) noexcept = 0;
     // Null: the layout's statements are ready.
     virtual void layout_checked(std::size_t layout, const Outcome* error) = 0;
+    // The same of its logins, which are all that an error here refuses.
+    virtual void login_checked(std::size_t layout, const Outcome* error) = 0;
 
   protected:
     ~ConnectionOwner() = default;
@@ -144,6 +146,7 @@ class Connection final : private IoHandler {
     bool send_catalog_query(std::size_t layout);
     void take_catalog(std::size_t layout, const PGresult* result);
     void take_check(std::size_t layout, const PGresult* result);
+    void take_login_check(const Entry& entry, const PGresult* result);
     void looked(std::size_t layout, const Outcome* error);
 
     Reactor& reactor_;

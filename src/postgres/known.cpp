@@ -143,7 +143,27 @@ void Connection::take_catalog(std::size_t layout, const PGresult* result) {
 
 void Connection::take_check(std::size_t layout, const PGresult* result) {
     const Outcome outcome = outcome_of(result);
-    looked(layout, outcome.status == Status::ok ? nullptr : &outcome);
+    const bool ok = outcome.status == Status::ok;
+    if (!ok || owner_.layouts()[layout].second_factor.empty()) {
+        looked(layout, ok ? nullptr : &outcome);
+        return;
+    }
+    // A condition that means nothing is told of now, not at the first login.
+    if (!prepare(layout, Statement::find_user, Entry::Kind::check_login) ||
+        !sync()) {
+        lose_to_libpq();
+    }
+}
+
+void Connection::take_login_check(const Entry& entry, const PGresult* result) {
+    const Outcome outcome = outcome_of(result);
+    const bool ok = outcome.status == Status::ok;
+    if (!ok) {
+        known(entry.layout)
+            .prepared[static_cast<std::size_t>(entry.statement)] = false;
+    }
+    owner_.login_checked(entry.layout, ok ? nullptr : &outcome);
+    looked(entry.layout, nullptr);
 }
 
 void Connection::looked(std::size_t layout, const Outcome* error) {

@@ -31,7 +31,15 @@ struct Pending {
 // What a connection expects an answer to, in order; while it waits for a
 // connection, a query's entry stands in a list of the pool.
 struct Entry {
-    enum class Kind { query, prepare, check, catalog, setting, sync };
+    enum class Kind {
+        query,
+        prepare,
+        check,
+        check_login,
+        catalog,
+        setting,
+        sync
+    };
     Kind kind;
     std::size_t layout = 0;
     Statement statement = Statement::lookup;

@@ -57,6 +57,7 @@ std::size_t Pool::Impl::add_layout(const Layout& layout) {
     }
     layouts_.push_back(layout);
     layout_errors_.emplace_back();
+    login_errors_.emplace_back();
     return layouts_.size() - 1;
 }
 
@@ -204,14 +205,25 @@ void Pool::Impl::forget(std::size_t layout) noexcept {
 }
 
 void Pool::Impl::layout_checked(std::size_t layout, const Outcome* error) {
-    std::string& logged = layout_errors_[layout];
-    const Layout& configured = layouts_[layout];
-    const std::string tables =
-        "tables " + configured.users + " and " + configured.tokens;
+    report(layout_errors_[layout], tables(layout), error);
+}
+
+void Pool::Impl::login_checked(std::size_t layout, const Outcome* error) {
+    report(login_errors_[layout], "logins of " + tables(layout), error);
+}
+
+std::string Pool::Impl::tables(std::size_t layout) const {
+    return "tables " + layouts_[layout].users + " and " +
+           layouts_[layout].tokens;
+}
+
+// Once, until it is another one.
+void Pool::Impl::report(std::string& logged, const std::string& subject,
+                        const Outcome* error) {
     if (!error) {
         if (!logged.empty()) {
             logged.clear();
-            reactor_.log(LogLevel::notice, tables + ": in order again");
+            reactor_.log(LogLevel::notice, subject + ": in order again");
         }
         return;
     }
@@ -219,7 +231,7 @@ void Pool::Impl::layout_checked(std::size_t layout, const Outcome* error) {
         error->sqlstate + (error->sqlstate.empty() ? "" : " ") + error->message;
     if (text != logged) {
         logged = text;
-        reactor_.log(LogLevel::error, tables + ": " + text);
+        reactor_.log(LogLevel::error, subject + ": " + text);
     }
 }
 

@@ -40,6 +40,7 @@ class Pool::Impl final : public ConnectionOwner {
               std::string_view reason) noexcept override;
     void forget(std::size_t layout) noexcept override;
     void layout_checked(std::size_t layout, const Outcome* error) override;
+    void login_checked(std::size_t layout, const Outcome* error) override;
 
     // pool.cpp
     Entries& waiting(const Pending& pending);
@@ -50,6 +51,9 @@ class Pool::Impl final : public ConnectionOwner {
     void count_failure(const Connection& connection, std::string_view reason,
                        bool quiet);
     void complain(const std::string& message);
+    [[nodiscard]] std::string tables(std::size_t layout) const;
+    void report(std::string& logged, const std::string& subject,
+                const Outcome* error);
 
     // dispatch.cpp
     void dispatch();
@@ -69,6 +73,7 @@ class Pool::Impl final : public ConnectionOwner {
     ConnInfo conninfo_;
     std::vector<Layout> layouts_;
     std::vector<std::string> layout_errors_;  // as logged; empty: well
+    std::vector<std::string> login_errors_;
 
     // Unanswered queries, the next deadline first: all have the same timeout.
     std::list<Pending> live_;

@@ -102,6 +102,43 @@ void a_condition_that_does_not_parse(void**) {
     check(bench.reactor.count_logged(LogLevel::error, "syntax error") == 1);
 }
 
+void a_second_factor_that_means_nothing(void**) {
+    for (const bool prepare : {true, false}) {
+        make_tables();
+        PoolOptions chosen = options(2);
+        chosen.prepare = prepare;
+        Bench bench(chosen);
+        Layout broken;
+        broken.second_factor = "u.nowhere";
+        bench.pool->add_layout(broken);
+        check(bench.status_of(1) == Status::ok, "the gate works");
+        check(bench.reactor.count_logged(LogLevel::error, "u.nowhere") == 1,
+              "said before anybody logs in");
+        const auto find = [&] {
+            return bench.ask(0, Statement::find_user,
+                             {{"1@example.com", false}});
+        };
+        for (int i = 0; i < 5; i++) {
+            const auto refused = find();
+            const auto well = bench.look_up_many(10);
+            check(bench.status(refused) == Status::refused);
+            check_bytes(refused->outcome.sqlstate, "42703");
+            check(bench.answered(well));
+            check(count(well, Status::ok) == 10);
+        }
+        check(bench.reactor.count_logged(LogLevel::error, "u.nowhere") == 1);
+
+        Session session(database);
+        session.run("ALTER TABLE users ADD nowhere boolean DEFAULT true");
+        AskedPtr found;
+        check(bench.reactor.run_until([&] {
+            found = find();
+            return bench.status(found) == Status::ok;
+        }));
+        check(read_user(found->outcome.rows.at(0))->second_factor);
+    }
+}
+
 void migrations_go_by(void**) {
     make_tables();
     Bench bench(options(2));
@@ -209,6 +246,7 @@ int main() {
         cmocka_unit_test(without_prepared_statements),
         cmocka_unit_test(a_missing_table_is_found_later),
         cmocka_unit_test(a_condition_that_does_not_parse),
+        cmocka_unit_test(a_second_factor_that_means_nothing),
         cmocka_unit_test(migrations_go_by),
         cmocka_unit_test(deallocated_statements_are_prepared_again),
         cmocka_unit_test(an_error_that_only_looks_stale),
