@@ -267,6 +267,52 @@ void a_second_that_turns_makes_no_second_winner(void**) {
     }
 }
 
+// What README says that a role needs.
+void a_role_needs_few_rights(void**) {
+    for (const Case& a : cases) {
+        Site site(database, a);
+        site.user(ann);
+        const std::string& tokens = site.layout.tokens;
+        for (const std::string& sql :
+             {std::string("DO $$ BEGIN CREATE ROLE gate_only; EXCEPTION WHEN"
+                          " duplicate_object THEN NULL; END $$"),
+              "GRANT SELECT, INSERT, DELETE ON " + tokens + " TO gate_only",
+              std::string(a.id) == "uuid"
+                  ? std::string("SELECT 1")
+                  : "GRANT USAGE ON SEQUENCE " + tokens +
+                        "_id_seq TO gate_only"}) {
+            site.session.run(sql);
+        }
+        site.login(1, ann, "2 hours");
+        site.login(2, ann);
+        site.login(3, ann);
+        const auto failure = [&](Statement statement,
+                                 const std::vector<Parameter>& parameters) {
+            const std::string sql = site.sql(statement);
+            site.session.run("SET ROLE gate_only");
+            const std::string sqlstate = site.session.failure(sql, parameters);
+            site.session.run("RESET ROLE");
+            return sqlstate;
+        };
+        check_bytes(failure(Statement::reissue, reissue(1, 20)), "42501",
+                    a.title);
+        site.session.run("GRANT UPDATE (inserted_at) ON " + tokens +
+                         " TO gate_only");
+        check_bytes(failure(Statement::reissue, reissue(1, 20)), "", a.title);
+        check_bytes(failure(Statement::renew, renewal(20, 21)), "", a.title);
+        check_bytes(
+            failure(Statement::logout, {token_parameter(21), token_parameter(2),
+                                        text(standard), text(remember_me)}),
+            "", a.title);
+        check_bytes(site.tokens(), "3", a.title);
+        check_bytes(failure(Statement::logout_everywhere,
+                            {text(site.id(ann)), token_parameter(0),
+                             token_parameter(0)}),
+                    "", a.title);
+        check_bytes(site.tokens(), "", a.title);
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -277,6 +323,7 @@ int main() {
         cmocka_unit_test(what_is_dead_or_no_session_is_not_reissued),
         cmocka_unit_test(of_many_at_once_one_is_reissued),
         cmocka_unit_test(a_second_that_turns_makes_no_second_winner),
+        cmocka_unit_test(a_role_needs_few_rights),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

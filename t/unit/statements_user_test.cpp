@@ -197,6 +197,26 @@ void of_many_attempts_at_once_the_threshold_is_allowed(void**) {
     check_bytes(state(site), "50 new");
 }
 
+void a_role_needs_few_rights(void**) {
+    Site site(database, cases[0]);
+    site.user(ann);
+    site.session.run(
+        "DO $$ BEGIN CREATE ROLE counts_only; EXCEPTION WHEN"
+        " duplicate_object THEN NULL; END $$");
+    site.session.run(
+        "GRANT SELECT (id, email, hashed_password, failed_login_attempts,"
+        " locked_at), UPDATE (failed_login_attempts, locked_at) ON users TO"
+        " counts_only");
+    site.layout.lockout = true;
+    const std::string find = site.sql(Statement::find_user);
+    const std::string attempt = site.sql(Statement::attempt);
+    site.session.run("SET ROLE counts_only");
+    check(site.session.run(find, {text(ann)}).size() == 1);
+    check(
+        site.session.run(attempt, {text(ann), text("5"), text("900")}).size() ==
+        1);
+}
+
 void a_lockout_needs_its_columns(void**) {
     Site site(database, cases[3]);
     site.layout.lockout = true;
@@ -218,6 +238,7 @@ int main() {
         cmocka_unit_test(an_email_may_be_of_several_users),
         cmocka_unit_test(attempts_are_counted),
         cmocka_unit_test(of_many_attempts_at_once_the_threshold_is_allowed),
+        cmocka_unit_test(a_role_needs_few_rights),
         cmocka_unit_test(a_lockout_needs_its_columns),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
