@@ -9,8 +9,7 @@
 namespace sigra::phoenix {
 namespace {
 
-// Text on its ground has 7:1 or more in both themes, the field's border 3:1.
-// A shorthand with two sides each keeps it right to left as well.
+// Text on its ground has 7:1 or more in both themes, the field's border 4:1.
 constexpr std::string_view style = R"(
 :root {
   color-scheme: light dark;
@@ -184,7 +183,7 @@ std::string render_login_page(const LoginPage& page) {
         escape_html(page.csrf_token) + "\">\n";
     add_email(out, page);
     add_password(out, page);
-    if (page.remember_me) {
+    if (page.remember_me && !page.confirm) {
         add_remember_me(out, page);
     }
     add(out, "<button type=\"submit\">");

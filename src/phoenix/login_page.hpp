@@ -20,7 +20,8 @@ struct LoginPage {
     std::string_view email;
     std::string_view singular = "user";  // of the fields' names
     bool remember_me = true;             // offer it
-    // A logged-in user is asked for the password again: email is not edited.
+    // A logged-in user is asked for the password again: the email is not to
+    // be edited, and what is remembered stays as it is.
     bool confirm = false;
 };
 

@@ -18,7 +18,7 @@ my $patience = 30;
 sub start {
     my ($class, %option) = @_;
     my $self = bless { %option, owner => $$ }, $class;
-    $self->{pid} = open $self->{output}, '-|', $option{chromedriver}, '--port=0' or die "$option{chromedriver}: $!";
+    $self->{pid} = open $self->{output}, '-|', $option{chromedriver}, '--port=0', '--log-level=OFF' or die "$option{chromedriver}: $!";
     while (readline $self->{output}) {
         return $self if ($self->{port}) = /started successfully on port (\d+)/;
     }

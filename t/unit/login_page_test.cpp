@@ -263,6 +263,7 @@ void asks_for_a_confirmation(void**) {
     const Element& email = only(document, "user[email]");
     check_bytes(email.attribute("value"), "a@b.example");
     check(email.attribute("readonly").has_value());
+    check(named(document, "user[remember_me]").empty());
     check(only(document, "user[password]").attribute("autofocus").has_value());
 }
 
