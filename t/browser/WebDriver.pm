@@ -18,9 +18,14 @@ my $patience = 30;
 sub start {
     my ($class, %option) = @_;
     my $self = bless { %option, owner => $$ }, $class;
-    $self->{pid} = open $self->{output}, '-|', $option{chromedriver}, '--port=0', '--log-level=OFF' or die "$option{chromedriver}: $!";
+    $self->{pid} = open $self->{output}, '-|', $option{chromedriver}, '--port=0', "--log-path=$option{profile}/chromedriver.log"
+        or die "$option{chromedriver}: $!";
+    local $SIG{ALRM} = sub { die "chromedriver did not start\n" };
+    alarm $patience;
     while (readline $self->{output}) {
-        return $self if ($self->{port}) = /started successfully on port (\d+)/;
+        next unless ($self->{port}) = /started successfully on port (\d+)/;
+        alarm 0;
+        return $self;
     }
     die "chromedriver did not start\n";
 }
