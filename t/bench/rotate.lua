@@ -10,6 +10,8 @@ function init()
         requests[1] = wrk.format("GET")
         return
     end
+    local headers = {}
+    for key, value in pairs(wrk.headers) do headers[key] = value end
     local from, count = tonumber(os.getenv("BENCH_FROM")), 0
     for pass = 1, 2 do -- the lines before BENCH_FROM come last
         local line_number = 0
@@ -17,7 +19,8 @@ function init()
             local is_later = line_number >= from
             if count < most and is_later == (pass == 1) then
                 count = count + 1
-                requests[count] = wrk.format("GET", nil, { ["Cookie"] = line })
+                headers["Cookie"] = line
+                requests[count] = wrk.format("GET", nil, headers)
             end
             line_number = line_number + 1
         end

@@ -8,6 +8,7 @@ use Digest::MD5 qw(md5_hex);
 use Digest::SHA qw(sha1_base64);
 use File::Path qw(make_path);
 use IO::Socket::INET;
+use POSIX ();
 use Sigra::Bench;
 use Sigra::Bench::Rows;
 use Sigra::Nginx;
@@ -16,7 +17,7 @@ use Sigra::Nginx;
 # mod_session_dbd. A word instead of an object where it cannot be measured.
 
 my $modules = '/usr/lib/apache2/modules';
-my @modules = qw(mpm_event unixd authz_core authz_user authn_core authn_file request session dbd session_dbd auth_form);
+my @modules = qw(mpm_event authz_core authz_user authn_core authn_file request session dbd session_dbd auth_form);
 
 sub start {
     my ($class, $database, $sessions) = @_;
@@ -37,8 +38,7 @@ sub start {
         if (!$pid) {
             open STDOUT, '>', "$root/logs/output";
             open STDERR, '>&', \*STDOUT;
-            exec { $binary } $binary, '-DFOREGROUND', '-f', "$root/apache.conf";
-            POSIX::_exit(127);
+            exec { $binary } $binary, '-DFOREGROUND', '-f', "$root/apache.conf" or POSIX::_exit(127);
         }
         return $pid;
     });

@@ -26,7 +26,7 @@ sub run {
 END
         server => <<"END",
         location / { }
-        location = /basic { auth_basic private; auth_basic_user_file html/htpasswd; alias html/file; }
+        location = /basic { auth_basic private; auth_basic_user_file ../html/htpasswd; alias html/file; }
         location = /request { auth_request /verdict; alias html/file; }
         location = /verdict {
             internal; proxy_pass http://verdict; proxy_pass_request_body off;
