@@ -178,6 +178,13 @@ test-asan: ## unit tests and suite under AddressSanitizer and UBSan
 .PHONY: fuzz
 fuzz: $(FUZZ_CHOSEN:%=%.ran) ## t/fuzz, each for SECONDS (10); FUZZ=term alone
 
+.PHONY: bench
+bench: ## measurements; SECTION=lookup alone; ROUNDS, SECONDS, ROWS
+	@.ci/deps bench
+	@$(MAKE) build $(O)/bench/hash
+	@MODULE=$(O)/$(MODULE) SECONDS=$(SECONDS) ROUNDS=$(ROUNDS) ROWS=$(ROWS) \
+	    t/bench/run $(SECTION)
+
 .PHONY: test-compilers
 test-compilers: ## clang++, and nginx's own ./configure --add-dynamic-module
 	@$(MAKE) CXX=clang++ build unit-build
@@ -191,8 +198,8 @@ lint: tidy ## formatting, includes, documentation, clang-tidy, shellcheck
 tidy: $(OBJS:$(O)/obj/%.o=$(O)/tidy/%.ok)
 
 .PHONY: format
-format: ## clang-format on src, t/unit and t/fuzz
-	@clang-format -i $(wildcard src/*/*.[ch]pp t/unit/*.[ch]pp t/fuzz/*.[ch]pp)
+format: ## clang-format on src and t
+	@clang-format -i $(wildcard src/*/*.[ch]pp t/*/*.[ch]pp)
 
 # ---- nginx's configuration
 
@@ -312,6 +319,16 @@ build/fuzz/seeds: t/fuzz/seeds t/unit/vectors/phoenix.json
 $(FUZZ_PROGRAMS:%=%.ran): %.ran: % build/fuzz/seeds
 	@t/fuzz/run $(or $(SECONDS),10) $<
 
+$(O)/obj/bench/%.o: t/bench/%.cpp $(O)/flags.key
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/bench/%: $(O)/obj/bench/%.o $(O)/libsigra.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CXX) $(LDOPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 # The object first: who has changed is known by its dependencies.
 $(O)/tidy/%.ok: src/%.cpp $(O)/obj/%.o .clang-tidy
 	@mkdir -p $(@D)
@@ -321,6 +338,7 @@ $(O)/tidy/%.ok: src/%.cpp $(O)/obj/%.o .clang-tidy
 	@touch $@
 
 # Kept: a test's object is no intermediate file.
-.SECONDARY: $(UNIT_OBJS) $(FUZZ_OBJS)
+.SECONDARY: $(UNIT_OBJS) $(FUZZ_OBJS) $(O)/obj/bench/hash.o
 
--include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) \
+    $(O)/obj/bench/hash.d

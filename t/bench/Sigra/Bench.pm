@@ -121,6 +121,7 @@ sub knows {
         print $out "events {} http { server { location / { $name; } } }\n";
         close $out;
         my $text = qx($ENV{TEST_NGINX_BINARY} -t -q -e stderr -c $file 2>&1);
+        die $text if $text =~ /dlopen/;
         $text =~ /unknown directive "$name"/ ? 'no' : 'yes';
     } eq 'yes';
 }
@@ -146,8 +147,9 @@ sub interleaved {
     while (my ($name, $code) = splice @cases, 0, 2) { push @names, $name; $code{$name} = $code }
     for my $round (0 .. rounds()) {
         for (1 .. @names) {
-            my $figure = $code{ $names[0] }->($round);
-            printf STDERR "  %-44s %12.1f%s\n", $names[0], $figure, $round ? '' : ' (not counted)';
+            my ($busy, $figure) = busy_core(server_core(), sub { $code{ $names[0] }->($round) });
+            printf STDERR "  %-24s %12.2f  (the server's core %.0f%% busy%s)\n", $names[0], $figure, 100 * $busy,
+                $round ? '' : '; not counted';
             push @{ $figures{ $names[0] } }, $figure if $round;
             push @names, shift @names;
         }

@@ -7,6 +7,7 @@ use warnings;
 use Digest::MD5 qw(md5_hex);
 use Digest::SHA qw(sha1_base64);
 use File::Path qw(make_path);
+use HTTP::Tiny;
 use IO::Socket::INET;
 use POSIX ();
 use Sigra::Bench;
@@ -45,6 +46,9 @@ sub start {
     my $self = bless { root => $root, port => $port, pid => $pid, owner => $$ }, $class;
     await(20, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) })
         or die 'Apache does not start: ' . Sigra::Nginx::slurp("$root/logs/output") . Sigra::Nginx::slurp("$root/logs/error.log");
+    my $status = sub { HTTP::Tiny->new->get($self->url, { headers => { cookie => "session=$_[0]" } })->{status} };
+    $status->(key_of(1)) == 200 && $status->(key_of(0)) == 401
+        or die 'Apache asks no session: ' . Sigra::Nginx::slurp("$root/logs/error.log");
     return $self;
 }
 

@@ -1,0 +1,34 @@
+package Sigra::Bench::Memory;
+
+use v5.14;
+use strict;
+use warnings;
+
+use Sigra::Bench;
+use Sigra::Bench::Kept;
+use Sigra::Bench::Rows;
+use Sigra::Fixture;
+
+# A zone's size over the sessions that it holds when it is full: more than fit are asked for one after the other, then
+# asked again from the latest back, until it is not in the zone. That the newest stay is LRU's doing, so a miss ends it.
+my ($sessions, $megabytes) = (100_000, 8);
+
+sub run {
+    return skipped('memory of a cached session', 'nginx does not know auth_sigra_cache') unless knows('auth_sigra_cache');
+    my $nginx = bench_nginx(
+        http   => sigra_http_config(conninfo => conninfo_of(database_of($sessions)), layout => 'phx_gen_auth'),
+        server => 'add_header X-Verdict $auth_sigra_status always;'
+            . "location / { auth_sigra on; auth_sigra_cache zone=sessions:${megabytes}m ttl=1h require_listen=off; }",
+    );
+    my $connection = Sigra::Bench::Kept->new($nginx->port);
+    $connection->get('/file', cookie_of($_))->{status} == 200 or die "session $_ does not pass\n" for 1 .. $sessions;
+    my $held = 0;
+    $held++ while $held < $sessions && $connection->get('/file', cookie_of($sessions - $held))->{verdict} eq 'hit';
+    $held or die "the zone holds nothing\n";
+    die "a zone of $megabytes MB holds all of the $sessions sessions\n" if $held == $sessions;
+    my $bytes = $megabytes * 2**20 / $held;
+    return result(what => "a zone of $megabytes MB holds $held sessions", values => [$bytes], unit => 'bytes each',
+        target => '320 or less', met => $bytes <= 320);
+}
+
+1;
