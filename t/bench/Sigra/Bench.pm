@@ -6,10 +6,11 @@ use warnings;
 
 use Exporter qw(import);
 use File::Temp ();
+use POSIX ();
 use Sigra::Nginx;
 
 our @EXPORT = qw(
-    now rounds seconds rows_wanted parameter on_core server_core load_core
+    now rounds seconds rows_wanted parameter on_core server_core load_core at_cost
     run_program wrk knows bench_nginx interleaved median percentile busy_core
     skipped result ratio_of scratch
 );
@@ -70,6 +71,39 @@ sub core_times {
     return ($ticks[3] + $ticks[4], $sum);
 }
 
+# Seconds of processor time of all that serves here, whatever else the machine does: this process' children but for those
+# that ask, and PostgreSQL's.
+sub served {
+    my (%parent, %ticks);
+    for my $file (glob '/proc/[0-9]*/stat') {
+        open my $in, '<', $file or next;
+        my ($pid, $rest) = (<$in> // '') =~ /\A(\d+) .*\) (.*)/s or next;
+        my @field = split ' ', $rest;    # from the third on: state, ppid
+        $parent{$pid} = $field[1];
+        $ticks{$pid} = $field[11] + $field[12] + $field[13] + $field[14];
+    }
+    my ($postmaster) = split /\n/, Sigra::Nginx::slurp("$ENV{SIGRA_TEST_PGDIR}/data/postmaster.pid");
+    my %is_root = ($postmaster => 1, map { $parent{$_} == $$ ? ($_ => 1) : () } keys %parent);
+    my $sum = 0;
+    for my $pid (keys %parent) {
+        my $above = $pid;
+        $above = $parent{$above} while $above && !$is_root{$above};
+        $sum += $ticks{$pid} if $above;
+    }
+    return $sum / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+
+# What was asked for in the last measurement cost those who serve, in microseconds each; wrk() and pgbench() set it.
+our $cost;
+
+sub at_cost {
+    my ($code) = @_;
+    my $before = served();
+    my ($count, @result) = $code->();
+    $cost = $count ? (served() - $before) / $count * 1e6 : undef;
+    return @result;
+}
+
 # ---- programs
 
 sub scratch {
@@ -101,8 +135,11 @@ sub wrk {
     local $ENV{BENCH_COOKIES} = $option{cookies} // '';
     local $ENV{BENCH_FROM}    = $option{from} // 0;
     my $seconds = $option{seconds} // seconds();
-    my $text = run_program('wrk', '-t1', '-c32', "-d${seconds}s", '-s', "$here/rotate.lua",
-        (defined $option{header} ? ('-H', $option{header}) : ()), $url);
+    my ($text) = at_cost(sub {
+        my $output = run_program('wrk', '-t1', '-c32', "-d${seconds}s", '-s', "$here/rotate.lua",
+            (defined $option{header} ? ('-H', $option{header}) : ()), $url);
+        return ($output =~ /^bench (\d+)/m, $output);
+    });
     my ($requests, $microseconds, $bytes, $failed) = $text =~ /^bench (\d+) (\d+) (\d+) (\d+)$/m or die "wrk says:\n$text\n";
     $requests or die "$url: no answers\n$text\n";
     $failed == 0 or die "$url: $failed requests fail\n$text\n";
@@ -139,15 +176,19 @@ sub bench_nginx {
 
 # ---- rounds
 
+my %costs_of;    # by the list of a case's figures
+
 # Each case once without being counted, then all of them in turn, so many rounds, each round beginning with another.
 # Cases are pairs of a name and code that is told the round and returns a figure.
 sub interleaved {
     my (@cases) = @_;
-    my (@names, %code, %figures);
+    my (@names, %code, %figures, %costs);
     while (my ($name, $code) = splice @cases, 0, 2) { push @names, $name; $code{$name} = $code }
     for my $round (0 .. rounds()) {
         for (1 .. @names) {
+            undef $cost;
             my ($busy, $figure) = busy_core(server_core(), sub { $code{ $names[0] }->($round) });
+            push @{ $costs{ $names[0] } }, $cost // () if $round;
             printf STDERR "  %-24s %12.2f  (the server's core %.0f%% busy%s)\n", $names[0], $figure, 100 * $busy,
                 $round ? '' : '; not counted';
             push @{ $figures{ $names[0] } }, $figure if $round;
@@ -155,6 +196,7 @@ sub interleaved {
         }
         push @names, shift @names;
     }
+    $costs_of{ $figures{$_} } = $costs{$_} for keys %costs;
     return %figures;
 }
 
@@ -173,10 +215,11 @@ sub percentile {
 # The medians of what two cases have in each round, one over the other.
 sub ratio_of { return median(@{ $_[0] }) / median(@{ $_[1] }) }
 
-# One row: what, values (of the rounds), unit, digits; and where there is something to compare with: ratio, against,
+# One row: what, values (of the rounds), unit; and where there is something to compare with: ratio, against,
 # target (text) and met.
 sub result {
     my (%row) = @_;
+    $row{costs} = $costs_of{ $row{values} };
     return \%row;
 }
 

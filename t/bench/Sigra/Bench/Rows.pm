@@ -112,10 +112,13 @@ sub pgbench {
     print $out "\\set row $row\n", "\\set first $least + :row * $factors[0] % $span\n",
         "\\set second $least + :row * $factors[1] % $span\n", $sql =~ s/\s+/ /gr, ";\n";
     close $out or die "$file: $!\n";
-    my $text = run_program(
-        'pgbench', '-n', '-M', 'prepared', '-c', 8, '-j', 1, '-T', seconds(), '-f', $file,
-        '-h', $ENV{SIGRA_TEST_PGHOST}, '-p', $ENV{SIGRA_TEST_PGPORT}, '-U', 'sigra', $name
-    );
+    my ($text) = at_cost(sub {
+        my $output = run_program(
+            'pgbench', '-n', '-M', 'prepared', '-c', 8, '-j', 1, '-T', seconds(), '-f', $file,
+            '-h', $ENV{SIGRA_TEST_PGHOST}, '-p', $ENV{SIGRA_TEST_PGPORT}, '-U', 'sigra', $name
+        );
+        return ($output =~ /^number of transactions actually processed: (\d+)/m, $output);
+    });
     $text =~ /^tps = ([\d.]+)/m or die "pgbench says:\n$text\n";
     return $1;
 }
