@@ -14,17 +14,6 @@ struct FreeNotify {
     void operator()(PGnotify* notify) const noexcept { PQfreemem(notify); }
 };
 
-std::string hex(std::string_view bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const char c : bytes) {
-        const auto byte = static_cast<unsigned char>(c);
-        text += digits[byte >> 4];
-        text += digits[byte & 15];
-    }
-    return text;
-}
-
 // Of a lower-case digit; -1 for anything else.
 int hex_value(char c) {
     if (c >= '0' && c <= '9') {
@@ -47,59 +36,6 @@ std::string read_hash(std::string_view text) {
     return hash;
 }
 
-std::string_view schema_name(LayoutKind kind) {
-    switch (kind) {
-        case LayoutKind::sigra:
-            return "sigra";
-        case LayoutKind::phx_gen_auth:
-            return "phx_gen_auth";
-        case LayoutKind::sigra_sessions:
-            return "sigra_sessions";
-    }
-    return "";
-}
-
-// Name, arguments, name, arguments. A trigger that was made for another
-// channel or layout would notify what nobody understands.
-std::vector<std::string> tables_of(const ListenerOptions& options) {
-    const std::string end(1, '\0');
-    std::vector<std::string> tables;
-    const auto add = [&](const std::string& name,
-                         const std::string& arguments) {
-        for (std::size_t i = 0; i < tables.size(); i += 2) {
-            if (tables[i] == name && tables[i + 1] == arguments) {
-                return;
-            }
-        }
-        tables.push_back(name);
-        tables.push_back(arguments);
-    };
-    for (const Layout& layout : options.layouts) {
-        add(quoted_name(layout.users), hex(options.channel + end));
-        add(quoted_name(layout.tokens),
-            hex(options.channel + end + std::string(schema_name(layout.kind)) +
-                end));
-    }
-    return tables;
-}
-
-// The tables that lack a trigger. 56: DELETE, UPDATE and TRUNCATE in tgtype.
-std::string look_sql(std::size_t parameters) {
-    std::string values = "(NULL::text, NULL::text)";
-    for (std::size_t i = 1; i < parameters; i += 2) {
-        values +=
-            ", ($" + std::to_string(i) + ", $" + std::to_string(i + 1) + ")";
-    }
-    return "SELECT pg_backend_pid(), string_agg(n.name, ', ') FROM (VALUES " +
-           values +
-           ") n(name, arguments) WHERE n.name IS NOT NULL AND 56 <> coalesce("
-           "(SELECT bit_or(g.tgtype & 56) FROM pg_catalog.pg_trigger g"
-           " WHERE g.tgrelid = to_regclass(n.name)"
-           " AND left(g.tgname::text, 18) = 'auth_sigra_revoke_'"
-           " AND g.tgenabled IN ('O', 'A')"
-           " AND encode(g.tgargs, 'hex') = n.arguments), 0)";
-}
-
 // Empty where it is libpq that failed.
 std::string error_of(const PGresult* result) {
     const std::string sqlstate = error_field(result, PG_DIAG_SQLSTATE);
@@ -116,8 +52,7 @@ Listener::Listener(Reactor& reactor, ListenerOptions options,
       options_(std::move(options)),
       observer_(observer),
       conninfo_(options_.conninfo, Milliseconds(0)),
-      tables_(tables_of(options_)),
-      look_sql_(look_sql(tables_.size())),
+      look_(look_for_triggers(options_.channel, options_.layouts)),
       backoff_(options_.max_reconnect_delay),
       clock_(reactor.timer([this] { on_clock(); }, false)) {}
 
@@ -212,12 +147,12 @@ void Listener::subscribe() {
 void Listener::look() {
     try {
         std::vector<const char*> values;
-        for (const std::string& text : tables_) {
+        for (const std::string& text : look_.parameters) {
             values.push_back(text.c_str());
         }
         state_ = State::looking;
         clock_->start(options_.ping_timeout);
-        if (PQsendQueryParams(conn_.get(), look_sql_.c_str(),
+        if (PQsendQueryParams(conn_.get(), look_.sql.c_str(),
                               static_cast<int>(values.size()), nullptr,
                               values.data(), nullptr, nullptr, 0) != 1) {
             lose_to_libpq();

@@ -13,6 +13,7 @@
 #include "postgres/layout.hpp"
 #include "postgres/pq.hpp"
 #include "postgres/reactor.hpp"
+#include "postgres/triggers.hpp"
 
 namespace sigra::postgres {
 
@@ -91,8 +92,7 @@ class Listener final : private IoHandler {
     ListenerOptions options_;
     ListenerObserver& observer_;
     ConnInfo conninfo_;
-    std::vector<std::string> tables_;  // and what their triggers are given
-    std::string look_sql_;
+    TriggerLook look_;
 
     State state_ = State::stopped;
     bool up_ = false;

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "bench.hpp"
+#include "observed.hpp"
 #include "postgres/pool.hpp"
 #include "unit.hpp"
 
@@ -172,12 +173,30 @@ void prepared_statements_are_never_mixed_up(void**) {
     }
 }
 
+// There the session that listens is another client's next.
+void a_listener_wants_no_pooler(void**) {
+    if (access(program, X_OK) != 0) {
+        skip();
+    }
+    const Bouncer bouncer;
+    load_revocation(database);
+    PollReactor reactor;
+    ListenerOptions options;
+    options.conninfo = bouncer.options(false).conninfo;
+    options.channel = "auth_sigra_revoked";
+    options.layouts = {Layout()};
+    const Observed observed(reactor, options);
+    check(reactor.run_until([&] { return reactor.logged("a pooler"); }));
+    check(!observed.listener->up() && observed.said.empty());
+}
+
 }  // namespace
 
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(works_without_prepared_statements),
         cmocka_unit_test(prepared_statements_are_never_mixed_up),
+        cmocka_unit_test(a_listener_wants_no_pooler),
     };
     return cmocka_run_group_tests(tests, set_up, nullptr);
 }

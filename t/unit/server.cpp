@@ -21,6 +21,12 @@ void shell(const std::string& command) {
     unit::check(std::system(command.c_str()) == 0, command);
 }
 
+void run_file(const std::string& database, const std::string& file,
+              const std::string& variables) {
+    shell("psql -X -q -d '" + conninfo(database) + "' " + variables + " -f " +
+          file + " >/dev/null");
+}
+
 }  // namespace
 
 std::string server_folder() {
@@ -63,8 +69,12 @@ void fresh_database(const std::string& database) {
 
 void load_schema(const std::string& database, const std::string& file,
                  const std::string& variables) {
-    shell("psql -X -q -d '" + conninfo(database) + "' " + variables +
-          " -f t/lib/schema/" + file + ".sql >/dev/null");
+    run_file(database, "t/lib/schema/" + file + ".sql", variables);
+}
+
+void load_revocation(const std::string& database,
+                     const std::string& variables) {
+    run_file(database, "examples/revocation.sql", variables);
 }
 
 void private_postgres(const std::string& command) {
@@ -178,6 +188,15 @@ std::vector<std::string> Session::notified(const std::string& channel) {
         payloads.push_back(payload);
     }
     std::sort(payloads.begin(), payloads.end());
+    return payloads;
+}
+
+std::vector<std::string> Session::notified() {
+    std::vector<std::string> payloads;
+    while (PGnotify* notify = PQnotifies(conn_)) {
+        payloads.emplace_back(notify->extra);
+        PQfreemem(notify);
+    }
     return payloads;
 }
 

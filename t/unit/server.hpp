@@ -30,6 +30,9 @@ void fresh_database(const std::string& database);
 // t/lib/schema/FILE.sql; `variables` as psql takes them: "-v id=uuid".
 void load_schema(const std::string& database, const std::string& file,
                  const std::string& variables = "");
+// examples/revocation.sql over them.
+void load_revocation(const std::string& database,
+                     const std::string& variables = "");
 // t/lib/private-postgres: stop, start, freeze, thaw.
 void private_postgres(const std::string& command);
 
@@ -58,6 +61,9 @@ class Session {
         const std::vector<postgres::Parameter>& parameters = {});
     // What was notified on `channel` since LISTEN, sorted.
     std::vector<std::string> notified(const std::string& channel);
+
+    // What this session, which listens, was notified of since the last call.
+    std::vector<std::string> notified();
 
     // Ends the other sessions of `application`; how many there were.
     int terminate(const std::string& application = "nginx auth_sigra");

@@ -1,0 +1,315 @@
+// examples/revocation.sql: what its triggers notify, over each layout.
+#include <algorithm>
+#include <cstdlib>
+
+#include "bench.hpp"
+#include "postgres/layout.hpp"
+#include "unit.hpp"
+
+namespace {
+
+using namespace sigra::postgres;
+using namespace sigra::test;
+using sigra::unit::check;
+using sigra::unit::check_bytes;
+
+using Payloads = std::vector<std::string>;
+
+const std::string database = "sigra_revocation";
+
+struct Case {
+    const char* file;
+    LayoutKind kind;
+    const char* id;
+};
+constexpr Case cases[] = {
+    {"sigra", LayoutKind::sigra, "bigint"},
+    {"sigra", LayoutKind::sigra, "uuid"},
+    {"phx_gen_auth", LayoutKind::phx_gen_auth, "bigint"},
+    {"phx_gen_auth", LayoutKind::phx_gen_auth, "uuid"},
+    {"phx_gen_auth_17", LayoutKind::phx_gen_auth, "bigint"},
+    {"sigra_sessions", LayoutKind::sigra_sessions, "bigint"},
+    {"sigra_sessions", LayoutKind::sigra_sessions, "uuid"},
+};
+
+// The tables of a case with ten users and their sessions, in a session that
+// listens: what a statement of its own notifies is there with its answer.
+class Tables {
+  public:
+    explicit Tables(const Case& of)
+        : in_sessions(of.kind == LayoutKind::sigra_sessions),
+          has_lockout(of.kind != LayoutKind::phx_gen_auth),
+          tokens(in_sessions ? "user_sessions" : "users_tokens"),
+          column(in_sessions ? "hashed_token" : "token"),
+          name_(std::string(of.file) + " " + of.id),
+          is_raw_(of.kind == LayoutKind::phx_gen_auth) {
+        fresh_database(database);
+        load_schema(database, of.file, std::string("-v id=") + of.id);
+        const std::string schema = is_raw_ ? "phx_gen_auth" : of.file;
+        for (int time = 0; time < 2; time++) {
+            load_revocation(database, "-v schema=" + schema);
+        }
+        session_ = std::make_unique<Session>(database);
+        if (std::string_view(of.id) == "uuid") {
+            for (const std::string& table : {std::string("users"), tokens}) {
+                session_->run("ALTER TABLE " + table +
+                              " ALTER id SET DEFAULT gen_random_uuid()");
+            }
+        }
+        session_->run("LISTEN auth_sigra_revoked");
+        add_sessions(*session_, 10, in_sessions);
+        check(session_->notified().empty(), name_ + ": an INSERT");
+    }
+
+    // That a statement notifies this and nothing else, in any order.
+    void says(const std::string& sql, Payloads expected) {
+        session_->run(sql);
+        Payloads actual = session_->notified();
+        std::sort(actual.begin(), actual.end());
+        std::sort(expected.begin(), expected.end());
+        const auto first = [](const Payloads& all) {
+            return std::to_string(all.size()) +
+                   (all.empty() ? "" : ": " + all[0]);
+        };
+        check(actual == expected, name_ + ": " + sql + ": " + first(actual) +
+                                      ", expected " + first(expected));
+    }
+
+    std::string hash(int number) {
+        return session_->value("SELECT encode(" +
+                               std::string(is_raw_ ? "sha256" : "") + "(" +
+                               token_sql(number) + "::bytea), 'hex')");
+    }
+    // Of the user whose address starts so.
+    std::string id(const std::string& number) {
+        return session_->value("SELECT id FROM users WHERE email = '" + number +
+                               "@example.com'");
+    }
+    std::string user(const std::string& number) { return "user:" + id(number); }
+    std::string where(int number) {
+        return " WHERE " + column + " = " + token_sql(number);
+    }
+    // More sessions of the first user.
+    void add(int count) {
+        session_->run(
+            "INSERT INTO " + tokens + " (user_id, " + column +
+            ", inserted_at, " + (in_sessions ? "last_active_at" : "context") +
+            ") SELECT '" + id("1") + "', sha256(i::text::bytea), now(), " +
+            (in_sessions ? "now()" : "'session'") +
+            " FROM generate_series(1, " + std::to_string(count) + ") i");
+    }
+    Session& session() { return *session_; }
+
+    const bool in_sessions;
+    const bool has_lockout;
+    const std::string tokens;
+    const std::string column;
+
+  private:
+    std::string name_;
+    bool is_raw_;
+    std::unique_ptr<Session> session_;
+};
+
+void a_session_that_is_deleted(void**) {
+    for (const Case& of : cases) {
+        Tables tables(of);
+        const std::string from = "DELETE FROM " + tables.tokens;
+        tables.says(from + tables.where(1), {tables.hash(1)});
+        tables.says(from + tables.where(1), {});
+        tables.says(from + tables.where(2) + " OR " + tables.column + " = " +
+                        token_sql(3),
+                    {tables.hash(2), tables.hash(3)});
+        tables.says("BEGIN; " + from + "; ROLLBACK", {});
+        tables.says("BEGIN; " + from + tables.where(4) +
+                        "; SELECT pg_notify('auth_sigra_revoked', '" +
+                        tables.hash(4) + "'); COMMIT",
+                    {tables.hash(4)});
+        tables.says("TRUNCATE " + tables.tokens, {"*"});
+    }
+}
+
+void a_session_that_is_changed(void**) {
+    for (const Case& of : cases) {
+        Tables tables(of);
+        const auto set = [&](const std::string& what, int number) {
+            return "UPDATE " + tables.tokens + " SET " + what +
+                   tables.where(number);
+        };
+        tables.says(set("inserted_at = inserted_at - interval '1 s'", 1),
+                    {tables.hash(1)});
+        tables.says(set("inserted_at = inserted_at", 1), {});
+        tables.says(set("user_id = '" + tables.id("2") + "'", 1),
+                    {tables.hash(1)});
+        const bool is_uuid = std::string_view(of.id) == "uuid";
+        tables.says(set(is_uuid ? "id = gen_random_uuid()" : "id = -1", 1),
+                    {tables.hash(1)});
+        if (tables.in_sessions) {
+            tables.says(set("type = 'mfa_pending'", 2), {tables.hash(2)});
+            tables.says(set("sudo_at = now()", 3), {tables.hash(3)});
+            tables.says(set("last_active_at = now() + interval '1 h'", 3), {});
+            tables.says(set("ip = '127.0.0.1', user_agent = 'x'", 3), {});
+        } else {
+            tables.says(set("context = 'change:x'", 2), {tables.hash(2)});
+            tables.says(set("context = 'confirm'", 2), {});
+            tables.says("DELETE FROM users_tokens" + tables.where(2), {});
+        }
+        if (!tables.in_sessions &&
+            std::string_view(of.file) != "phx_gen_auth_17") {
+            tables.says(set("authenticated_at = now()", 3), {tables.hash(3)});
+        }
+        // The old one is what was remembered.
+        tables.says(set(tables.column + " = '\\x00'", 4), {tables.hash(4)});
+    }
+}
+
+void a_user_who_is_changed(void**) {
+    for (const Case& of : cases) {
+        Tables tables(of);
+        const auto set = [](const std::string& what) {
+            return "UPDATE users SET " + what +
+                   " WHERE email = '1@example.com'";
+        };
+        const std::string user = tables.user("1");
+        tables.says(set("hashed_password = 'y'"), {user});
+        tables.says(set("hashed_password = 'y'"), {});
+        tables.says(set("confirmed_at = now()"), {user});
+        tables.says(set("updated_at = now() + interval '1 h'"), {});
+        tables.says(set("updated_at = now(), hashed_password = 'z'"), {user});
+        if (tables.has_lockout) {
+            tables.says(set("failed_login_attempts = 5, locked_at = now(),"
+                            " updated_at = now()"),
+                        {});
+            tables.says(set("deleted_at = now()"), {user});
+        }
+        tables.says(
+            "UPDATE users SET hashed_password = 'w' WHERE email IN"
+            " ('2@example.com', '3@example.com')",
+            {tables.user("2"), tables.user("3")});
+        // The condition of a layout may look at a column that is yet to come.
+        tables.session().run("ALTER TABLE users ADD plan text");
+        tables.says(set("plan = 'gold'"), {user});
+        tables.says(set("email = 'one@example.com'"), {user});
+    }
+}
+
+void a_user_who_is_deleted(void**) {
+    for (const Case& of : cases) {
+        Tables tables(of);
+        tables.says("DELETE FROM users WHERE email = '2@example.com'",
+                    {tables.user("2"), tables.hash(2)});
+        tables.add(2000);
+        tables.says("DELETE FROM users WHERE email = '1@example.com'",
+                    {tables.user("1"), "*"});
+        tables.says("TRUNCATE users CASCADE", {"*"});
+    }
+}
+
+void many_at_once(void**) {
+    for (const Case& of : cases) {
+        Tables tables(of);
+        const std::string from = "DELETE FROM " + tables.tokens;
+        tables.session().run(from);
+        tables.session().notified();
+        tables.add(1000);
+        tables.session().run(from);
+        check(tables.session().notified().size() == 1000);
+        tables.add(1001);
+        tables.says(from, {"*"});
+        tables.add(1001);
+        tables.says("UPDATE " + tables.tokens +
+                        " SET inserted_at = inserted_at + interval '1 s'",
+                    {"*"});
+        tables.session().run("TRUNCATE " + tables.tokens);
+        tables.session().notified();
+        tables.add(100000);
+        tables.says(from, {"*"});
+        tables.session().run(
+            "INSERT INTO users (email, hashed_password, inserted_at,"
+            " updated_at) SELECT 'many' || i, 'x', now(), now()"
+            " FROM generate_series(1, 1001) i");
+        tables.says("UPDATE users SET hashed_password = 'y'", {"*"});
+        tables.says("DELETE FROM users", {"*"});
+    }
+}
+
+// Whoever may delete needs no right more, and his search_path says nothing.
+void another_role(void**) {
+    Tables tables(cases[0]);
+    Session& session = tables.session();
+    session.run(
+        "GRANT SELECT, UPDATE, DELETE ON users, users_tokens TO sigra;"
+        "CREATE SCHEMA trap; GRANT USAGE ON SCHEMA trap TO sigra;"
+        "CREATE FUNCTION trap.pg_notify(text, text) RETURNS void LANGUAGE sql"
+        " AS 'SELECT 1/0'; CREATE TABLE trap.old_rows (id int)");
+    const std::string user = tables.user("1");
+    session.run("SET ROLE sigra; SET search_path = trap, pg_catalog");
+    tables.says("DELETE FROM public.users_tokens" + tables.where(2),
+                {tables.hash(2)});
+    tables.says(
+        "UPDATE public.users SET hashed_password = 'y' WHERE 'user:' || id = "
+        "'" +
+            user + "'",
+        {user});
+}
+
+void names_of_ones_own(void**) {
+    fresh_database(database);
+    Session(database).run("DROP SCHEMA IF EXISTS auth CASCADE");
+    const std::string names =
+        "-v singular=admin -v users=auth.admins -v 'tokens=auth.\"Keys\"' ";
+    load_schema(database, "sigra", names);
+    load_revocation(database, names + "-v 'channel=Log \"me\" out'");
+    Session session(database);
+    session.run("LISTEN \"Log \"\"me\"\" out\"");
+    session.run(
+        "INSERT INTO auth.admins VALUES (7, 'a', 'x', now(), 0, NULL,"
+        " NULL, now(), now())");
+    session.run(
+        "INSERT INTO auth.\"Keys\" VALUES (1, 7, '\\x01', 'session',"
+        " NULL, NULL, now())");
+    session.run("DELETE FROM auth.admins");
+    Payloads payloads = session.notified();
+    std::sort(payloads.begin(), payloads.end());
+    check(payloads == Payloads{"01", "user:7"});
+    check_bytes(session.value("SELECT string_agg(pronamespace::regnamespace"
+                              "::text, ' ') FROM pg_proc"
+                              " WHERE proname LIKE 'auth_sigra_%'"),
+                "auth auth");
+    session.run("DROP SCHEMA auth CASCADE");
+}
+
+void what_is_refused(void**) {
+    fresh_database(database);
+    load_schema(database, "sigra");
+    for (const std::string& wrong :
+         {std::string("schema=phoenix"), std::string("channel="),
+          "channel=" + std::string(64, 'x'), std::string("users=nobody"),
+          std::string("tokens=nothing")}) {
+        const std::string command = "psql -X -q -d '" + conninfo(database) +
+                                    "' -v " + wrong +
+                                    " -f examples/revocation.sql 2>&1 |"
+                                    " grep -q ERROR";
+        check(std::system(command.c_str()) == 0, wrong);
+        Session session(database);
+        check_bytes(session.value("SELECT count(*) FROM pg_trigger"
+                                  " WHERE tgname LIKE 'auth_sigra_%'"),
+                    "0", wrong);
+    }
+}
+
+}  // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(a_session_that_is_deleted),
+        cmocka_unit_test(a_session_that_is_changed),
+        cmocka_unit_test(a_user_who_is_changed),
+        cmocka_unit_test(a_user_who_is_deleted),
+        cmocka_unit_test(many_at_once),
+        cmocka_unit_test(another_role),
+        cmocka_unit_test(names_of_ones_own),
+        cmocka_unit_test(what_is_refused),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
