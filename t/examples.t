@@ -1,5 +1,5 @@
 # Each configuration in examples/, and those in README.md, run for real: nginx as it is installed, a PostgreSQL with the
-# tables of examples/schema.sql, the files that an example wants beside it. Nothing is replaced in an example but what
+# tables of examples/schema.sql and the triggers of examples/revocation.sql, the files that an example wants beside it. Nothing is replaced in an example but what
 # its reader replaces too: the addresses it listens on, the module's path, the upstream's address, the office's network.
 
 use v5.14;
@@ -69,12 +69,12 @@ sub example_database {
     db()->do('CREATE SCHEMA public');
     local %ENV = %ENV;
     delete @ENV{ 'LD_PRELOAD', grep { /^PG/ } keys %ENV };
-    for my $time (1, 2) {    # it says that it may run again
+    for my $file (qw(schema.sql revocation.sql) x 2) {    # they say that they may run again
         my @psql = (
-            'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$top/examples/schema.sql",
+            'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-v', "schema=$layout", '-f', "$top/examples/$file",
             conninfo() . q( options='-c client_min_messages=warning')
         );
-        system({ $psql[0] } @psql) == 0 or die "schema.sql failed\n";
+        system({ $psql[0] } @psql) == 0 or die "$file failed\n";
     }
 }
 
@@ -269,6 +269,18 @@ my %default_cookies = (
 example_database('sigra');
 my $ada = authenticated_fixture(email => 'ada@example.com', %default_cookies);
 my $old = authenticated_fixture(user_id => $ada->{user_id}, email => $ada->{email}, age => 3600, %default_cookies);
+
+subtest 'revocation.sql' => sub {
+    my $eve = authenticated_fixture(email => 'eve@example.com', %default_cookies);
+    my ($stored) = db()->selectrow_array(q(SELECT encode(token, 'hex') FROM users_tokens WHERE user_id = ?), {}, $eve->{user_id});
+    my $said = sub { map { $_->[2] } grep { defined } map { db()->pg_notifies } 1 .. 10 };
+    db()->do('LISTEN auth_sigra_revoked');
+    db()->do('UPDATE users SET failed_login_attempts = 3 WHERE id = ?', {}, $eve->{user_id});
+    is_deeply([$said->()], [], 'guesses of a password');
+    db()->do('DELETE FROM users WHERE id = ?', {}, $eve->{user_id});
+    is_deeply([sort $said->()], [sort $stored, "user:$eve->{user_id}"], 'a user who is deleted');
+    db()->do('UNLISTEN *');
+};
 
 runs 'static-site.conf', example('static-site.conf'), sub {
     is_answer(get('/', anybody), 200, 'the public page', qr/public/);

@@ -45,9 +45,11 @@ std::vector<std::string> tables_of(const std::string& channel,
         tables.push_back(arguments);
     };
     for (const Layout& layout : layouts) {
-        add(quoted_name(layout.users), hex(channel + end));
-        add(quoted_name(layout.tokens),
-            hex(channel + end + std::string(schema_name(layout.kind)) + end));
+        std::string arguments = channel + end;
+        add(quoted_name(layout.users), hex(arguments));
+        arguments += schema_name(layout.kind);
+        arguments += end;
+        add(quoted_name(layout.tokens), hex(arguments));
     }
     return tables;
 }
