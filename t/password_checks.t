@@ -1,0 +1,145 @@
+# A bounded number of password checks runs on nginx's threads, a bounded number waits, and the worker serves meanwhile.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Fixture;
+use Sigra::Nginx ();
+use Sigra::Wire;
+
+fresh_database('sigra');
+# An unknown email is checked against a hash of this cost: a good part of a second, the longest thing on this page.
+our $slow = 'auth_sigra_password_hash argon2id m=262144 t=3 p=1;';
+our $http = sigra_http_config();
+our $locations = <<'END';
+location = /users/log-in { auth_sigra_login; }
+location = /status { stub_status; }
+location = /static { return 200 static; }
+END
+our $state = csrf_state();
+
+sub log_in {
+    my ($email, $password) = @_;
+    my $body = HTTP::Tiny->new->www_form_urlencode({ _csrf_token => csrf_mask($::state), 'user[email]' => $email, 'user[password]' => $password });
+    return join "\r\n", 'POST /users/log-in HTTP/1.1', 'Host: localhost', 'Cookie: ' . session_cookie({ _csrf_token => $::state }),
+        'Content-Type: application/x-www-form-urlencoded', 'Content-Length: ' . length $body, '', $body;
+}
+
+sub slow_login { return wire(log_in('nobody@example.com', 'x'), @_) }
+
+# How many threads of these processes have the lowest priority: checks that run.
+sub checks_of {
+    my $count = 0;
+    for my $stat (map { glob "/proc/$_/task/*/stat" } @_) {
+        open my $in, '<', $stat or next;
+        my $line = <$in> // next;
+        $count++ if (split ' ', $line =~ s/.*\) //r)[16] == 19;
+    }
+    return $count;
+}
+
+sub nginx_pid { return slurp('logs/nginx.pid') =~ /(\d+)/ ? $1 : die "no pid\n" }
+
+no_root_location();
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: one runs, two wait, the others are refused at once
+--- http_config eval: $::http . $::slow
+--- config eval: $::locations . 'auth_sigra_password_checks running=1 queue=2 floor=1ms;'
+--- request
+GET /static
+--- timeout: 30
+--- flow
+my @wires = map { slow_login() } 1 .. 5;
+await { checks_of(nginx_pid()) } 'a check that runs';
+is(client()->get('/static')->{content}, 'static', 'the worker serves others');
+is(checks_of(nginx_pid()), 1, 'while the check runs, on a thread that has the lowest priority');
+my @answers = map { $_->answer } @wires;
+is_deeply([sort map { $_->{status} } @answers], [302, 302, 302, 503, 503], 'three were checked');
+is_deeply([grep { $_->{status} == 503 && $_->{headers}{'retry-after'} !~ /^\d+$/ } @answers], [], 'the others may come again');
+is(checks_of(nginx_pid()), 0, 'nothing of that priority is left');
+is(slow_login()->answer->{status}, 302, 'and there is room');
+
+
+
+=== TEST 2: who leaves makes room
+--- http_config eval: $::http . $::slow
+--- config eval: $::locations . 'auth_sigra_password_checks running=1 queue=2 floor=1ms;'
+--- request
+GET /static
+--- timeout: 30
+--- flow
+my $first = slow_login();
+await { checks_of(nginx_pid()) } 'a check that runs';
+my @leaving = map { slow_login() } 1, 2;
+is(slow_login()->answer->{status}, 503, 'full');
+$_->leave for @leaving;
+await { client()->get('/status')->{content} =~ /^Active connections: 2\b/ } 'two that have left';
+my @instead = map { slow_login() } 1, 2;
+is_deeply([map { $_->answer->{status} } $first, @instead], [302, 302, 302], 'others in their place');
+$first = slow_login();
+await { checks_of(nginx_pid()) } 'a check that runs';
+$first->leave;
+is(slow_login()->answer->{status}, 302, 'who leaves his running check harms nobody');
+
+
+
+=== TEST 3: limits are a worker's, whichever location asks
+--- http_config eval: $::http . $::slow
+--- config eval
+$::locations =~ s/ \}/ auth_sigra_password_checks running=1 queue=0 floor=1ms; }/r . '
+location = /other/log-in { auth_sigra_login; auth_sigra_password_checks running=2 queue=0 floor=1ms; }'
+--- request
+GET /static
+--- timeout: 30
+--- flow
+my $first = slow_login();
+await { checks_of(nginx_pid()) } 'a check that runs';
+is(slow_login()->answer->{status}, 503, 'one is all here');
+my $other = wire(log_in('nobody@example.com', 'x') =~ s{/users/}{/other/}r);
+await { checks_of(nginx_pid()) == 2 } 'a second one there';
+is_deeply([map { $_->answer->{status} } $first, $other], [302, 302], 'both are answered');
+
+
+
+=== TEST 4: a better hash is stored after a right password, and then no more
+--- http_config eval: $::http . 'auth_sigra_password_hash argon2id m=1024 t=2 p=1;'
+--- config eval: $::locations
+--- request
+GET /static
+--- timeout: 30
+--- flow
+my $user = user_fixture(email => 'old@example.com', hashed_password => bcrypt_hash('right'));
+my $stored = sub { scalar db()->selectrow_array('SELECT hashed_password FROM users WHERE id = ?', undef, $user->{user_id}) };
+wire(log_in('old@example.com', 'wrong'))->answer;
+is($stored->(), $user->{hashed_password}, 'not after a wrong one');
+is(wire(log_in('old@example.com', 'right'))->answer->{headers}{location}, '/', 'a right one');
+my $new = $stored->();
+like($new, qr/^\$argon2id\$v=19\$m=1024,t=2,p=1\$/, 'argon2id, as told');
+is(wire(log_in('old@example.com', 'right'))->answer->{headers}{location}, '/', 'it is of the same password');
+is($stored->(), $new, 'and good enough');
+wire(log_in('old@example.com', 'wrong'))->answer;
+is($stored->(), $new, 'a wrong one changes nothing');
+
+
+
+=== TEST 5: a worker that is to go answers who runs and who waits
+--- http_config eval: $::http . $::slow
+--- config eval: $::locations
+--- request
+GET /static
+--- timeout: 60
+--- flow
+my $nginx = Sigra::Nginx->new(workers => 1, http => $::http . $::slow, main => 'thread_pool checks threads=2;',
+    server => $::locations . 'auth_sigra_thread_pool checks; auth_sigra_password_checks running=1 queue=8 floor=1ms;');
+for my $how (qw(reload stop)) {
+    my @old   = $nginx->workers;
+    my @wires = map { slow_login(port => $nginx->port) } 1 .. 3;
+    await { checks_of(@old) } 'a check that runs';
+    $how eq 'reload' ? $nginx->reload : $nginx->signal('QUIT');
+    is_deeply([map { my $answer = $_->answer; $answer ? $answer->{status} : 'closed' } @wires], [302, 302, 302], "$how: all are answered");
+    await { !grep { -e "/proc/$_" } @old } 'the old worker gone' if $how eq 'reload';
+}
+is($nginx->stop, 0, 'nginx has ended well');
+is_deeply([$nginx->problems], [], 'and has nothing to complain of');
