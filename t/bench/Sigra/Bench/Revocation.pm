@@ -9,6 +9,7 @@ use Sigra::Bench;
 use Sigra::Bench::Kept;
 use Sigra::Bench::Rows;
 use Sigra::Fixture;
+use Sigra::Nginx;
 
 # From sending the COMMIT of a DELETE until the last of two workers has answered 302, both asked without pause. The
 # session was in the cache of both.

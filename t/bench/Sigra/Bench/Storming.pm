@@ -12,6 +12,7 @@ use POSIX ();
 use Sigra::Bench;
 use Sigra::Bench::Rows;
 use Sigra::Fixture;
+use Sigra::Nginx;
 
 our @EXPORT = qw(login_server login_request start_logins);
 
