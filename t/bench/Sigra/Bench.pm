@@ -189,7 +189,7 @@ sub interleaved {
             undef $cost;
             my ($busy, $figure) = busy_core(server_core(), sub { $code{ $names[0] }->($round) });
             push @{ $costs{ $names[0] } }, $cost // () if $round;
-            printf STDERR "  %-24s %12.2f  (the server's core %.0f%% busy%s)\n", $names[0], $figure, 100 * $busy,
+            printf STDERR "  %-24s %12.2f  (the server's core %.0f%% busy, start included%s)\n", $names[0], $figure, 100 * $busy,
                 $round ? '' : '; not counted';
             push @{ $figures{ $names[0] } }, $figure if $round;
             push @names, shift @names;

@@ -8,6 +8,7 @@ use Sigra::Bench;
 use Sigra::Bench::Kept;
 use Sigra::Bench::Rows;
 use Sigra::Fixture;
+use Sigra::Nginx;
 
 # A zone's size over the sessions that it holds when it is full: more than fit are asked for one after the other, then
 # asked again from the latest back, until it is not in the zone. That the newest stay is LRU's doing, so a miss ends it.
@@ -17,10 +18,12 @@ sub run {
     return skipped('memory of a cached session', 'nginx does not know auth_sigra_cache') unless knows('auth_sigra_cache');
     my $nginx = bench_nginx(
         http   => sigra_http_config(conninfo => conninfo_of(database_of($sessions)), layout => 'phx_gen_auth'),
-        server => 'add_header X-Verdict $auth_sigra_status always;'
-            . "location / { auth_sigra on; auth_sigra_cache zone=sessions:${megabytes}m ttl=1h require_listen=off; }",
+        server => 'keepalive_requests 10000000; add_header X-Verdict $auth_sigra_status always;'
+            . "location / { auth_sigra on; auth_sigra_cache zone=sessions:${megabytes}m ttl=1h; }",
     );
     my $connection = Sigra::Bench::Kept->new($nginx->port);
+    # Nothing is kept before the worker listens.
+    await(10, sub { $connection->get('/file', cookie_of(1))->{verdict} eq 'hit' }) or die "nothing gets into the cache\n";
     $connection->get('/file', cookie_of($_))->{status} == 200 or die "session $_ does not pass\n" for 1 .. $sessions;
     my $held = 0;
     $held++ while $held < $sessions && $connection->get('/file', cookie_of($sessions - $held))->{verdict} eq 'hit';

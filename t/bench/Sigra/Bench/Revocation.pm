@@ -4,7 +4,6 @@ use v5.14;
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
 use Sigra::Bench;
 use Sigra::Bench::Kept;
 use Sigra::Bench::Rows;
@@ -17,11 +16,7 @@ my $times = 1000;
 
 sub run {
     return skipped('revocation', 'nginx does not know auth_sigra_cache') unless knows('auth_sigra_cache');
-    my $script = dirname(__FILE__) . '/../../../../examples/revocation.sql';
-    return skipped('revocation', 'there is no examples/revocation.sql') unless -e $script;
     my $database = database_of($times);
-    run_program('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', $ENV{SIGRA_TEST_PGHOST}, '-p', $ENV{SIGRA_TEST_PGPORT},
-        '-U', 'sigra', '-d', $database, '-f', $script);
     my $nginx = bench_nginx(
         workers => 2,
         http    => sigra_http_config(conninfo => conninfo_of($database), layout => 'phx_gen_auth'),

@@ -7,6 +7,7 @@ use integer;
 
 use DBI;
 use Exporter qw(import);
+use File::Basename qw(dirname);
 use Sigra::Bench;
 use Sigra::Fixture;
 
@@ -65,6 +66,9 @@ sub database_of {
     $db->commit;
     $db->do($_) for 'VACUUM ANALYZE', 'CHECKPOINT';
     $db->disconnect;
+    # Without its triggers no worker trusts a cache.
+    run_program('psql', '-X', '-q', '-h', $ENV{SIGRA_TEST_PGHOST}, '-p', $ENV{SIGRA_TEST_PGPORT}, '-U', 'sigra', '-d', $name,
+        '-v', 'schema=phx_gen_auth', '-f', dirname(__FILE__) . '/../../../../examples/revocation.sql');
     return $name;
 }
 
