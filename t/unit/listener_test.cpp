@@ -57,7 +57,9 @@ void each_layout(void**) {
         {"phx_gen_auth", LayoutKind::phx_gen_auth},
         {"sigra_sessions", LayoutKind::sigra_sessions},
     };
-    for (const auto& [schema, kind] : layouts) {
+    for (const auto& each : layouts) {
+        const std::string schema = each.first;
+        const LayoutKind kind = each.second;
         make_tables(schema);
         PollReactor reactor;
         Observed observed(reactor, options(kind));
@@ -81,7 +83,7 @@ void each_layout(void**) {
             // Nothing else comes before it.
             notify(session, "user:marker");
             check(observed.says(with(expected, "user:marker")),
-                  schema + (": " + sql));
+                  schema + ": " + sql);
         };
         const std::string at = " WHERE " + column + " = ";
         says("DELETE FROM " + tokens + at + token_sql(1), {hash_of(1)});
