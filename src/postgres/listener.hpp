@@ -1,0 +1,77 @@
+// Hears of what is revoked: LISTEN on a connection of its own, which is up
+// only while it answers and the triggers that notify are there.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postgres/backoff.hpp"
+#include "postgres/connecting.hpp"
+#include "postgres/conninfo.hpp"
+#include "postgres/layout.hpp"
+#include "postgres/pq.hpp"
+#include "postgres/reactor.hpp"
+
+namespace sigra::postgres {
+
+struct ListenerOptions {
+    std::string conninfo;
+    std::string channel;
+    std::vector<Layout> layouts;  // whose tables must have the triggers
+    Milliseconds connect_timeout{5000};
+    Milliseconds max_reconnect_delay{10000};
+    Milliseconds ping_interval{2000};
+    Milliseconds ping_timeout{2000};
+};
+
+// Called from the loop, never from inside start() or the destructor. A call
+// may destroy the listener and throw bad_alloc alone: then the connection is
+// given up, for what it said was not heard.
+class ListenerObserver {
+  public:
+    virtual void listening() = 0;  // it is up
+    virtual void lost() = 0;       // it was up
+    // In the order of the commits; some may come before listening().
+    virtual void revoked_token(std::string_view hash) = 0;  // 32 raw bytes
+    virtual void revoked_user(std::string_view id) = 0;
+    virtual void revoked_all() = 0;
+
+  protected:
+    ~ListenerObserver() = default;
+};
+
+class Listener final : private IoHandler {
+  public:
+    // Both outlive the listener.
+    Listener(Reactor& reactor, ListenerOptions options,
+             ListenerObserver& observer);
+    ~Listener();
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+
+    void start();
+    [[nodiscard]] bool up() const { return up_; }
+
+  private:
+    // The look at the triggers is also the ping, so that triggers which are
+    // dropped are missed as soon as a server that does not answer.
+    enum class State {
+        stopped,
+        connecting,
+        subscribing,  // LISTEN is sent
+        looking,      // for the triggers; an answer is due
+        resting,      // until the next look
+        waiting,      // to connect again
+    };
+
+    void on_io() override;
+    void on_close_request() override {}
+
+    State state_ = State::stopped;
+    bool up_ = false;
+};
+
+}  // namespace sigra::postgres
