@@ -78,6 +78,7 @@ Connection::Connection(Reactor& reactor, ConnectionOwner& owner,
                        ConnInfo& conninfo)
     : reactor_(reactor),
       owner_(owner),
+      era_(owner.era()),
       connecting_(reactor, conninfo, owner.options().connect_timeout,
                   [this](ConnPtr conn, const std::string& error) {
                       try {
@@ -297,11 +298,21 @@ void Connection::settle() {
         patience_->stop();
         owner_.opened(*this);
     }
+    if (retired() && queries_ == 0) {
+        retire();
+        return;
+    }
     if (marked_idle_ != inflight_.empty()) {
         marked_idle_ = inflight_.empty();
         watch_->set_idle(marked_idle_);
     }
     owner_.progressed(*this);
+}
+
+void Connection::retire() noexcept {
+    if (queries_ == 0) {
+        lose("another takes its place");
+    }
 }
 
 void Connection::lose_to_libpq() noexcept {

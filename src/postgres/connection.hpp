@@ -26,6 +26,8 @@ class ConnectionOwner {
   public:
     virtual const PoolOptions& options() const = 0;
     virtual const std::vector<Layout>& layouts() const = 0;
+    // A connection of an earlier one is sent nothing more.
+    virtual std::uint64_t era() const = 0;
 
     virtual void opened(Connection& connection) = 0;
     // The first answer to a query.
@@ -61,6 +63,10 @@ class Connection final : private IoHandler {
     void start();
 
     [[nodiscard]] Life life() const { return life_; }
+    [[nodiscard]] bool retired() const { return era_ != owner_.era(); }
+    [[nodiscard]] bool takes_queries() const {
+        return life_ == Life::open && !retired();
+    }
     // Queries sent and not answered.
     [[nodiscard]] std::size_t inflight() const { return queries_; }
     [[nodiscard]] bool idle() const { return inflight_.empty(); }
@@ -83,6 +89,8 @@ class Connection final : private IoHandler {
     // connection is lost on the way, what was not taken stays in the batch.
     void send(Entries& batch);
 
+    // A retired connection goes, unless it still owes an answer.
+    void retire() noexcept;
     void lose(std::string_view reason) noexcept;
 
   private:
@@ -140,6 +148,7 @@ class Connection final : private IoHandler {
 
     Reactor& reactor_;
     ConnectionOwner& owner_;
+    const std::uint64_t era_;
     Life life_ = Life::connecting;
     Connecting connecting_;
     ConnPtr conn_;

@@ -44,7 +44,7 @@ void Pool::Impl::reap() {
 void Pool::Impl::send_writes() {
     const auto can_read = std::count_if(
         connections_.begin(), connections_.end(), [](const auto& connection) {
-            return connection->life() == Life::open && !connection->has_write();
+            return connection->takes_queries() && !connection->has_write();
         });
     if (can_read <= 1 && write_was_last_ && !reads_.empty()) {
         reserved_ = nullptr;
@@ -70,16 +70,16 @@ void Pool::Impl::send_writes() {
 // it is idle.
 Connection* Pool::Impl::writer() {
     const auto writing = std::count_if(
-        connections_.begin(), connections_.end(),
-        [](const auto& connection) { return connection->has_write(); });
+        connections_.begin(), connections_.end(), [](const auto& connection) {
+            return connection->has_write() && !connection->retired();
+        });
     if (writing >= std::max(1, static_cast<int>(options_.connections) - 1)) {
         reserved_ = nullptr;
         return nullptr;
     }
     Connection* least = reader();
     for (Connection* connection : {reserved_, least}) {
-        if (connection && connection->life() == Life::open &&
-            connection->idle()) {
+        if (connection && connection->takes_queries() && connection->idle()) {
             reserved_ = nullptr;
             return connection;
         }
@@ -94,7 +94,7 @@ Connection* Pool::Impl::writer() {
 Connection* Pool::Impl::reader() {
     Connection* least = nullptr;
     for (const auto& connection : connections_) {
-        if (connection->life() == Life::open && !connection->has_write() &&
+        if (connection->takes_queries() && !connection->has_write() &&
             connection.get() != reserved_ &&
             (!least || connection->inflight() < least->inflight())) {
             least = connection.get();
@@ -161,19 +161,23 @@ void Pool::Impl::send(Connection& connection, Entries& batch) {
     }
 }
 
-// One attempt at a time, and none while the last failed just now.
+// One attempt at a time, and none while the last failed just now. A retired
+// connection that still owes an answer keeps no place.
 void Pool::Impl::open_more() {
     const bool wanted = crowded_ || !reads_.empty() || !writes_.empty();
-    bool any_open = false;
+    unsigned open_ones = 0;
     for (const auto& connection : connections_) {
+        if (connection->retired()) {
+            continue;
+        }
         if (connection->life() == Life::open) {
-            any_open = true;
+            open_ones++;
         } else if (connection->life() != Life::lost) {
             return;
         }
     }
-    const bool retrying = backoff_.failing() && !any_open;
-    if (connections_.size() >= options_.connections || (!wanted && !retrying)) {
+    const bool retrying = backoff_.failing() && open_ones == 0;
+    if (open_ones >= options_.connections || (!wanted && !retrying)) {
         return;
     }
     const Milliseconds now = reactor_.now();

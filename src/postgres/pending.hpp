@@ -22,6 +22,7 @@ struct Pending {
     bool repaired = false;         // was repeated once with fresh statements
     std::uint64_t generation = 0;  // of the statements it was sent with
     Connection* connection = nullptr;  // on which it is in flight
+    std::uint64_t era = 0;             // that connection's
     Outcome outcome;
     std::list<Pending>::iterator self;
     std::list<Entry>::iterator entry;

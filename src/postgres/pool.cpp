@@ -27,6 +27,10 @@ void Pool::submit(Query query) {
     impl_->submit(std::move(query));
 }
 
+void Pool::renew() {
+    impl_->renew();
+}
+
 Pool::Counters Pool::counters() const {
     return impl_->counters();
 }
@@ -82,6 +86,15 @@ void Pool::Impl::submit(Query query) {
     }
     if (!deadline_->running()) {
         deadline_->start(live_.front().deadline - reactor_.now());
+    }
+    dispatch_->schedule();
+}
+
+void Pool::Impl::renew() {
+    era_++;
+    reserved_ = nullptr;
+    for (const auto& connection : connections_) {
+        connection->retire();
     }
     dispatch_->schedule();
 }
@@ -158,7 +171,9 @@ void Pool::Impl::repeat(Entries& from, Entries::iterator entry) noexcept {
 void Pool::Impl::lost(Connection& connection, Entries& inflight,
                       std::string_view reason) noexcept {
     const Milliseconds now = reactor_.now();
-    const bool quiet = connection.was_open() && inflight.empty();
+    const bool quiet = connection.retired()
+                           ? connection.inflight() == 0
+                           : connection.was_open() && inflight.empty();
     for (auto it = inflight.begin(); it != inflight.end();) {
         const auto entry = it++;
         Pending* pending = entry->pending;
@@ -231,6 +246,7 @@ void Pool::Impl::deliver() {
     batch.splice(batch.end(), answered_);
     bool failed = false;
     for (Pending& pending : batch) {
+        pending.outcome.outdated = pending.era != era_;
         try {
             pending.query.done(std::move(pending.outcome));
         } catch (...) {
@@ -248,7 +264,7 @@ void Pool::Impl::deliver() {
 // A connection that has worked and is lost may be opened again at once.
 void Pool::Impl::count_failure(const Connection& connection,
                                std::string_view reason, bool quiet) {
-    if (!connection.proved()) {
+    if (!connection.proved() && !(connection.retired() && quiet)) {
         backoff_.failed(reactor_.now(), reactor_.random());
     }
     trouble_ = reason;

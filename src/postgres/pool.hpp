@@ -49,6 +49,7 @@ struct Outcome {
     std::string sqlstate;  // five characters, or empty
     std::string message;   // the primary message alone: DETAIL holds values
     std::vector<Row> rows;
+    bool outdated = false;  // it was sent before the last renew()
 };
 
 // `bytes` is copied into the query; `binary` says bytea as it is.
@@ -81,6 +82,10 @@ class Pool {
     // goes alone. A read is repeated on another connection when its own is
     // lost, a write never.
     void submit(Query query);
+
+    // From now on queries go over connections that are yet to be opened; the
+    // others are closed once they have answered what they were sent.
+    void renew();
 
     // For the log and the tests.
     struct Counters {

@@ -23,12 +23,14 @@ class Pool::Impl final : public ConnectionOwner {
 
     std::size_t add_layout(const Layout& layout);
     void submit(Query query);
+    void renew();
     [[nodiscard]] Counters counters() const;
 
   private:
     // ConnectionOwner
     const PoolOptions& options() const override { return options_; }
     const std::vector<Layout>& layouts() const override { return layouts_; }
+    std::uint64_t era() const override { return era_; }
     void opened(Connection& connection) override;
     void proved() override;
     void progressed(Connection& connection) override;
@@ -77,6 +79,7 @@ class Pool::Impl final : public ConnectionOwner {
     Entries alone_;   // the same, a sync for each
 
     std::vector<std::unique_ptr<Connection>> connections_;
+    std::uint64_t era_ = 0;
     Connection* reserved_ = nullptr;  // drained for a write
     bool write_was_last_ = false;
     bool crowded_ = false;  // a batch went behind another

@@ -25,6 +25,7 @@ void Connection::send(Entries& batch) {
         }
         inflight_.splice(inflight_.end(), batch, batch.begin());
         pending.connection = this;
+        pending.era = era_;
         pending.sends++;
         pending.generation = known(layout).generation;
         queries_++;

@@ -1,0 +1,172 @@
+// The pool that gives its connections up for new ones.
+#include "bench.hpp"
+#include "postgres/pool.hpp"
+#include "unit.hpp"
+
+namespace {
+
+using namespace sigra::postgres;
+using namespace sigra::test;
+using sigra::unit::check;
+
+const std::string database = "sigra_renew";
+
+PoolOptions options(unsigned connections = 2) {
+    PoolOptions options;
+    options.conninfo = conninfo(database);
+    options.connections = connections;
+    options.timeout = Milliseconds(20000);
+    return options;
+}
+
+int set_up(void**) {
+    fresh_database(database);
+    load_schema(database, "sigra_sessions");
+    Session session(database);
+    add_sessions(session, 10, true);
+    return 0;
+}
+
+Layout sessions() {
+    Layout layout;
+    layout.kind = LayoutKind::sigra_sessions;
+    layout.tokens = "user_sessions";
+    return layout;
+}
+
+int backends(Session& session) {
+    session.run("SELECT pg_stat_clear_snapshot()");
+    return std::stoi(session.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '" + database +
+        "' AND application_name = 'nginx auth_sigra'"));
+}
+
+void an_idle_connection_is_closed(void**) {
+    Session session(database);
+    Bench bench(options());
+    bench.pool->add_layout(sessions());
+    const AskedPtr before = bench.look_up(1);
+    check(bench.status(before) == Status::ok);
+    check(!before->outcome.outdated);
+    bench.pool->renew();
+    check(bench.pool->counters().open == 0);
+    check(bench.reactor.run_until([&] { return backends(session) == 0; }));
+    // On demand, and not before.
+    bench.reactor.turn();
+    check(bench.reactor.watched() == 0);
+    const AskedPtr after = bench.look_up(1);
+    check(bench.status(after) == Status::ok);
+    check(!after->outcome.outdated);
+    check(bench.pool->counters().connects == 2);
+    check(bench.reactor.count_logged(LogLevel::error, "") == 0);
+    check(!bench.reactor.kept_alive());
+}
+
+// What it was sent is answered over it; what comes later is not held up, even
+// where only one connection is allowed.
+void an_answer_in_flight_is_waited_for(void**) {
+    Session session(database);
+    Bench bench(options(1));
+    const std::size_t held = bench.pool->add_layout(gated(sessions()));
+    const std::size_t free = bench.pool->add_layout(sessions());
+    check(bench.status_of(1, free) == Status::ok);
+    close_gate(session);
+    const AskedPtr slow = bench.look_up(1, held);
+    check(bench.reactor.run_until(
+        [&] { return bench.pool->counters().inflight == 1; }));
+    bench.pool->renew();
+    const AskedPtr quick = bench.look_up(2, free);
+    check(bench.status(quick) == Status::ok);
+    check(!quick->outcome.outdated);
+    check(slow->calls == 0);
+    check(bench.pool->counters().open == 2);
+    open_gate(session);
+    check(bench.status(slow) == Status::ok);
+    check(slow->outcome.rows.size() == 1);
+    check(slow->outcome.outdated);
+    check(bench.pool->counters().open == 1);
+    check(bench.status_of(3, free) == Status::ok);
+    check(bench.pool->counters().connects == 2);
+    check(bench.reactor.count_logged(LogLevel::error, "") == 0);
+}
+
+void a_write_in_flight_is_waited_for(void**) {
+    Session session(database);
+    Bench bench(options());
+    bench.pool->add_layout(sessions());
+    check(bench.status_of(1) == Status::ok);
+    session.run("BEGIN; SELECT FROM user_sessions FOR UPDATE");
+    const AskedPtr touch = bench.touch(1);
+    check(bench.reactor.run_until([&] { return session.blocked() == 1; }));
+    bench.pool->renew();
+    check(bench.status_of(2) == Status::ok);
+    session.run("ROLLBACK");
+    check(bench.status(touch) == Status::ok);
+    check(touch->outcome.outdated);
+}
+
+void an_answer_not_yet_delivered_is_outdated(void**) {
+    Bench bench(options());
+    bench.pool->add_layout(sessions());
+    check(bench.status_of(1) == Status::ok);
+    AskedPtr later;
+    bool renewed = false;
+    bench.pool->submit(
+        {0, Statement::lookup, {{token(1), true}}, [&](Outcome&& outcome) {
+             check(!outcome.outdated);
+             bench.pool->renew();
+             renewed = true;
+         }});
+    later = bench.look_up(2);  // under the same sync
+    check(bench.status(later) == Status::ok);
+    check(renewed && later->outcome.outdated);
+}
+
+// It may have reached another server than the next one will.
+void an_attempt_to_connect_is_given_up(void**) {
+    Bench bench(options());
+    bench.pool->add_layout(sessions());
+    const AskedPtr asked = bench.look_up(1);
+    bench.reactor.turn();
+    check(bench.reactor.watched() == 1);
+    check(bench.pool->counters().connects == 0);
+    bench.pool->renew();
+    check(bench.status(asked) == Status::ok);
+    check(!asked->outcome.outdated);
+    check(bench.pool->counters().connects == 1);
+    check(bench.reactor.count_logged(LogLevel::error, "") == 0);
+}
+
+void every_turn(void**) {
+    Bench bench(options());
+    bench.pool->add_layout(sessions());
+    std::vector<AskedPtr> all;
+    for (int i = 0; i < 200; i++) {
+        all.push_back(bench.look_up(1 + i % 10));
+        if (i % 7 == 0) {
+            all.push_back(bench.touch(1 + i % 10));
+        }
+        bench.reactor.turn(Milliseconds(1));
+        if (i % 20 == 0) {
+            bench.pool->renew();
+        }
+    }
+    check(bench.answered(all));
+    check(count(all, Status::ok) == static_cast<int>(all.size()));
+    check(bench.pool->counters().open <= 2);
+    check(bench.reactor.count_logged(LogLevel::error, "") == 0);
+}
+
+}  // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(an_idle_connection_is_closed),
+        cmocka_unit_test(an_answer_in_flight_is_waited_for),
+        cmocka_unit_test(a_write_in_flight_is_waited_for),
+        cmocka_unit_test(an_answer_not_yet_delivered_is_outdated),
+        cmocka_unit_test(an_attempt_to_connect_is_given_up),
+        cmocka_unit_test(every_turn),
+    };
+    return cmocka_run_group_tests(tests, set_up, nullptr);
+}
