@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,22 +55,60 @@ class Listener final : private IoHandler {
     [[nodiscard]] bool up() const { return up_; }
 
   private:
-    // The look at the triggers is also the ping, so that triggers which are
-    // dropped are missed as soon as a server that does not answer.
+    // The look at the triggers is the ping as well, so that dropped triggers
+    // are noticed as soon as a server that does not answer.
     enum class State {
         stopped,
         connecting,
         subscribing,  // LISTEN is sent
-        looking,      // for the triggers; an answer is due
+        looking,      // for the triggers
         resting,      // until the next look
         waiting,      // to connect again
     };
 
     void on_io() override;
+    // The channel is needed for as long as requests are served.
     void on_close_request() override {}
+
+    void on_clock();
+    void connect();
+    void connected(ConnPtr conn, const std::string& error);
+    void subscribe();
+    void look();
+    bool pump();
+    bool answered();
+    bool looked(const std::string& missing);
+    bool hear(std::size_t& heard);
+    void deliver(std::string_view payload);
+    template <class Call>
+    bool tell(const Call& call);
+    bool flush();
+    bool lose_to_libpq() noexcept;
+    bool lose(std::string_view reason) noexcept;
+    void complain(const std::string& reason);
+
+    Reactor& reactor_;
+    ListenerOptions options_;
+    ListenerObserver& observer_;
+    ConnInfo conninfo_;
+    std::vector<std::string> tables_;  // and what their triggers are given
+    std::string look_sql_;
 
     State state_ = State::stopped;
     bool up_ = false;
+    std::unique_ptr<Connecting> connecting_;
+    ConnPtr conn_;
+    std::unique_ptr<Watch> watch_;  // goes before conn_ closes its socket
+    bool wants_write_ = false;
+    ResultPtr answer_;
+    bool worked_ = false;  // this connection has answered a look
+    Backoff backoff_;
+    std::unique_ptr<Timer> clock_;  // what for, the state says
+
+    std::string complaint_;  // of the connection, as logged
+    Milliseconds complained_at_{0};
+    std::string missing_;  // triggers, as logged
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace sigra::postgres
