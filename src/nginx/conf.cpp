@@ -15,6 +15,7 @@ constexpr std::int64_t day = 86400;
 const Schema default_schema{};
 const SessionCookie default_session_cookie{};
 const RememberMeCookie default_remember_cookie{};
+const CacheSetting default_cache{};
 
 const Lifetimes& default_lifetimes(postgres::LayoutKind kind) {
     static const Lifetimes sigra{60 * day, 60 * day};
@@ -46,8 +47,9 @@ void add_field(std::string& out, std::string_view field) {
     out += field;
 }
 
-std::uint64_t fingerprint(const Database& database, const Schema& schema) {
-    const postgres::Layout& layout = schema.layout;
+// What concerns logins and revocations alone stays out of it.
+std::uint64_t fingerprint(const Database& database,
+                          const postgres::Layout& layout) {
     std::string all;
     add_field(all, database.options.conninfo);
     add_field(all, std::to_string(static_cast<int>(layout.kind)));
@@ -71,18 +73,26 @@ std::size_t number_of(Database& database, const postgres::Layout& layout) {
     return database.layouts.size() - 1;
 }
 
-const Source* make_source(ngx_conf_t* cf, const Database* database,
-                          const Schema* schema) {
-    const Source*& known = main_conf(cf).sources[{database, schema}];
+// The schema with what other directives say of it.
+postgres::Layout layout_of(const LocationConf& conf) {
+    postgres::Layout layout = conf.schema->layout;
+    layout.channel = view(conf.channel);
+    return layout;
+}
+
+const Source* make_source(ngx_conf_t* cf, const LocationConf& conf) {
+    MainConf& main = main_conf(cf);
+    Database& database = *main.databases[conf.database->index];
+    const postgres::Layout layout = layout_of(conf);
+    const std::size_t number = number_of(database, layout);
+    const std::string& plural = conf.schema->plural;
+    const Source*& known = main.sources[{&database, number, plural}];
     if (known == nullptr) {
-        Database& owner = *main_conf(cf).databases[database->index];
-        postgres::LayoutKind kind = schema->layout.kind;
         known = pool_make<Source>(
-            cf->pool, Source{database, number_of(owner, schema->layout), kind,
-                             fingerprint(*database, *schema),
-                             phoenix::SessionKeys(schema->layout.singular,
-                                                  schema->plural),
-                             kind == postgres::LayoutKind::sigra_sessions
+            cf->pool, Source{&database, number, layout.kind,
+                             fingerprint(database, layout),
+                             phoenix::SessionKeys(layout.singular, plural),
+                             layout.kind == postgres::LayoutKind::sigra_sessions
                                  ? phoenix::TokenForm::text
                                  : phoenix::TokenForm::raw});
     }
@@ -203,7 +213,7 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
     if (std::string error = cookie_error(conf); !error.empty()) {
         return conf_error(cf, error);
     }
-    conf.source = make_source(cf, conf.database, conf.schema);
+    conf.source = make_source(cf, conf);
     conf.cookies = make_cookies(cf, conf);
     if (conf.source == nullptr || conf.cookies == nullptr) {
         return static_cast<char*>(NGX_CONF_ERROR);
@@ -212,7 +222,7 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
         conf.cookies->remember_sealer.empty()) {
         return conf_error(cf, "cannot derive the cookies' keys");
     }
-    return NGX_CONF_OK;
+    return compile_cache(cf, conf);
 }
 
 void merge_plain(LocationConf& conf, const LocationConf& prev) {
@@ -225,11 +235,13 @@ void merge_plain(LocationConf& conf, const LocationConf& prev) {
     ngx_conf_merge_uint_value(conf.secure, prev.secure, secure_auto);
     ngx_conf_merge_value(conf.forward, prev.forward, 0);
     ngx_conf_merge_value(conf.hide_cookies, prev.hide_cookies, 0);
+    ngx_conf_merge_value(conf.close_on_revoke, prev.close_on_revoke, 0);
     ngx_conf_merge_sec_value(conf.sudo, prev.sudo, 0);
     ngx_conf_merge_sec_value(conf.idle_timeout, prev.idle_timeout,
                              NGX_CONF_UNSET);
     ngx_conf_merge_str_value(conf.login_url, prev.login_url, "/users/log-in");
     ngx_conf_merge_str_value(conf.cookie_domain, prev.cookie_domain, "");
+    ngx_conf_merge_str_value(conf.channel, prev.channel, "auth_sigra_revoked");
 }
 
 void merge_pointers(LocationConf& conf, const LocationConf& prev) {
@@ -239,12 +251,14 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
     inherit(conf.session_cookie, prev.session_cookie);
     inherit(conf.remember_cookie, prev.remember_cookie);
     inherit(conf.lifetimes, prev.lifetimes);
+    inherit(conf.cache_setting, prev.cache_setting);
 }
 
 void fill_in(ngx_conf_t* cf, LocationConf& conf) {
     inherit(conf.schema, &default_schema);
     inherit(conf.session_cookie, &default_session_cookie);
     inherit(conf.remember_cookie, &default_remember_cookie);
+    inherit(conf.cache_setting, &default_cache);
     conf.ttl = conf.lifetimes != nullptr
                    ? conf.lifetimes
                    : &default_lifetimes(conf.schema->layout.kind);
@@ -280,7 +294,7 @@ void* create_location_conf(ngx_conf_t* cf) noexcept {
           &conf->preflight, &conf->secure}) {
         *field = NGX_CONF_UNSET_UINT;
     }
-    conf->forward = conf->hide_cookies = NGX_CONF_UNSET;
+    conf->forward = conf->hide_cookies = conf->close_on_revoke = NGX_CONF_UNSET;
     conf->sudo = conf->idle_timeout = NGX_CONF_UNSET;
     return conf;
 }

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "nginx/cache_conf.hpp"
 #include "nginx/ngx.hpp"
 #include "phoenix/crypto.hpp"
 #include "phoenix/message.hpp"
@@ -23,6 +24,7 @@ namespace sigra::nginx {
 struct Database {
     std::size_t index = 0;  // into MainConf::databases and a worker's pools
     postgres::PoolOptions options;
+    std::string listen;  // a conninfo around a pooler; empty: options'
     std::vector<postgres::Layout> layouts;  // numbered as the pool will
 };
 
@@ -106,10 +108,12 @@ struct LocationConf {
     ngx_uint_t secure;
     ngx_flag_t forward;
     ngx_flag_t hide_cookies;
+    ngx_flag_t close_on_revoke;
     time_t sudo;          // 0: off
     time_t idle_timeout;  // 0: off; unset: sigra_sessions' own
     ngx_str_t login_url;
     ngx_str_t cookie_domain;
+    ngx_str_t channel;  // of revocations; empty: off
 
     const Database* database;
     const Schema* schema;
@@ -117,6 +121,7 @@ struct LocationConf {
     const SessionCookie* session_cookie;
     const RememberMeCookie* remember_cookie;
     const Lifetimes* lifetimes;
+    const CacheSetting* cache_setting;
 
     // Made at merge: `ttl` is `lifetimes` or the schema's own, and so is not
     // inherited by a level with another schema.
@@ -124,7 +129,9 @@ struct LocationConf {
     // Where the location looks at sessions.
     const Source* source;
     Cookies* cookies;
-    ngx_str_t login_path;  // the part of login_url that is a path
+    const Cache* cache;           // null: off
+    const ChannelConf* listened;  // null: auth_sigra_close_on_revoke is off
+    ngx_str_t login_path;         // the part of login_url that is a path
 
     time_t idle_timeout_s() const {
         return idle_timeout == NGX_CONF_UNSET ? 30 * 60 : idle_timeout;
@@ -139,8 +146,12 @@ struct MainConf {
     // Pointers, for locations keep them.
     std::vector<std::unique_ptr<Database>> databases;
     ngx_thread_pool_t* resolver_threads = nullptr;
-    // One of each for all levels that share the same parts.
-    std::map<std::pair<const Database*, const Schema*>, const Source*> sources;
+    CacheConf cache;
+    // One of each for all levels that share the same parts: here the layout as
+    // the database has numbered it, and the plural.
+    std::map<std::tuple<const Database*, std::size_t, std::string>,
+             const Source*>
+        sources;
     std::map<std::tuple<const Secrets*, const SessionCookie*,
                         const RememberMeCookie*>,
              Cookies*>

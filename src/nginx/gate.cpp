@@ -1,5 +1,6 @@
 #include "nginx/gate.hpp"
 
+#include "nginx/cache.hpp"
 #include "nginx/request.hpp"
 #include "nginx/response.hpp"
 #include "nginx/worker.hpp"
@@ -103,6 +104,7 @@ std::string_view stored_token(const Visit& visit) {
 bool keep(ngx_pool_t* pool, const LookupResult& result, LookedUp& out) {
     const postgres::SessionRow& row = result.row;
     out.state = result.state;
+    out.how = Verdict::miss;
     out.at = result.at;
     if (result.state != LookupResult::State::found) {
         return true;
@@ -118,11 +120,64 @@ bool keep(ngx_pool_t* pool, const LookupResult& result, LookedUp& out) {
            out.identity.email.data != nullptr;
 }
 
+std::optional<std::int64_t> age_of(std::int64_t moment, std::int64_t now) {
+    return moment == no_time ? std::nullopt : std::optional(now - moment);
+}
+
+bool keep(ngx_pool_t* pool, const ZoneCell& cell, Verdict how, LookedUp& out) {
+    const std::int64_t now = monotonic_ms();
+    out = {};
+    out.how = how;
+    out.at = ngx_current_msec;
+    out.state = LookupResult::State::absent;
+    if (cell.has(ZoneCell::dead)) {
+        return true;
+    }
+    out.state = LookupResult::State::found;
+    // The email follows the id there as here.
+    const std::size_t id_length = cell.user_id_length;
+    ngx_str_t both = copy(pool, {cell.text, id_length + cell.email_length});
+    if (both.data == nullptr) {
+        return false;
+    }
+    out.identity.user_id = {id_length, both.data};
+    out.identity.email = {cell.email_length, both.data + id_length};
+    if (cell.authenticated_at != no_time) {
+        out.identity.authenticated_at = cell.authenticated_at;
+    }
+    out.remember_me_row = cell.has(ZoneCell::remember_me);
+    out.age_ms = now - cell.inserted_at;
+    out.authenticated_age_ms = age_of(cell.authenticated, now);
+    out.idle_ms = age_of(cell.active_at, now);
+    return true;
+}
+
+Lookup::Key key_of(const Visit& visit) {
+    return {visit.token_hash, visit.source->fingerprint, visit.cache};
+}
+
+bool take_from_cache(Visit& visit) {
+    ZoneCell cell;
+    return visit.cache != nullptr &&
+           find_trusted(*visit.cache, key_of(visit), cell) &&
+           keep(visit.request->pool, cell, Verdict::hit, visit.looked_up);
+}
+
+bool take_stale(Visit& visit) {
+    ZoneCell cell;
+    return visit.cache != nullptr &&
+           find_stale(*visit.cache, key_of(visit), cell) &&
+           keep(visit.request->pool, cell, Verdict::stale, visit.looked_up);
+}
+
 void take_result(Visit& visit, const LookupResult& result) {
+    visit.step = Visit::Step::answered;
+    if (result.out_of_reach && take_stale(visit)) {
+        return;
+    }
     if (!keep(visit.request->pool, result, visit.looked_up)) {
         visit.looked_up.state = LookupResult::State::no_answer;
     }
-    visit.step = Visit::Step::answered;
 }
 
 // As ngx_http_limit_req_delay does, for the same phase engine.
@@ -163,11 +218,17 @@ void ask(ngx_http_request_t* r, Visit& visit) {
     }
     visit.waiter.data = &visit;
     visit.waiter.wake = wake;
-    w->lookup().ask(*pool, *visit.source,
-                    {visit.token_hash, visit.source->fingerprint},
-                    stored_token(visit), visit.waiter);
+    w->lookup().ask(*pool, *visit.source, key_of(visit), stored_token(visit),
+                    visit.waiter);
     visit.step = Visit::Step::waiting;
     wait_for_answer(r);
+}
+
+// Whether what was looked up for another location counts by this one's rules:
+// what comes from a cache, only where both say the same of it.
+bool is_for(const Cache* cache, const Visit& visit) {
+    return visit.cache == cache || visit.looked_up.how == Verdict::miss ||
+           visit.looked_up.how == Verdict::none;
 }
 
 // A main request's verdict serves its subrequests as well, where both ask the
@@ -175,7 +236,8 @@ void ask(ngx_http_request_t* r, Visit& visit) {
 bool take_from_main(ngx_http_request_t* r, Visit& visit) {
     const Visit* main = r == r->main ? nullptr : find_visit(r->main);
     if (main == nullptr || main->step != Visit::Step::answered ||
-        main->source != visit.source || main->cookies != visit.cookies) {
+        main->source != visit.source || main->cookies != visit.cookies ||
+        !is_for(visit.cache, *main)) {
         return false;
     }
     visit.session_payload = main->session_payload;
@@ -192,7 +254,9 @@ bool take_from_main(ngx_http_request_t* r, Visit& visit) {
 void begin(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     visit.source = conf.source;
     visit.cookies = conf.cookies;
-    if (take_from_main(r, visit) || !read_token(r, conf, visit)) {
+    visit.cache = conf.cache;
+    if (take_from_main(r, visit) || !read_token(r, conf, visit) ||
+        take_from_cache(visit)) {
         visit.step = Visit::Step::answered;
         return;
     }
@@ -239,7 +303,7 @@ Decision judge(const LocationConf& conf, Visit& visit) {
         visit.verdict = Verdict::expired;
         return Decision::anonymous;
     }
-    visit.verdict = Verdict::miss;
+    visit.verdict = visit.looked_up.how;
     visit.identified = true;
     return is_fresh(conf, visit.looked_up) ? Decision::pass
                                            : Decision::not_fresh;
@@ -253,10 +317,15 @@ void touch(Visit& visit) {
     postgres::Pool* pool =
         w == nullptr ? nullptr : w->pool(*visit.source->database);
     if (visit.touched || pool == nullptr || !found.idle_ms ||
+        found.how == Verdict::stale ||
         found.now(*found.idle_ms) < touch_after_ms) {
         return;
     }
     visit.touched = true;
+    if (visit.cache != nullptr) {
+        visit.cache->zone->touch(visit.token_hash, visit.source->fingerprint,
+                                 monotonic_ms());
+    }
     postgres::Query query;
     query.layout = visit.source->layout;
     query.statement = postgres::Statement::touch;
@@ -285,7 +354,8 @@ Decision decide(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     if (visit.cookie_header_twice) {
         return Decision::two_cookies;
     }
-    if (visit.source != conf.source || visit.cookies != conf.cookies) {
+    if (visit.source != conf.source || visit.cookies != conf.cookies ||
+        !is_for(conf.cache, visit)) {
         visit.forget_verdict();
     }
     switch (visit.step) {
