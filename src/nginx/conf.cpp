@@ -110,6 +110,8 @@ Cookies* make_cookies(ngx_conf_t* cf, const LocationConf& conf) {
     if (known == nullptr) {
         return nullptr;
     }
+    static std::uint64_t last_id = 0;
+    known->id = ++last_id;
     const SessionCookie& session = *conf.session_cookie;
     const RememberMeCookie& remember = *conf.remember_cookie;
     known->session = &session;

@@ -73,6 +73,7 @@ struct RememberMeCookie {
 // level put together. Sealers copy keyed contexts and so are not const; a
 // worker has one thread that uses them.
 struct Cookies {
+    std::uint64_t id;  // of no others in this process, before or after
     const SessionCookie* session;
     const RememberMeCookie* remember;
     phoenix::Sealer session_sealer;

@@ -9,6 +9,7 @@
 #include "nginx/conf.hpp"
 #include "nginx/lookup.hpp"
 #include "nginx/reactor.hpp"
+#include "nginx/session_memo.hpp"
 
 namespace sigra::nginx {
 
@@ -23,6 +24,8 @@ class Worker {
     // brings a new configuration to the old process.
     postgres::Pool* pool(const Database& database) const;
     Lookup& lookup() { return lookup_; }
+    SessionMemo& memo() { return memo_; }
+    const SessionMemo& memo() const { return memo_; }
     // Null for a channel of another cycle.
     const Channel* channel(const ChannelConf& conf) const;
 
@@ -38,6 +41,7 @@ class Worker {
     // With master_process off a reload leaves this worker with what it had.
     std::vector<Zone*> zones_;
     NgxReactor reactor_;
+    SessionMemo memo_;
     Lookup lookup_;
     // Destroyed before lookup_: a pool's queries call back into it.
     std::vector<std::pair<const Database*, std::unique_ptr<postgres::Pool>>>
