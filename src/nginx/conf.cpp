@@ -22,6 +22,7 @@ const SessionCookie default_session_cookie{};
 const RememberMeCookie default_remember_cookie{};
 const TrustedOrigins no_trusted_origins{};
 const PasswordHash default_password_hash{};
+const CacheSetting default_cache{};
 
 const Lifetimes& default_lifetimes(postgres::LayoutKind kind) {
     static const Lifetimes sigra{60 * day, 60 * day};
@@ -59,8 +60,9 @@ void add_field(std::string& out, std::string_view field) {
     out += field;
 }
 
-std::uint64_t fingerprint(const Database& database, const Schema& schema) {
-    const postgres::Layout& layout = schema.layout;
+// What concerns logins and revocations alone stays out of it.
+std::uint64_t fingerprint(const Database& database,
+                          const postgres::Layout& layout) {
     std::string all;
     add_field(all, database.options.conninfo);
     add_field(all, std::to_string(static_cast<int>(layout.kind)));
@@ -84,8 +86,10 @@ std::size_t number_of(Database& database, const postgres::Layout& layout) {
     return database.layouts.size() - 1;
 }
 
+// The schema with what other directives say of it.
 postgres::Layout layout_of(const LocationConf& conf) {
     postgres::Layout layout = conf.schema->layout;
+    layout.channel = view(conf.channel);
     layout.lockout = conf.lockout != nullptr && conf.lockout->threshold != 0;
     layout.rehash = conf.password_hash->cost.has_value();
     if (conf.second_factor != nullptr) {
@@ -95,21 +99,20 @@ postgres::Layout layout_of(const LocationConf& conf) {
 }
 
 const Source* make_source(ngx_conf_t* cf, const LocationConf& conf) {
-    Database& owner = *main_conf(cf).databases[conf.database->index];
-    const Schema& schema = *conf.schema;
-    const std::size_t number = number_of(owner, layout_of(conf));
-    const Source*& known =
-        main_conf(cf).sources[{conf.database, number, schema.plural}];
+    MainConf& main = main_conf(cf);
+    Database& database = *main.databases[conf.database->index];
+    const postgres::Layout layout = layout_of(conf);
+    const std::size_t number = number_of(database, layout);
+    const std::string& plural = conf.schema->plural;
+    const Source*& known = main.sources[{&database, number, plural}];
     if (known == nullptr) {
-        postgres::LayoutKind kind = schema.layout.kind;
         known = pool_make<Source>(
-            cf->pool,
-            Source{conf.database, number, kind,
-                   fingerprint(*conf.database, schema),
-                   phoenix::SessionKeys(schema.layout.singular, schema.plural),
-                   kind == postgres::LayoutKind::sigra_sessions
-                       ? phoenix::TokenForm::text
-                       : phoenix::TokenForm::raw});
+            cf->pool, Source{&database, number, layout.kind,
+                             fingerprint(database, layout),
+                             phoenix::SessionKeys(layout.singular, plural),
+                             layout.kind == postgres::LayoutKind::sigra_sessions
+                                 ? phoenix::TokenForm::text
+                                 : phoenix::TokenForm::raw});
     }
     return known;
 }
@@ -125,6 +128,8 @@ Cookies* make_cookies(ngx_conf_t* cf, const LocationConf& conf) {
     if (known == nullptr) {
         return nullptr;
     }
+    static std::uint64_t last_id = 0;
+    known->id = ++last_id;
     const SessionCookie& session = *conf.session_cookie;
     const RememberMeCookie& remember = *conf.remember_cookie;
     known->session = &session;
@@ -259,7 +264,7 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
         conf.cookies->remember_sealer.empty()) {
         return conf_error(cf, "cannot derive the cookies' keys");
     }
-    return NGX_CONF_OK;
+    return compile_cache(cf, conf);
 }
 
 void merge_plain(LocationConf& conf, const LocationConf& prev) {
@@ -272,6 +277,7 @@ void merge_plain(LocationConf& conf, const LocationConf& prev) {
     ngx_conf_merge_uint_value(conf.secure, prev.secure, secure_auto);
     ngx_conf_merge_value(conf.forward, prev.forward, 0);
     ngx_conf_merge_value(conf.hide_cookies, prev.hide_cookies, 0);
+    ngx_conf_merge_value(conf.close_on_revoke, prev.close_on_revoke, 0);
     ngx_conf_merge_sec_value(conf.sudo, prev.sudo, 0);
     ngx_conf_merge_sec_value(conf.reissue_age, prev.reissue_age, 0);
     ngx_conf_merge_sec_value(conf.idle_timeout, prev.idle_timeout,
@@ -280,6 +286,7 @@ void merge_plain(LocationConf& conf, const LocationConf& prev) {
     ngx_conf_merge_str_value(conf.signed_in_url, prev.signed_in_url, "/");
     ngx_conf_merge_str_value(conf.logged_out_url, prev.logged_out_url, "/");
     ngx_conf_merge_str_value(conf.cookie_domain, prev.cookie_domain, "");
+    ngx_conf_merge_str_value(conf.channel, prev.channel, "auth_sigra_revoked");
 }
 
 void merge_pointers(LocationConf& conf, const LocationConf& prev) {
@@ -295,6 +302,7 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
     if (conf.password_threads == nullptr) {
         conf.password_threads = prev.password_threads;
     }
+    inherit(conf.cache_setting, prev.cache_setting);
     inherit(conf.lockout, prev.lockout);
     inherit(conf.second_factor, prev.second_factor);
 }
@@ -328,6 +336,7 @@ void fill_in(ngx_conf_t* cf, LocationConf& conf) {
     inherit(conf.trusted_origins, &no_trusted_origins);
     inherit(conf.password_checks, &default_password_limits());
     inherit(conf.password_hash, &default_password_hash);
+    inherit(conf.cache_setting, &default_cache);
     conf.ttl = conf.lifetimes != nullptr
                    ? conf.lifetimes
                    : &default_lifetimes(conf.schema->layout.kind);
@@ -367,7 +376,7 @@ void* create_location_conf(ngx_conf_t* cf) noexcept {
           &conf->preflight, &conf->secure}) {
         *field = NGX_CONF_UNSET_UINT;
     }
-    conf->forward = conf->hide_cookies = NGX_CONF_UNSET;
+    conf->forward = conf->hide_cookies = conf->close_on_revoke = NGX_CONF_UNSET;
     conf->sudo = conf->idle_timeout = conf->reissue_age = NGX_CONF_UNSET;
     return conf;
 }

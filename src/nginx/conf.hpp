@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "nginx/cache_conf.hpp"
 #include "nginx/ngx.hpp"
 #include "phoenix/crypto.hpp"
 #include "phoenix/message.hpp"
@@ -25,6 +26,7 @@ namespace sigra::nginx {
 struct Database {
     std::size_t index = 0;  // into MainConf::databases and a worker's pools
     postgres::PoolOptions options;
+    std::string listen;  // a conninfo around a pooler; empty: options'
     std::vector<postgres::Layout> layouts;  // numbered as the pool will
 };
 
@@ -73,6 +75,7 @@ struct RememberMeCookie {
 // level put together. Sealers copy keyed contexts and so are not const; a
 // worker has one thread that uses them.
 struct Cookies {
+    std::uint64_t id;  // of no others in this process, before or after
     const SessionCookie* session;
     const RememberMeCookie* remember;
     phoenix::Sealer session_sealer;
@@ -149,6 +152,7 @@ struct LocationConf {
     ngx_uint_t secure;
     ngx_flag_t forward;
     ngx_flag_t hide_cookies;
+    ngx_flag_t close_on_revoke;
     time_t sudo;          // 0: off
     time_t idle_timeout;  // 0: off; unset: sigra_sessions' own
     time_t reissue_age;   // 0: off
@@ -156,6 +160,7 @@ struct LocationConf {
     ngx_str_t signed_in_url;
     ngx_str_t logged_out_url;
     ngx_str_t cookie_domain;
+    ngx_str_t channel;  // of revocations; empty: off
 
     const Database* database;
     const Schema* schema;
@@ -171,6 +176,7 @@ struct LocationConf {
     const SecondFactor* second_factor;
     // The location's own: only an `if` and a limit_except in it have it too.
     const Endpoint* endpoint;
+    const CacheSetting* cache_setting;
 
     // Made at merge: `ttl` is `lifetimes` or the schema's own, and so is not
     // inherited by a level with another schema.
@@ -178,7 +184,9 @@ struct LocationConf {
     // Where the location looks at sessions.
     const Source* source;
     Cookies* cookies;
-    ngx_str_t login_path;  // the part of login_url that is a path
+    const Cache* cache;           // null: off
+    const ChannelConf* listened;  // null: auth_sigra_close_on_revoke is off
+    ngx_str_t login_path;         // the part of login_url that is a path
 
     time_t idle_timeout_s() const {
         return idle_timeout == NGX_CONF_UNSET ? 30 * 60 : idle_timeout;
@@ -192,8 +200,9 @@ struct MainConf {
     // Pointers, for locations keep them.
     std::vector<std::unique_ptr<Database>> databases;
     ngx_thread_pool_t* resolver_threads = nullptr;
-    // One of each for all levels that share the same parts. A source by its
-    // database, the number of its layout there and its plural.
+    CacheConf cache;
+    // One of each for all levels that share the same parts: here the layout as
+    // the database has numbered it, and the plural.
     std::map<std::tuple<const Database*, std::size_t, std::string>,
              const Source*>
         sources;

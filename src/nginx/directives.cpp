@@ -61,12 +61,12 @@ bool is_same_site(std::string_view s) {
 // Two directives that name one conninfo mean one pool, so they have to agree
 // on how it works.
 const Database* share_database(MainConf& main, postgres::PoolOptions options,
-                               Arguments& arguments) {
+                               std::string listen, Arguments& arguments) {
     for (const auto& known : main.databases) {
         if (known->options.conninfo != options.conninfo) {
             continue;
         }
-        if (known->options != options) {
+        if (known->options != options || known->listen != listen) {
             arguments.fail(
                 "the same conninfo stands elsewhere with other parameters; "
                 "one database has one pool, give both the same ones");
@@ -76,8 +76,34 @@ const Database* share_database(MainConf& main, postgres::PoolOptions options,
     auto database = std::make_unique<Database>();
     database->index = main.databases.size();
     database->options = std::move(options);
+    database->listen = std::move(listen);
     main.databases.push_back(std::move(database));
     return main.databases.back().get();
+}
+
+// CONNINFO or file:PATH. nullopt: it cannot be read.
+std::optional<std::string> read_conninfo(ngx_conf_t* cf, Arguments& arguments,
+                                         std::string_view word) {
+    std::string error;
+    auto conninfo = read_indirect(cf, word, /*allow_env=*/false, error);
+    if (!conninfo) {
+        arguments.fail(error);
+        return std::nullopt;
+    }
+    error = postgres::conninfo_error(*conninfo);
+    if (!error.empty()) {
+        // libpq quotes what it stumbles over, and that may be the password
+        // that the file was to keep out of sight.
+        arguments.fail(word.starts_with("file:")
+                           ? "the file holds no well-formed conninfo"
+                           : "invalid conninfo: " + error);
+    }
+    return conninfo;
+}
+
+std::string take_listen(ngx_conf_t* cf, Arguments& arguments) {
+    auto word = arguments.text("listen");
+    return word ? read_conninfo(cf, arguments, *word).value_or("") : "";
 }
 
 void take_pool_options(Arguments& arguments, postgres::PoolOptions& options) {
@@ -110,26 +136,16 @@ char* set_postgres(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
             return const_cast<char*>(is_duplicate);
         }
         Arguments arguments(cf, 2);
-        std::string error;
         postgres::PoolOptions options;
-        auto conninfo =
-            read_indirect(cf, arguments.word(1), /*allow_env=*/false, error);
+        auto conninfo = read_conninfo(cf, arguments, arguments.word(1));
         if (!conninfo) {
-            arguments.fail(error);
             return arguments.finish();
         }
         options.conninfo = *conninfo;
-        error = postgres::conninfo_error(options.conninfo);
-        if (!error.empty()) {
-            // libpq quotes what it stumbles over, and that may be the
-            // password that the file was to keep out of sight.
-            bool from_file = arguments.word(1).starts_with("file:");
-            arguments.fail(from_file ? "the file holds no well-formed conninfo"
-                                     : "invalid conninfo: " + error);
-        }
         take_pool_options(arguments, options);
         location(conf).database =
-            share_database(main_conf(cf), std::move(options), arguments);
+            share_database(main_conf(cf), std::move(options),
+                           take_listen(cf, arguments), arguments);
         return arguments.finish();
     });
 }

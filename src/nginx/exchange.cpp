@@ -6,6 +6,7 @@
 
 #include "nginx/answer.hpp"
 #include "nginx/request.hpp"
+#include "nginx/token.hpp"
 #include "nginx/worker.hpp"
 #include "phoenix/csrf.hpp"
 

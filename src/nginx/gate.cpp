@@ -1,105 +1,20 @@
 #include "nginx/gate.hpp"
 
+#include "nginx/cache.hpp"
 #include "nginx/request.hpp"
 #include "nginx/response.hpp"
+#include "nginx/token.hpp"
 #include "nginx/worker.hpp"
-#include "phoenix/cookie.hpp"
-#include "phoenix/remember_me.hpp"
 
 namespace sigra::nginx {
 namespace {
 
 constexpr std::int64_t touch_after_ms = 5 * 60 * 1000;
 
-std::int64_t unix_ms() {
-    ngx_time_t* now = ngx_timeofday();
-    return static_cast<std::int64_t>(now->sec) * 1000 + now->msec;
-}
-
-// The token is the session's; only where the session has none the
-// remember-me cookie speaks.
-std::string read_remember_me_token(const Visit& visit, const Cookies& cookies,
-                                   phoenix::TokenForm form, Verdict& verdict) {
-    if (!cookies.remember->enabled) {
-        return {};
-    }
-    auto value =
-        phoenix::find_cookie(view(visit.cookie_header), cookies.remember->name);
-    if (!value) {
-        return {};
-    }
-    verdict = Verdict::invalid;
-    auto payload = cookies.remember_sealer.open(*value);
-    if (!payload) {
-        return {};
-    }
-    phoenix::RememberMe remembered =
-        phoenix::read_remember_me(*payload, unix_ms());
-    if (remembered.state == phoenix::RememberMe::State::expired) {
-        verdict = Verdict::expired;
-        return {};
-    }
-    if (remembered.state != phoenix::RememberMe::State::valid) {
-        return {};
-    }
-    return phoenix::token_from_cookie(remembered.token, form).value_or("");
-}
-
-phoenix::SessionToken read_session_token(ngx_http_request_t* r, Visit& visit,
-                                         const LocationConf& conf) {
-    auto value = phoenix::find_cookie(view(visit.cookie_header),
-                                      conf.cookies->session->name);
-    if (!value) {
-        return {};
-    }
-    auto payload = conf.cookies->session_sealer.open(*value);
-    auto session = payload ? phoenix::Session::decode(*payload) : std::nullopt;
-    if (!session) {
-        visit.session_invalid = true;
-        return {};
-    }
-    visit.session_payload = copy(r->pool, *payload);
-    return phoenix::session_token(*session, conf.source->keys,
-                                  conf.source->form);
-}
-
-// Where there is no token to ask for, the verdict says why.
-void read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
-    phoenix::SessionToken found = read_session_token(r, visit, conf);
-    visit.verdict =
-        visit.session_invalid ? Verdict::invalid : Verdict::anonymous;
-    std::string token;
-    switch (found.state) {
-        case phoenix::SessionToken::State::present:
-            token = std::move(found.bytes);
-            break;
-        case phoenix::SessionToken::State::invalid:
-            visit.verdict = Verdict::invalid;
-            return;
-        case phoenix::SessionToken::State::absent:
-            token = read_remember_me_token(visit, *conf.cookies,
-                                           conf.source->form, visit.verdict);
-            visit.from_remember_me = !token.empty();
-            break;
-    }
-    if (token.empty()) {
-        return;
-    }
-    visit.token = copy(r->pool, token);
-    visit.token_hash = phoenix::sha256(token);
-    visit.has_token = visit.token.data != nullptr;
-}
-
-std::string_view stored(const Visit& visit) {
-    if (visit.source->kind == postgres::LayoutKind::phx_gen_auth) {
-        return view(visit.token);
-    }
-    return {visit.token_hash.data(), visit.token_hash.size()};
-}
-
 bool keep(ngx_pool_t* pool, const LookupResult& result, LookedUp& out) {
     const postgres::SessionRow& row = result.row;
     out.state = result.state;
+    out.how = Verdict::miss;
     out.at = result.at;
     if (result.state != LookupResult::State::found) {
         return true;
@@ -115,11 +30,64 @@ bool keep(ngx_pool_t* pool, const LookupResult& result, LookedUp& out) {
            out.identity.email.data != nullptr;
 }
 
+std::optional<std::int64_t> age_of(std::int64_t moment, std::int64_t now) {
+    return moment == no_time ? std::nullopt : std::optional(now - moment);
+}
+
+bool keep(ngx_pool_t* pool, const ZoneCell& cell, Verdict how, LookedUp& out) {
+    const std::int64_t now = monotonic_ms();
+    out = {};
+    out.how = how;
+    out.at = ngx_current_msec;
+    out.state = LookupResult::State::absent;
+    if (cell.has(ZoneCell::dead)) {
+        return true;
+    }
+    out.state = LookupResult::State::found;
+    // The email follows the id there as here.
+    const std::size_t id_length = cell.user_id_length;
+    ngx_str_t both = copy(pool, {cell.text, id_length + cell.email_length});
+    if (both.data == nullptr) {
+        return false;
+    }
+    out.identity.user_id = {id_length, both.data};
+    out.identity.email = {cell.email_length, both.data + id_length};
+    if (cell.authenticated_at != no_time) {
+        out.identity.authenticated_at = cell.authenticated_at;
+    }
+    out.remember_me_row = cell.has(ZoneCell::remember_me);
+    out.age_ms = now - cell.inserted_at;
+    out.authenticated_age_ms = age_of(cell.authenticated, now);
+    out.idle_ms = age_of(cell.active_at, now);
+    return true;
+}
+
+Lookup::Key key_of(const Visit& visit) {
+    return {visit.token_hash, visit.source->fingerprint, visit.cache};
+}
+
+bool take_from_cache(Visit& visit) {
+    ZoneCell cell;
+    return visit.cache != nullptr &&
+           find_trusted(*visit.cache, key_of(visit), cell) &&
+           keep(visit.request->pool, cell, Verdict::hit, visit.looked_up);
+}
+
+bool take_stale(Visit& visit) {
+    ZoneCell cell;
+    return visit.cache != nullptr &&
+           find_stale(*visit.cache, key_of(visit), cell) &&
+           keep(visit.request->pool, cell, Verdict::stale, visit.looked_up);
+}
+
 void take_result(Visit& visit, const LookupResult& result) {
+    visit.step = Visit::Step::answered;
+    if (result.out_of_reach && take_stale(visit)) {
+        return;
+    }
     if (!keep(visit.request->pool, result, visit.looked_up)) {
         visit.looked_up.state = LookupResult::State::no_answer;
     }
-    visit.step = Visit::Step::answered;
 }
 
 void wake(void* data, const LookupResult& result) noexcept {
@@ -145,11 +113,17 @@ void ask(ngx_http_request_t* r, Visit& visit) {
     }
     visit.waiter.data = &visit;
     visit.waiter.wake = wake;
-    w->lookup().ask(*pool, *visit.source,
-                    {visit.token_hash, visit.source->fingerprint},
-                    stored(visit), visit.waiter);
+    w->lookup().ask(*pool, *visit.source, key_of(visit), stored_token(visit),
+                    visit.waiter);
     visit.step = Visit::Step::waiting;
     wait_in_phases(r);
+}
+
+// Whether what was looked up for another location counts by this one's rules:
+// what comes from a cache, only where both say the same of it.
+bool is_for(const Cache* cache, const Visit& visit) {
+    return visit.cache == cache || visit.looked_up.how == Verdict::miss ||
+           visit.looked_up.how == Verdict::none;
 }
 
 // A main request's verdict serves its subrequests as well, where both ask the
@@ -157,7 +131,8 @@ void ask(ngx_http_request_t* r, Visit& visit) {
 bool take_from_main(ngx_http_request_t* r, Visit& visit) {
     const Visit* main = r == r->main ? nullptr : find_visit(r->main);
     if (main == nullptr || main->step != Visit::Step::answered ||
-        main->source != visit.source || main->cookies != visit.cookies) {
+        main->source != visit.source || main->cookies != visit.cookies ||
+        !is_for(visit.cache, *main)) {
         return false;
     }
     visit.session_payload = main->session_payload;
@@ -211,7 +186,7 @@ Decision judge(const LocationConf& conf, Visit& visit) {
         visit.verdict = Verdict::expired;
         return Decision::anonymous;
     }
-    visit.verdict = Verdict::miss;
+    visit.verdict = visit.looked_up.how;
     visit.identified = true;
     return is_fresh(conf, visit.looked_up) ? Decision::pass
                                            : Decision::not_fresh;
@@ -225,14 +200,20 @@ void touch(Visit& visit) {
     postgres::Pool* pool =
         w == nullptr ? nullptr : w->pool(*visit.source->database);
     if (visit.touched || pool == nullptr || !found.idle_ms ||
+        found.how == Verdict::stale ||
         found.now(*found.idle_ms) < touch_after_ms) {
         return;
     }
     visit.touched = true;
+    if (visit.cache != nullptr) {
+        visit.cache->zone->touch(visit.token_hash, visit.source->fingerprint,
+                                 monotonic_ms());
+    }
     postgres::Query query;
     query.layout = visit.source->layout;
     query.statement = postgres::Statement::touch;
-    query.parameters.push_back({std::string(stored(visit)), /*binary=*/true});
+    query.parameters.push_back(
+        {std::string(stored_token(visit)), /*binary=*/true});
     query.done = [](postgres::Outcome&&) {};
     pool->submit(std::move(query));
 }
@@ -270,7 +251,8 @@ void run_phases_again(ngx_http_request_t* r) {
 void read_cookies(ngx_http_request_t* r, const LocationConf& conf,
                   Visit& visit) {
     read_cookie_header(r, visit);
-    if (visit.source != conf.source || visit.cookies != conf.cookies) {
+    if (visit.source != conf.source || visit.cookies != conf.cookies ||
+        !is_for(conf.cache, visit)) {
         visit.forget_verdict();
     }
     if (visit.step != Visit::Step::fresh) {
@@ -278,26 +260,13 @@ void read_cookies(ngx_http_request_t* r, const LocationConf& conf,
     }
     visit.source = conf.source;
     visit.cookies = conf.cookies;
+    visit.cache = conf.cache;
     if (take_from_main(r, visit)) {
         visit.step = Visit::Step::answered;
         return;
     }
-    read_token(r, conf, visit);
+    (void)read_token(r, conf, visit);
     visit.step = Visit::Step::read;
-}
-
-std::string stored_token(const Source& source, std::string_view token) {
-    if (source.kind == postgres::LayoutKind::phx_gen_auth) {
-        return std::string(token);
-    }
-    const phoenix::Sha256 hash = phoenix::sha256(token);
-    return {hash.data(), hash.size()};
-}
-
-std::string remembered_token(const LocationConf& conf, const Visit& visit) {
-    Verdict ignored = Verdict::none;
-    return read_remember_me_token(visit, *conf.cookies, conf.source->form,
-                                  ignored);
 }
 
 Decision decide(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
@@ -311,7 +280,7 @@ Decision decide(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
             return Decision::internal_error;
         case Visit::Step::read:
             visit.step = Visit::Step::answered;
-            if (visit.has_token) {
+            if (visit.has_token && !take_from_cache(visit)) {
                 ask(r, visit);
             }
             if (visit.step == Visit::Step::waiting) {

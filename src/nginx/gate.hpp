@@ -2,9 +2,6 @@
 // the answers.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "nginx/conf.hpp"
 #include "nginx/ngx.hpp"
 #include "nginx/visit.hpp"
@@ -34,15 +31,6 @@ void run_phases_again(ngx_http_request_t* r);
 // Opens the cookies without asking for the token that they hold.
 void read_cookies(ngx_http_request_t* r, const LocationConf& conf,
                   Visit& visit);
-
-// A raw token as its row has it.
-[[nodiscard]] std::string stored_token(const Source& source,
-                                       std::string_view token);
-
-// The raw token of the remember-me cookie, whatever the session holds; empty
-// where there is none that counts.
-[[nodiscard]] std::string remembered_token(const LocationConf& conf,
-                                           const Visit& visit);
 
 // The session cookie that a rehydrated session is to have, and what else
 // lasts beyond the request (last_active_at).

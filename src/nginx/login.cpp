@@ -7,6 +7,7 @@
 #include "nginx/request.hpp"
 #include "nginx/response.hpp"
 #include "nginx/revoke.hpp"
+#include "nginx/token.hpp"
 #include "nginx/worker.hpp"
 #include "phoenix/cookie.hpp"
 #include "phoenix/encoding.hpp"

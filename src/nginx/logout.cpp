@@ -6,6 +6,7 @@
 #include "nginx/request.hpp"
 #include "nginx/response.hpp"
 #include "nginx/revoke.hpp"
+#include "nginx/token.hpp"
 #include "phoenix/encoding.hpp"
 
 namespace sigra::nginx {
@@ -107,7 +108,7 @@ bool Logout::remove() {
 
 ngx_int_t Logout::still_alive() {
     if (visit_.has_token) {
-        bar(conf_, visit_.token_hash);
+        bar(visit_.token_hash);
     }
     if (!add_header(r_, "Retry-After", "2")) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -126,7 +127,7 @@ ngx_int_t Logout::say_goodbye() {
         phoenix::Sha256 hash;
         if (bytes && bytes->size() == hash.size()) {
             std::copy(bytes->begin(), bytes->end(), hash.begin());
-            revoke(conf_, hash);
+            revoke(hash);
         }
     }
     clear_remember_me(r_, conf_, visit_);

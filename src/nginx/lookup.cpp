@@ -1,16 +1,22 @@
 #include "nginx/lookup.hpp"
 
+#include <algorithm>
 #include <utility>
+
+#include "nginx/cache.hpp"
 
 namespace sigra::nginx {
 namespace {
 
 constexpr ngx_msec_t log_again_after = 60'000;
+constexpr unsigned max_asked = 4;  // once, and three times again
 
 LookupResult read_outcome(postgres::Outcome&& outcome) {
     LookupResult result;
     result.at = ngx_current_msec;
     if (outcome.status != postgres::Status::ok) {
+        result.out_of_reach = outcome.status == postgres::Status::timeout ||
+                              outcome.status == postgres::Status::unavailable;
         return result;
     }
     if (outcome.rows.empty()) {
@@ -40,7 +46,11 @@ void Lookup::ask(postgres::Pool& pool, const Source& source, const Key& key,
     if (it == flights_.end()) {
         it = flights_.emplace(key, std::make_unique<Flight>()).first;
         try {
-            send(pool, source, key, stored);
+            Flight& flight = *it->second;
+            flight.pool = &pool;
+            flight.source = &source;
+            flight.stored = stored;
+            send(key, flight);
         } catch (...) {
             flights_.erase(it);  // or all that come after would wait for it
             throw;
@@ -50,22 +60,55 @@ void Lookup::ask(postgres::Pool& pool, const Source& source, const Key& key,
     waiter.waiting = true;
 }
 
-void Lookup::send(postgres::Pool& pool, const Source& source, const Key& key,
-                  std::string_view stored) {
+void Lookup::send(const Key& key, Flight& flight) {
+    flight.asked++;
+    flight.sent = marks_.seq();
+    flight.zone_sent = key.cache == nullptr ? 0 : key.cache->zone->seq();
     postgres::Query query;
-    query.layout = source.layout;
+    query.layout = flight.source->layout;
     query.statement = postgres::Statement::lookup;
-    query.parameters.push_back({std::string(stored), /*binary=*/true});
+    query.parameters.push_back({flight.stored, /*binary=*/true});
     query.done = [this, key](postgres::Outcome&& outcome) {
         answered(key, std::move(outcome));
     };
-    pool.submit(std::move(query));
+    flight.pool->submit(std::move(query));
 }
 
 void Lookup::detach(Waiter& waiter) {
     if (waiter.waiting) {
         ngx_queue_remove(&waiter.link);
         waiter.waiting = false;
+    }
+}
+
+// An answer that a revocation has overtaken is neither kept nor believed, and
+// nobody is turned away for it before it was asked a few times more: a user
+// whose email changes is still logged in.
+bool Lookup::overtaken(const Key& key, const Flight& flight,
+                       const LookupResult& result, bool fresh) const {
+    if (result.state == LookupResult::State::no_answer) {
+        return false;
+    }
+    std::uint64_t revoked =
+        marks_.token({key.token_hash.data(), key.token_hash.size()});
+    if (result.state == LookupResult::State::found) {
+        revoked = std::max(revoked, marks_.user(result.row.user_id));
+    }
+    return revoked > flight.sent ||
+           (key.cache != nullptr &&
+            !settle(key, flight.zone_sent, result, fresh));
+}
+
+// False: it was asked often enough, or memory is out.
+bool Lookup::resend(const Key& key, Flight& flight) {
+    if (flight.asked >= max_asked) {
+        return false;
+    }
+    try {
+        send(key, flight);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
     }
 }
 
@@ -90,12 +133,20 @@ void Lookup::log_refusal(const postgres::Outcome& outcome) {
 // takes the first of those that are left. Who asks for the same token from
 // here on starts a flight of his own.
 void Lookup::answered(const Key& key, postgres::Outcome&& outcome) {
-    auto node = flights_.extract(key);
-    if (node.empty()) {
+    auto it = flights_.find(key);
+    if (it == flights_.end()) {
         return;
     }
     log_refusal(outcome);
-    const LookupResult result = read_outcome(std::move(outcome));
+    const bool fresh = !outcome.outdated;
+    LookupResult result = read_outcome(std::move(outcome));
+    if (overtaken(key, *it->second, result, fresh)) {
+        result = LookupResult();
+        if (resend(key, *it->second)) {
+            return;
+        }
+    }
+    auto node = flights_.extract(it);
     ngx_queue_t* waiters = &node.mapped()->waiters;
     while (!ngx_queue_empty(waiters)) {
         auto* waiter = ngx_queue_data(ngx_queue_head(waiters), Waiter, link);

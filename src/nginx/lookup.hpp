@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "nginx/conf.hpp"
+#include "nginx/marks.hpp"
 #include "nginx/ngx.hpp"
 #include "phoenix/crypto.hpp"
 #include "postgres/pool.hpp"
@@ -21,7 +22,8 @@ struct LookupResult {
     };
     State state = State::no_answer;
     postgres::SessionRow row;
-    ngx_msec_t at = 0;  // ngx_current_msec when the answer came
+    ngx_msec_t at = 0;          // ngx_current_msec when the answer came
+    bool out_of_reach = false;  // no_answer for want of a server
 };
 
 // One that waits. Lives in the request's pool; its owner detaches it when the
@@ -38,6 +40,8 @@ class Lookup {
     struct Key {
         phoenix::Sha256 token_hash;
         std::uint64_t fingerprint;
+        // Which rules the answer is held to and kept by; null: none.
+        const Cache* cache = nullptr;
         bool operator==(const Key&) const = default;
     };
 
@@ -49,22 +53,34 @@ class Lookup {
 
     static void detach(Waiter& waiter);
 
+    // What is on its way may be from before: it is asked again.
+    Marks& marks() { return marks_; }
+
   private:
     struct Flight {
         Flight() { ngx_queue_init(&waiters); }
         ngx_queue_t waiters;
+        postgres::Pool* pool = nullptr;
+        const Source* source = nullptr;
+        std::string stored;
+        std::uint64_t sent = 0;       // marks_.seq() of then
+        std::uint64_t zone_sent = 0;  // the zone's
+        unsigned asked = 0;
     };
     struct Hash {
         std::size_t operator()(const Key& key) const;
     };
 
-    void send(postgres::Pool& pool, const Source& source, const Key& key,
-              std::string_view stored);
+    void send(const Key& key, Flight& flight);
+    bool resend(const Key& key, Flight& flight);
+    bool overtaken(const Key& key, const Flight& flight,
+                   const LookupResult& result, bool fresh) const;
     void log_refusal(const postgres::Outcome& outcome);
     void answered(const Key& key, postgres::Outcome&& outcome);
 
     // Owned here until the answer; a request that leaves only detaches.
     std::unordered_map<Key, std::unique_ptr<Flight>, Hash> flights_;
+    Marks marks_;
     // What the log was told last of a server that answers with an error.
     std::string refusal_;
     ngx_msec_t refusal_at_ = 0;

@@ -1,5 +1,6 @@
 // The directive table and the module's hooks.
 #include "nginx/access.hpp"
+#include "nginx/cache_conf.hpp"
 #include "nginx/conf.hpp"
 #include "nginx/directives.hpp"
 #include "nginx/filter.hpp"
@@ -111,6 +112,10 @@ ngx_command_t commands[] = {
               set_password_hash),
     directive(ngx_string("auth_sigra_trusted_origins"),
               anywhere | NGX_CONF_1MORE, set_trusted_origins),
+    directive(ngx_string("auth_sigra_cache"), anywhere | NGX_CONF_1MORE,
+              set_cache),
+    directive(ngx_string("auth_sigra_revocation_channel"),
+              anywhere | NGX_CONF_TAKE1, set_revocation_channel),
     ngx_null_command,
 };
 
@@ -145,6 +150,9 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
         if (conf.resolver_threads == nullptr) {
             return NGX_ERROR;
         }
+    }
+    if (!check_zones(cf, conf.cache)) {
+        return NGX_ERROR;
     }
     ngx_http_handler_pt* preaccess = add_handler(cf, NGX_HTTP_PREACCESS_PHASE);
     if (preaccess == nullptr || !add_access_handler(cf)) {

@@ -6,6 +6,7 @@
 #include "nginx/request.hpp"
 #include "nginx/response.hpp"
 #include "nginx/revoke.hpp"
+#include "nginx/token.hpp"
 #include "nginx/worker.hpp"
 
 namespace sigra::nginx {
@@ -100,7 +101,7 @@ void Attempt::answered(const postgres::Outcome& outcome) {
         write_remember_me(r_, conf_, visit_, token_);
     }
     write_session(r_, conf_, visit_, session);
-    revoke(conf_, visit_.token_hash);
+    revoke(visit_.token_hash);
 }
 
 bool is_due(const LocationConf& conf, const LookedUp& found) {

@@ -4,6 +4,7 @@
 #include "nginx/request.hpp"
 #include "nginx/response.hpp"
 #include "nginx/revoke.hpp"
+#include "nginx/token.hpp"
 #include "phoenix/cookie.hpp"
 #include "phoenix/percent.hpp"
 #include "phoenix/redirect.hpp"

@@ -1,20 +1,29 @@
 #include "nginx/revoke.hpp"
 
-#include "nginx/gate.hpp"
+#include "nginx/token.hpp"
+#include "nginx/worker.hpp"
 
 namespace sigra::nginx {
 
-void revoke(const LocationConf&, const phoenix::Sha256&) {}
-
-void revoke_replaced(const LocationConf& conf, const Visit& visit) {
-    if (visit.has_token) {
-        revoke(conf, visit.token_hash);
-    }
-    if (std::string token = remembered_token(conf, visit); !token.empty()) {
-        revoke(conf, phoenix::sha256(token));
+void revoke(const phoenix::Sha256& token_hash) {
+    if (Worker* w = worker()) {
+        w->revoke_token(token_hash);
     }
 }
 
-void bar(const LocationConf&, const phoenix::Sha256&) {}
+void revoke_replaced(const LocationConf& conf, const Visit& visit) {
+    if (visit.has_token) {
+        revoke(visit.token_hash);
+    }
+    if (std::string token = remembered_token(conf, visit); !token.empty()) {
+        revoke(phoenix::sha256(token));
+    }
+}
+
+void bar(const phoenix::Sha256& token_hash) {
+    if (Worker* w = worker()) {
+        w->bar(token_hash);
+    }
+}
 
 }  // namespace sigra::nginx

@@ -10,13 +10,13 @@
 
 namespace sigra::nginx {
 
-void revoke(const LocationConf& conf, const phoenix::Sha256& token_hash);
+void revoke(const phoenix::Sha256& token_hash);
 
 // The tokens of the request's cookies, which a new one has replaced.
 void revoke_replaced(const LocationConf& conf, const Visit& visit);
 
 // A log-out that did not reach the database: the token is not let in on the
 // strength of what was known of it before.
-void bar(const LocationConf& conf, const phoenix::Sha256& token_hash);
+void bar(const phoenix::Sha256& token_hash);
 
 }  // namespace sigra::nginx

@@ -71,6 +71,7 @@ void Visit::forget_verdict() {
     session_invalid = has_token = from_remember_me = false;
     token = {};
     looked_up = {};
+    cache = nullptr;
     verdict = Verdict::none;
     identified = false;
 }

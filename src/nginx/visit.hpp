@@ -39,6 +39,7 @@ struct Identity {
 // What the lookup said, with ages that grow by this process's own clock.
 struct LookedUp {
     LookupResult::State state;
+    Verdict how;  // hit, miss or stale
     Identity identity;
     bool remember_me_row;
     ngx_msec_t at;
@@ -65,6 +66,7 @@ struct Visit {
     // Which configuration the rest was made with; another one asks anew.
     const Source* source;
     const Cookies* cookies;
+    const Cache* cache;
 
     // As the client sent it, before any header was hidden from an upstream.
     ngx_str_t cookie_header;

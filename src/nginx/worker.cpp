@@ -22,6 +22,19 @@ Worker::Worker(ngx_log_t* log, const MainConf& conf)
         }
         pools_.emplace_back(database.get(), std::move(pool));
     }
+    for (const auto& [name, zone] : conf.cache.zones) {
+        zones_.push_back(zone.zone);
+    }
+    for (const ChannelConf* channel : conf.cache.channels) {
+        channels_.push_back(
+            std::make_unique<Channel>(*this, reactor_, *channel));
+    }
+}
+
+void Worker::listen() {
+    for (const auto& channel : channels_) {
+        channel->start();
+    }
 }
 
 postgres::Pool* Worker::pool(const Database& database) const {
@@ -30,6 +43,35 @@ postgres::Pool* Worker::pool(const Database& database) const {
         return nullptr;
     }
     return pools_[database.index].second.get();
+}
+
+const Channel* Worker::channel(const ChannelConf& conf) const {
+    if (conf.index >= channels_.size() ||
+        &channels_[conf.index]->conf() != &conf) {
+        return nullptr;
+    }
+    return channels_[conf.index].get();
+}
+
+void Worker::revoke_token(const phoenix::Sha256& token_hash) {
+    const std::string_view hash(token_hash.data(), token_hash.size());
+    for (Zone* zone : zones_) {
+        zone->revoke_token(hash);
+    }
+    lookup_.marks().revoked_token(hash);
+}
+
+void Worker::revoke_user(std::string_view id) {
+    for (Zone* zone : zones_) {
+        zone->revoke_user(id);
+    }
+    lookup_.marks().revoked_user(id);
+}
+
+void Worker::bar(const phoenix::Sha256& token_hash) {
+    for (Zone* zone : zones_) {
+        zone->bar(token_hash);
+    }
 }
 
 Worker* worker() {
@@ -46,6 +88,7 @@ ngx_int_t init_worker(ngx_cycle_t* cycle) noexcept {
             const MainConf* conf = conf_of(cycle);
             if (conf != nullptr && !conf->databases.empty()) {
                 the_worker = std::make_unique<Worker>(cycle->log, *conf);
+                the_worker->listen();
             }
             return NGX_OK;
         });

@@ -5,10 +5,12 @@
 #include <memory>
 #include <vector>
 
+#include "nginx/channel.hpp"
 #include "nginx/conf.hpp"
 #include "nginx/lookup.hpp"
 #include "nginx/password_checks.hpp"
 #include "nginx/reactor.hpp"
+#include "nginx/session_memo.hpp"
 
 namespace sigra::nginx {
 
@@ -16,19 +18,39 @@ class Worker {
   public:
     Worker(ngx_log_t* log, const MainConf& conf);
 
+    // Once the worker can be found.
+    void listen();
+
     // Null for a database of another cycle: with master_process off a reload
     // brings a new configuration to the old process.
     postgres::Pool* pool(const Database& database) const;
     Lookup& lookup() { return lookup_; }
     PasswordChecks& password_checks() { return password_checks_; }
+    SessionMemo& memo() { return memo_; }
+    const SessionMemo& memo() const { return memo_; }
+    // Null for a channel of another cycle.
+    const Channel* channel(const ChannelConf& conf) const;
+
+    // What this worker has deleted itself, after the commit: nobody waits for
+    // the notification.
+    void revoke_token(const phoenix::Sha256& token_hash);
+    void revoke_user(std::string_view id);
+    // A log-out that did not reach PostgreSQL: the session is alive, but not
+    // by what is remembered of it.
+    void bar(const phoenix::Sha256& token_hash);
 
   private:
+    // With master_process off a reload leaves this worker with what it had.
+    std::vector<Zone*> zones_;
     NgxReactor reactor_;
+    SessionMemo memo_;
     Lookup lookup_;
     PasswordChecks password_checks_;
-    // Destroyed first: a pool's queries call back into lookup_.
+    // Destroyed before lookup_: a pool's queries call back into it.
     std::vector<std::pair<const Database*, std::unique_ptr<postgres::Pool>>>
         pools_;
+    // Gone before the pools: what it hears goes to both.
+    std::vector<std::unique_ptr<Channel>> channels_;
 };
 
 // Null in a process that serves no requests, or before its start.

@@ -1,0 +1,79 @@
+#include "nginx/session_memo.hpp"
+
+#include <cstring>
+#include <utility>
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::size_t slot_count = 1024;
+constexpr std::size_t max_header = 4096;
+constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;
+
+}  // namespace
+
+SessionMemo::SessionMemo() : slots_(slot_count) {
+    const std::string random = phoenix::random_bytes(sizeof(seed_));
+    random.copy(reinterpret_cast<char*>(&seed_), sizeof(seed_));
+}
+
+SessionMemo::~SessionMemo() {
+    for (Slot& slot : slots_) {
+        phoenix::wipe(slot.bytes);
+    }
+}
+
+// Eight bytes at a time; the seed is each worker's own, so that nobody can
+// choose whom he displaces.
+std::uint64_t SessionMemo::hash_of(std::string_view header) const {
+    std::uint64_t hash = seed_ ^ header.size();
+    std::size_t at = 0;
+    std::uint64_t word = 0;
+    for (; at + sizeof(word) <= header.size(); at += sizeof(word)) {
+        std::memcpy(&word, header.data() + at, sizeof(word));
+        hash = (hash ^ word) * odd;
+        hash ^= hash >> 32;
+    }
+    word = 0;
+    std::memcpy(&word, header.data() + at, header.size() - at);
+    hash = (hash ^ word) * odd;
+    return hash ^ (hash >> 32);
+}
+
+bool SessionMemo::find(std::string_view header, const LocationConf& conf,
+                       Remembered& out) const {
+    const std::uint64_t hash = hash_of(header);
+    const Slot& slot = slots_[hash % slot_count];
+    const std::string_view bytes = slot.bytes;
+    if (slot.hash != hash || slot.cookies != conf.cookies->id ||
+        slot.source != conf.source->fingerprint ||
+        bytes.substr(0, slot.header_length) != header) {
+        return false;
+    }
+    out.payload = bytes.substr(slot.header_length, slot.payload_length);
+    out.token = bytes.substr(slot.header_length + slot.payload_length);
+    out.token_hash = &slot.token_hash;
+    return true;
+}
+
+void SessionMemo::remember(std::string_view header, const LocationConf& conf,
+                           const Remembered& what) {
+    if (header.size() > max_header) {
+        return;
+    }
+    std::string bytes;
+    bytes.reserve(header.size() + what.payload.size() + what.token.size());
+    bytes.append(header).append(what.payload).append(what.token);
+    const std::uint64_t hash = hash_of(header);
+    Slot& slot = slots_[hash % slot_count];
+    phoenix::wipe(slot.bytes);
+    slot.hash = hash;
+    slot.cookies = conf.cookies->id;
+    slot.source = conf.source->fingerprint;
+    slot.header_length = header.size();
+    slot.payload_length = what.payload.size();
+    slot.token_hash = *what.token_hash;
+    slot.bytes = std::move(bytes);
+}
+
+}  // namespace sigra::nginx

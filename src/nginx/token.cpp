@@ -1,0 +1,151 @@
+#include "nginx/token.hpp"
+
+#include "nginx/session_memo.hpp"
+#include "nginx/worker.hpp"
+#include "phoenix/cookie.hpp"
+#include "phoenix/remember_me.hpp"
+#include "phoenix/session.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+std::int64_t unix_ms() {
+    ngx_time_t* now = ngx_timeofday();
+    return static_cast<std::int64_t>(now->sec) * 1000 + now->msec;
+}
+
+// The token is the session's; only where the session has none the
+// remember-me cookie speaks.
+std::string read_remember_me_token(const Visit& visit, const Cookies& cookies,
+                                   phoenix::TokenForm form, Verdict& verdict) {
+    if (!cookies.remember->enabled) {
+        return {};
+    }
+    auto value =
+        phoenix::find_cookie(view(visit.cookie_header), cookies.remember->name);
+    if (!value) {
+        return {};
+    }
+    verdict = Verdict::invalid;
+    auto payload = cookies.remember_sealer.open(*value);
+    if (!payload) {
+        return {};
+    }
+    phoenix::RememberMe remembered =
+        phoenix::read_remember_me(*payload, unix_ms());
+    if (remembered.state == phoenix::RememberMe::State::expired) {
+        verdict = Verdict::expired;
+        return {};
+    }
+    if (remembered.state != phoenix::RememberMe::State::valid) {
+        return {};
+    }
+    return phoenix::token_from_cookie(remembered.token, form).value_or("");
+}
+
+phoenix::SessionToken read_session_token(ngx_http_request_t* r, Visit& visit,
+                                         const LocationConf& conf) {
+    auto value = phoenix::find_cookie(view(visit.cookie_header),
+                                      conf.cookies->session->name);
+    if (!value) {
+        return {};
+    }
+    auto payload = conf.cookies->session_sealer.open(*value);
+    auto session = payload ? phoenix::Session::decode(*payload) : std::nullopt;
+    if (!session) {
+        visit.session_invalid = true;
+        return {};
+    }
+    visit.session_payload = copy(r->pool, *payload);
+    return phoenix::session_token(*session, conf.source->keys,
+                                  conf.source->form);
+}
+
+// The copies last as long as the request; the memo may be written to before.
+bool recall(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
+    SessionMemo::Remembered known;
+    const Worker* w = worker();
+    if (w == nullptr ||
+        !w->memo().find(view(visit.cookie_header), conf, known)) {
+        return false;
+    }
+    const std::size_t length = known.payload.size();
+    // The token follows the payload there as here.
+    ngx_str_t both =
+        copy(r->pool, {known.payload.data(), length + known.token.size()});
+    if (both.data == nullptr) {
+        return false;
+    }
+    visit.session_payload = {length, both.data};
+    visit.token = {known.token.size(), both.data + length};
+    visit.token_hash = *known.token_hash;
+    visit.has_token = true;
+    visit.verdict = Verdict::anonymous;
+    return true;
+}
+
+void remember(const LocationConf& conf, const Visit& visit) {
+    if (Worker* w = worker()) {
+        w->memo().remember(view(visit.cookie_header), conf,
+                           {view(visit.session_payload), view(visit.token),
+                            &visit.token_hash});
+    }
+}
+
+}  // namespace
+
+bool read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
+    if (recall(r, conf, visit)) {
+        return true;
+    }
+    phoenix::SessionToken found = read_session_token(r, visit, conf);
+    visit.verdict =
+        visit.session_invalid ? Verdict::invalid : Verdict::anonymous;
+    std::string token;
+    switch (found.state) {
+        case phoenix::SessionToken::State::present:
+            token = std::move(found.bytes);
+            break;
+        case phoenix::SessionToken::State::invalid:
+            visit.verdict = Verdict::invalid;
+            return false;
+        case phoenix::SessionToken::State::absent:
+            token = read_remember_me_token(visit, *conf.cookies,
+                                           conf.source->form, visit.verdict);
+            visit.from_remember_me = !token.empty();
+            break;
+    }
+    if (token.empty()) {
+        return false;
+    }
+    visit.token = copy(r->pool, token);
+    visit.token_hash = phoenix::sha256(token);
+    visit.has_token = visit.token.data != nullptr;
+    if (visit.has_token && !visit.from_remember_me) {
+        remember(conf, visit);
+    }
+    return visit.has_token;
+}
+
+std::string_view stored_token(const Visit& visit) {
+    if (visit.source->kind == postgres::LayoutKind::phx_gen_auth) {
+        return view(visit.token);
+    }
+    return {visit.token_hash.data(), visit.token_hash.size()};
+}
+
+std::string stored_token(const Source& source, std::string_view token) {
+    if (source.kind == postgres::LayoutKind::phx_gen_auth) {
+        return std::string(token);
+    }
+    const phoenix::Sha256 hash = phoenix::sha256(token);
+    return {hash.data(), hash.size()};
+}
+
+std::string remembered_token(const LocationConf& conf, const Visit& visit) {
+    Verdict ignored = Verdict::none;
+    return read_remember_me_token(visit, *conf.cookies, conf.source->form,
+                                  ignored);
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,97 @@
+# What nginx -t says of a wrong auth_sigra_cache, and of what stands in its way: the directive, and the mend.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Fixture;
+
+our $nowhere = 'host=127.0.0.1 port=1 user=sigra dbname=sigra';
+our $http    = sigra_http_config(conninfo => $nowhere);
+our $deaf    = sigra_http_config(conninfo => $nowhere, postgres => 'prepare=off');
+our $around  = sigra_http_config(conninfo => $nowhere, postgres => qq(prepare=off "listen=$nowhere"));
+our $cache   = 'auth_sigra_cache';
+our $channel = 'auth_sigra_revocation_channel';
+
+# Each: what stands above, the location's directives, what is said.
+our @wrong = (
+    [$http, "$cache;",                          'invalid number of arguments in "auth_sigra_cache"'],
+    [$http, "$cache on;",                       'invalid parameter "on" in "auth_sigra_cache"|"zone=NAME:SIZE" is missing, or say "off"'],
+    [$http, "$cache ttl=5s;",                   '"zone=NAME:SIZE" is missing, or say "off" in "auth_sigra_cache"'],
+    [$http, "$cache zone=;",                    'invalid value "" of "zone"'],
+    [$http, "$cache zone=:1m;",                 'the zone has no name, say "zone=NAME:SIZE" in "auth_sigra_cache"'],
+    [$http, "$cache zone=z;",                   '"auth_sigra_cache" zone=z has no size: say zone=z:10m where it is first named'],
+    [$http, "$cache zone=z:;",                  'invalid size "" of the zone "z", it must be like "10m"'],
+    [$http, "$cache zone=z:x;",                 'invalid size "x" of the zone "z"'],
+    [$http, "$cache zone=z:63k;",               'the zone "z" is too small, it must have at least 64k in "auth_sigra_cache"'],
+    [$http, "$cache zone=z:1m; location /a { $cache zone=z:2m; }", 'the zone "z" has another size elsewhere, 1048576 bytes; say it in one place'],
+    ["limit_req_zone \$arg_a zone=z:1m rate=1r/s;$http", "$cache zone=z:1m;", 'the shared memory zone "z" is already declared for a different use'],
+    (map { [$http, "$cache zone=z:1m $_;",      'in "auth_sigra_cache" directive'] } qw(ttl=0 ttl=x require_listen=yes stale=x stale= size=1m zone=y:1m)),
+    [$http, "$cache off zone=z:1m;",            'invalid parameter "off"'],
+    [$http, "$cache zone=z:1m; $cache off;",    '"auth_sigra_cache" directive is duplicate'],
+    [$http, "$cache zone=z:1m; $channel off;",  '"auth_sigra_cache" needs a channel: name one with "auth_sigra_revocation_channel", or say require_listen=off'],
+    [$deaf, "$cache zone=z:1m;",                'with prepare=off give "auth_sigra_postgres" listen=CONNINFO, a way around it, or say require_listen=off'],
+    [$http, "$channel;",                        'invalid number of arguments in "auth_sigra_revocation_channel"'],
+    [$http, "$channel " . 'x' x 64 . ';',       'a channel\'s name has 1 to 63 bytes in "auth_sigra_revocation_channel"'],
+    [$http, "$channel '';",                     'a channel\'s name has 1 to 63 bytes'],
+    [$http, "$channel a; $channel b;",          '"auth_sigra_revocation_channel" directive is duplicate'],
+    [$http, "auth_sigra_postgres host=a listen=host;", 'invalid conninfo: missing "=".* in "auth_sigra_postgres"'],
+    [$http, "auth_sigra_postgres host=a listen=file:/no/such/file;", 'cannot open "/no/such/file"'],
+    [$http, "auth_sigra_postgres '$nowhere' listen=host=b;", 'the same conninfo stands elsewhere with other parameters'],
+);
+
+our @right = (
+    [$http,   "$cache off;"],
+    [$http,   "$cache zone=z:64k;"],
+    [$http,   "$cache zone=z:10m ttl=5s require_listen=on stale=0;"],
+    [$http,   "$cache zone=z; location /a { $cache zone=z:1m stale=10m; }"],
+    [$http,   "$cache zone=z:1m; location /a { $cache zone=z:1m ttl=1s; } location /b { $cache off; }"],
+    [$http,   "$cache zone=z:1m require_listen=off; $channel off;"],
+    [$deaf,   "$cache zone=z:1m require_listen=off;"],
+    [$around, "$cache zone=z:1m;"],
+    [$http,   "$cache zone=z:1m; $channel 'a b\"c';"],
+    [$http,   "auth_sigra off; $cache zone=z:1m; $channel off;"],
+);
+
+sub check {
+    my ($above, $directives) = @_;
+    my $root = $ENV{TEST_NGINX_SERVER_ROOT};
+    my $on   = $directives =~ /auth_sigra / ? '' : 'auth_sigra on;';
+    my $load = join '', map { "load_module $_;\n" } split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
+    open my $out, '>', "$root/conf/checked.conf" or die "$root: $!";
+    print $out "${load}pid $root/logs/checked.pid;\nerror_log stderr;\nevents { }\nhttp {\n    access_log off;\n$above    server {\n"
+        . "        listen 127.0.0.1:1;\n        location / { $on $directives }\n    }\n}\n";
+    close $out;
+    my $said = qx($ENV{TEST_NGINX_BINARY} -t -p $root/ -c conf/checked.conf 2>&1);
+    return ($said, $? == 0);
+}
+
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: every wrong value
+--- config
+--- request
+GET /
+--- error_code: 403
+--- flow
+for (@::wrong) {
+    my ($above, $directives, $expected) = @$_;
+    my ($said, $content) = check($above, $directives);
+    my ($line) = $said =~ /(\[emerg\].*)/;
+    ok(!$content, "refused: $directives");
+    like($line // $said, qr{(?:$expected).* in \S*/conf/checked\.conf:\d+}, "said: $directives");
+    unlike($said, qr/Sanitizer|runtime error|\[alert\]/, "no crash: $directives");
+}
+
+
+
+=== TEST 2: every right one
+--- config
+--- request
+GET /
+--- error_code: 403
+--- flow
+for (@::right) {
+    my ($said, $content) = check(@$_);
+    ok($content, "accepted: $_->[1]") or diag($said);
+}

@@ -1,0 +1,70 @@
+package Sigra::Cache;
+
+use v5.14;
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use Sigra::Client;
+use Sigra::Fixture ();
+use Sigra::Wire ();
+
+our @EXPORT = qw(add_triggers seen warm statuses revoke);
+
+# What the tests of the cache and of revocation share.
+
+my $sql = dirname(abs_path(__FILE__)) . '/../../../examples/revocation.sql';
+
+# The triggers of examples/revocation.sql, in the database made last.
+sub add_triggers {
+    my (%option) = @_;
+    my $database = Sigra::Fixture::database();
+    local %ENV = %ENV;
+    delete @ENV{ 'LD_PRELOAD', grep { /^PG/ } keys %ENV };
+    my @command = (
+        'psql', '-X', '-q', '-h', Sigra::Fixture::server('HOST'), '-p', Sigra::Fixture::server('PORT'), '-U', 'sigra',
+        '-d', $database->{name}, '-v', "schema=$database->{layout}", '-v', "users=$database->{users}",
+        '-v', "tokens=$database->{tokens}", (map { ('-v', "$_=$option{$_}") } sort keys %option), '-f', $sql
+    );
+    system({ $command[0] } @command) == 0 or die "psql cannot add the triggers\n";
+    return;
+}
+
+# How a request with the fixture's cookie is answered: the status, and $auth_sigra_status where the location has it in
+# X-Status. Options: port, headers.
+sub seen {
+    my ($path, $fixture, %option) = @_;
+    my $client = Sigra::Client->new(port => $option{port} // $ENV{TEST_NGINX_SERVER_PORT});
+    my $answer = $client->get($path, { cookie => $fixture->{cookie}, %{ $option{headers} // {} } });
+    return join ' ', $answer->{status}, $answer->{headers}{'x-status'} // ();
+}
+
+# Until the fixture's session comes from the cache, and so the channel is up.
+sub warm {
+    my ($path, $fixture, %option) = @_;
+    return Sigra::Wire::await { seen($path, $fixture, %option) eq '200 hit' } 'a hit';
+}
+
+# So many answers in a row.
+sub statuses {
+    my ($count, $path, $fixture, %option) = @_;
+    return join ', ', map { seen($path, $fixture, %option) } 1 .. $count;
+}
+
+# The row goes, as an application deletes it.
+sub revoke {
+    my ($fixture) = @_;
+    my $tokens = Sigra::Fixture::database()->{tokens};
+    Sigra::Fixture::db()->do("DELETE FROM $tokens WHERE id = ?", undef, $fixture->{session_id}) == 1 or die "no row\n";
+    return;
+}
+
+# Sections see these functions too.
+{
+    no strict 'refs';
+    *{"Test::Base::Filter::$_"} = \&$_ for @EXPORT;
+}
+
+1;

@@ -1,0 +1,93 @@
+# stale=T: what was verified before an outage passes for T, only while PostgreSQL is out of reach, and not what was
+# revoked before it.
+
+use v5.14;
+use strict;
+use warnings;
+use Sigra::Cache;
+use Sigra::Fault;
+use Sigra::Fixture;
+use Sigra::Nginx ();
+use Sigra::Wire qw(wire get hold_lock);
+use Test::More;
+
+fresh_database('sigra');
+add_triggers();
+my %who = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob eve new);
+my $nginx = Sigra::Nginx->new(
+    files => { page => 'for ada', 'strict/page' => 'for ada' },
+    http  => sigra_http_config(
+        postgres => 'timeout=500ms connections=1 queue=2',
+        extra => "auth_sigra_unauthenticated status;\nadd_header X-Status \$auth_sigra_status always;",
+    ),
+    server => <<'END',
+location / { auth_sigra on; auth_sigra_cache zone=sessions:1m ttl=1s stale=1h; add_header X-Who $auth_sigra_email; add_header X-Status $auth_sigra_status always; }
+location /strict/ { auth_sigra on; auth_sigra_cache zone=sessions ttl=1s; }
+location /short/ { auth_sigra on; auth_sigra_cache zone=sessions ttl=1s stale=3s; alias html/; }
+location /old/ { auth_sigra on; auth_sigra_cache zone=sessions ttl=1s stale=1h; auth_sigra_session_ttl 1h; alias html/; }
+location /optional/ { auth_sigra optional; auth_sigra_cache zone=sessions ttl=1s stale=1h; alias html/; }
+location = /status { stub_status; }
+END
+);
+sub asked { my ($name, $path) = @_; return seen($path // '/page', $who{$name}, port => $nginx->port) }
+sub until_seen { my ($expected, @ask) = @_; return Sigra::Wire::await { asked(@ask) eq $expected } $expected }
+
+$who{ending} = authenticated_fixture(age => 3590);    # ten seconds of life in /old/
+until_seen('200 hit', $_) for qw(ada bob eve ending);
+revoke($who{eve});
+until_seen('401 unknown', 'eve');
+until_seen('200 hit', $_) for qw(bob ada);
+
+for my $way ('frozen', 'stopped') {
+    until_seen('200 hit', $_) for qw(ada bob);
+    db()->disconnect;
+    cluster($way eq 'frozen' ? 'freeze' : 'stop');
+    until_seen('200 stale', 'ada');
+    pass("$way: what was verified passes");
+    is(asked('ada'), '200 stale', "$way: again");
+    is(client(port => $nginx->port)->get('/page', { cookie => $who{ada}{cookie} })->{headers}{'x-who'}, 'ada@example.com', "$way: by name");
+    is(asked('ada', '/optional/page'), '200 stale', "$way: where it is optional");
+    is(asked('ada', '/strict/page'), '503 error', "$way: only where it is said");
+    is(asked('eve'), '503 error', "$way: not what was revoked");
+    is(asked('new'), '503 error', "$way: not what was never seen");
+    until_seen('503 error', 'bob', '/short/page');
+    pass("$way: only for as long as it is said");
+    until_seen('401 expired', 'ending', '/old/page');
+    pass("$way: a life ends all the same");
+    is(asked('bob'), '200 stale', "$way: and longer where that is said");
+    cluster($way eq 'frozen' ? 'thaw' : 'start');
+    until_seen('200 hit', 'ada');
+    pass("$way: well again");
+    is(asked('eve'), '401 unknown', "$way: what was revoked is out");
+}
+
+# Refused is not out of reach.
+until_seen('200 hit', 'ada');
+db()->do('REVOKE SELECT ON users FROM sigra');
+until_seen('503 error', 'ada');
+is(asked('ada'), '503 error', 'a server that refuses is no outage');
+db()->do('GRANT SELECT ON users TO sigra');
+until_seen('200 hit', 'ada');
+
+# Nor is a queue that is full: two wait for an answer, and nobody else may.
+undef $nginx;
+$nginx = Sigra::Nginx->new(
+    workers => 1,
+    files   => { page => 'for ada' },
+    http    => sigra_http_config(
+        postgres => 'timeout=60s connections=1 queue=2',
+        extra    => "auth_sigra_unauthenticated status;\nauth_sigra_cache zone=sessions:1m ttl=1ms stale=1h;\n"
+            . 'add_header X-Status $auth_sigra_status always;',
+    ),
+    server => 'location / { auth_sigra on; } location = /status { stub_status; }',
+);
+until_seen('200 miss', 'ada') for 1 .. 2;
+my $lock  = hold_lock();
+my @wires = map { wire(get('/page', $who{$_}{header}), port => $nginx->port) } qw(bob new);
+Sigra::Wire::await { wire(get('/status', 'Connection: close'), port => $nginx->port)->answer->{body} =~ /Writing: 3\b/ } 'two that wait';
+is(asked('ada'), '503 error', 'a queue that is full is no outage');
+$lock->rollback;
+is($_->answer->{status}, 200, 'who has waited is in') for @wires;
+
+undef $nginx;
+done_testing();
