@@ -5,6 +5,7 @@
 #include "nginx/request.hpp"
 #include "nginx/request_headers.hpp"
 #include "nginx/response.hpp"
+#include "nginx/worker.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -30,6 +31,10 @@ ngx_int_t let_in(ngx_http_request_t* r, const LocationConf& conf,
     if ((conf.forward || new_cookies) &&
         !rewrite_request_headers(r, conf, &visit)) {
         return server_error;
+    }
+    Worker* w = worker();
+    if (conf.listened != nullptr && r == r->main && w != nullptr) {
+        w->open_requests().add(visit, conf);
     }
     return NGX_OK;
 }

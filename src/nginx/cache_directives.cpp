@@ -227,6 +227,13 @@ char* set_revocation_channel(ngx_conf_t* cf, ngx_command_t*,
 
 char* compile_cache(ngx_conf_t* cf, LocationConf& conf) {
     const CacheSetting& setting = *conf.cache_setting;
+    if (conf.close_on_revoke && !can_listen(conf)) {
+        return deaf_error(cf, conf, "\"auth_sigra_close_on_revoke\"",
+                          "\"auth_sigra_close_on_revoke off\"");
+    }
+    if (conf.close_on_revoke) {
+        conf.listened = channel_of(cf, conf);
+    }
     if (setting.zone == nullptr) {
         return NGX_CONF_OK;
     }

@@ -42,7 +42,8 @@ std::uint64_t Channel::epoch(const Zone& zone) const {
 }
 
 // Connections from before may lead to another server than the one that is
-// listened to.
+// listened to. What was asked over them, and what is open, may have ended
+// unheard.
 void Channel::listening() {
     if (postgres::Pool* pool = worker_.pool(*conf_.database)) {
         pool->renew();
@@ -50,6 +51,8 @@ void Channel::listening() {
     for (std::size_t i = 0; i < epochs_.size(); i++) {
         epochs_[i].second = conf_.zones[i]->next_seq();
     }
+    worker_.lookup().marks().revoked_all();
+    worker_.open_requests().doubt(&conf_);
 }
 
 void Channel::revoked_token(std::string_view hash) {
@@ -57,6 +60,7 @@ void Channel::revoked_token(std::string_view hash) {
         zone->revoke_token(hash);
     }
     worker_.lookup().marks().revoked_token(hash);
+    worker_.open_requests().revoked_token(hash);
 }
 
 void Channel::revoked_user(std::string_view id) {
@@ -64,6 +68,7 @@ void Channel::revoked_user(std::string_view id) {
         zone->revoke_user(id);
     }
     worker_.lookup().marks().revoked_user(id);
+    worker_.open_requests().revoked_user(id);
 }
 
 void Channel::revoked_all() {
@@ -71,6 +76,7 @@ void Channel::revoked_all() {
         zone->revoke_all();
     }
     worker_.lookup().marks().revoked_all();
+    worker_.open_requests().doubt(&conf_);
 }
 
 }  // namespace sigra::nginx

@@ -1,5 +1,7 @@
 #include "nginx/visit.hpp"
 
+#include "nginx/worker.hpp"
+
 namespace sigra::nginx {
 namespace {
 
@@ -8,7 +10,11 @@ namespace {
 void pool_goes(void*) noexcept {}
 
 void request_goes(void* data) noexcept {
-    Lookup::detach(static_cast<Visit*>(data)->waiter);
+    auto* visit = static_cast<Visit*>(data);
+    Lookup::detach(visit->waiter);
+    if (visit->open != nullptr && worker() != nullptr) {
+        worker()->open_requests().forget(*visit);
+    }
 }
 
 Visit* search(ngx_http_request_t* r) {

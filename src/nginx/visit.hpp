@@ -52,6 +52,8 @@ struct LookedUp {
     }
 };
 
+struct OpenRequest;
+
 struct Visit {
     enum class Step {
         fresh,
@@ -92,6 +94,7 @@ struct Visit {
     ngx_str_t set_session;  // Set-Cookie values; empty: none
     ngx_str_t set_remember;
 
+    OpenRequest* open;  // the worker's; null: not to end with its session
     Waiter waiter;
     // Goes on with the request when the answer is there, outside of any of its
     // handlers; null: its phases run again.

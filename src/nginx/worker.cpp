@@ -13,7 +13,9 @@ const MainConf* conf_of(ngx_cycle_t* cycle) {
 }  // namespace
 
 Worker::Worker(ngx_log_t* log, const MainConf& conf)
-    : reactor_(log, conf.resolver_threads), password_checks_(log) {
+    : reactor_(log, conf.resolver_threads),
+      open_requests_(*this, reactor_),
+      password_checks_(log) {
     for (const auto& database : conf.databases) {
         auto pool =
             std::make_unique<postgres::Pool>(reactor_, database->options);
@@ -59,6 +61,7 @@ void Worker::revoke_token(const phoenix::Sha256& token_hash) {
         zone->revoke_token(hash);
     }
     lookup_.marks().revoked_token(hash);
+    open_requests_.revoked_token(hash);
 }
 
 void Worker::revoke_user(std::string_view id) {
@@ -66,6 +69,7 @@ void Worker::revoke_user(std::string_view id) {
         zone->revoke_user(id);
     }
     lookup_.marks().revoked_user(id);
+    open_requests_.revoked_user(id);
 }
 
 void Worker::bar(const phoenix::Sha256& token_hash) {

@@ -9,6 +9,7 @@
 #include "nginx/conf.hpp"
 #include "nginx/lookup.hpp"
 #include "nginx/password_checks.hpp"
+#include "nginx/open_requests.hpp"
 #include "nginx/reactor.hpp"
 #include "nginx/session_memo.hpp"
 
@@ -26,6 +27,7 @@ class Worker {
     postgres::Pool* pool(const Database& database) const;
     Lookup& lookup() { return lookup_; }
     PasswordChecks& password_checks() { return password_checks_; }
+    OpenRequests& open_requests() { return open_requests_; }
     SessionMemo& memo() { return memo_; }
     const SessionMemo& memo() const { return memo_; }
     // Null for a channel of another cycle.
@@ -44,6 +46,7 @@ class Worker {
     std::vector<Zone*> zones_;
     NgxReactor reactor_;
     SessionMemo memo_;
+    OpenRequests open_requests_;
     Lookup lookup_;
     PasswordChecks password_checks_;
     // Destroyed before lookup_: a pool's queries call back into it.

@@ -1,0 +1,172 @@
+# auth_sigra_close_on_revoke: what is open ends with its session. Two workers, each with connections of its own.
+
+use v5.14;
+use strict;
+use warnings;
+use Sigra::Cache;
+use Sigra::Fixture;
+use Sigra::Nginx ();
+use Sigra::WebSocket;
+use Sigra::Wire qw(wire get await await_lookup hold_lock);
+use IO::Select;
+use POSIX ();
+use Test::More;
+
+fresh_database('sigra');
+add_triggers();
+my $socket = Sigra::Nginx::free_port();    # a name that nobody else has
+$socket = "/tmp/sigra-close-$socket.sock";
+start_application($socket);
+END { unlink $socket if $socket }
+
+my ($cache, $nginx) = ('');
+sub gate {
+    my (%option) = @_;
+    undef $nginx;
+    $nginx = Sigra::Nginx->new(
+        files => { 'long/file' => 'x' x 4_000_000, 'open/file' => 'x' x 4_000_000, 'short/file' => 'x' x 4_000_000 },
+        http  => sigra_http_config(postgres => $option{postgres}, extra => "auth_sigra on; auth_sigra_unauthenticated status;\n$cache")
+            . 'map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
+        server => <<"END",
+listen 127.0.0.1:@{[ $option{h2} // 1 ]} http2;
+add_header X-Worker \$pid always;
+location /app/ { auth_sigra_close_on_revoke on; proxy_pass http://unix:$socket:; proxy_http_version 1.1; proxy_buffering off;
+    proxy_set_header Upgrade \$http_upgrade; proxy_set_header Connection \$connection_upgrade; proxy_read_timeout 1h; }
+location /plain/ { proxy_pass http://unix:$socket:; proxy_http_version 1.1; proxy_buffering off;
+    proxy_set_header Upgrade \$http_upgrade; proxy_set_header Connection \$connection_upgrade; proxy_read_timeout 1h; }
+location /long/ { auth_sigra_close_on_revoke on; limit_rate 10k; }
+location /short/ { auth_sigra_close_on_revoke on; auth_sigra_session_ttl 1h; limit_rate 10k; }
+location /open/ { limit_rate 10k; }
+location = /status { auth_sigra off; stub_status; }
+END
+    );
+    return;
+}
+
+sub socket_of {
+    my ($who, $path) = @_;
+    return upgrade(wire(upgrade_request($path // '/app/socket', $who->{header}), port => $nginx->port));
+}
+sub echoes { my ($wire) = @_; say_text($wire, 'hello'); return (hear_text($wire) // 'closed') eq 'hello' }
+
+# A stream or a download that has begun.
+sub begun {
+    my ($path, $who) = @_;
+    my $wire = wire(get($path, $who->{header}), port => $nginx->port);
+    $wire->read_until(sub { $wire->{read} =~ /\r\n\r\n./s }) or die "nothing came\n";
+    $wire->{read} =~ m{^HTTP/1.1 200 } or die "refused: $wire->{read}\n";
+    return $wire;
+}
+
+# Read until nginx closes.
+sub is_closed {
+    my ($wire, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $closed = 0;
+    my $deadline = Sigra::Nginx::now() + 20 * Sigra::Nginx::patience();
+    while (!$closed && Sigra::Nginx::now() < $deadline) {
+        $closed = 1 if IO::Select->new($wire->{socket})->can_read(1) && !sysread $wire->{socket}, my $rest, 1 << 20;
+    }
+    return ok($closed, $name);
+}
+
+sub listening {
+    my ($count) = @_;
+    return await { db()->selectrow_array(q(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_trigger%')) >= $count } 'the listeners';
+}
+
+sub backends { return db()->selectrow_array(
+    q(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_trigger%')) }
+
+for ('', 'auth_sigra_cache zone=sessions:1m;') {
+    $cache = $_;
+    my $with = $cache ? 'with a cache' : 'without a cache';
+    gate();
+    my ($ada, $bob) = map { authenticated_fixture() } 1, 2;
+    listening(2);
+    my @ada = map { socket_of($ada) } 1 .. 6;
+    my @bob = map { socket_of($bob) } 1 .. 6;
+    my @streams   = map { begun('/app/events', $ada) } 1 .. 4;
+    my @downloads = map { begun('/long/file', $ada) } 1 .. 4;
+    my $unmarked  = socket_of($ada, '/plain/socket');
+    my $open      = begun('/open/file', $ada);
+    ok((!grep { !echoes($_) } @ada, @bob, $unmarked), "$with: all are open");
+    revoke($ada);
+    is_closed($_, "$with: a WebSocket is closed") for @ada;
+    is_closed($_, "$with: an event stream") for @streams;
+    is_closed($_, "$with: a download") for @downloads;
+    ok(echoes($unmarked), "$with: not where it is off");
+    ok((!grep { !echoes($_) } @bob), "$with: not another session's");
+    is(socket_of($ada), undef, "$with: no new one");
+
+    db()->do('UPDATE users SET email = ? WHERE id = ?', undef, "changed-$$@{[ rand ]}\@example.com", $bob->{user_id});
+    my $eve = authenticated_fixture();
+    my $late = socket_of($eve);
+    revoke($eve);
+    is_closed($late, "$with: what came after the change is heard");
+    ok((!grep { !echoes($_) } @bob), "$with: a user who changes is asked for, and stays");
+    db()->do('TRUNCATE users_tokens');
+    is_closed($_, "$with: everything is revoked") for @bob;
+    is($nginx->stop, 0, "$with: nginx ends as it should");
+    my @problems = $nginx->problems;
+    ok(!@problems, "$with: nothing to complain of") or diag(join "\n", @problems);
+}
+
+# A session's life ends.
+{
+    gate();
+    my $ada = authenticated_fixture(age => 3597);
+    my @wires = map { begun('/short/file', $ada) } 1 .. 3;
+    my $long  = begun('/long/file', $ada);
+    is_closed($_, 'the session is over') for @wires;
+    ok(IO::Select->new($long->{socket})->can_read(5) && sysread($long->{socket}, my $some, 100), 'not where it lives longer');
+}
+
+# The channel is lost, the row goes unheard, the channel comes back. More than are asked for at once.
+{
+    gate(postgres => 'connections=4');
+    my ($ada, $bob) = map { authenticated_fixture() } 1, 2;
+    my @ada = map { socket_of($ada) } 1 .. 70;
+    my @bob = map { socket_of($bob) } 1 .. 70;
+    my $user = db()->selectrow_array('SELECT current_user');
+    my $admin = Sigra::Fixture::connect_to(database()->{name}, 'postgres');
+    db();
+    $admin->do('ALTER ROLE sigra NOLOGIN');
+    $admin->do('SET client_min_messages = error');
+    $admin->do(q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()));
+    $admin->do('DELETE FROM users_tokens WHERE id = ?', undef, $ada->{session_id});
+    ok((!grep { !echoes($_) } @ada, @bob), 'nobody has heard');
+    $admin->do('ALTER ROLE sigra LOGIN');
+    is_closed($_, 'asked for when the channel is back') for @ada;
+    ok((!grep { !echoes($_) } @bob), 'who has a row stays');
+
+    # The old workers of a reload still hear.
+    my @old = $nginx->reload;
+    revoke($bob);
+    is_closed($_, 'after a reload') for @bob;
+    ok(Sigra::Nginx::await(10, sub { my %there = map { $_ => 1 } $nginx->workers; !grep { $there{$_} } @old }), 'and the old workers go');
+}
+
+# HTTP/2: a stream ends, the connection goes on.
+{
+    my $h2 = Sigra::Nginx::free_port();
+    gate(h2 => $h2);
+    my ($ada, $bob) = map { authenticated_fixture() } 1, 2;
+    my $out = File::Temp->newdir;
+    my @curl = ('curl', '-s', '--http2-prior-knowledge', '--parallel', '--parallel-immediate',
+        '-H', $ada->{header}, '-o', "$out/ada", '-w', 'ada %{http_code} %{exitcode}\n', "http://127.0.0.1:$h2/long/file");
+    open my $said, '-|', @curl or die;
+    await { -s "$out/ada" } 'the stream';
+    listening(2);
+    revoke($ada);
+    my $line = join '', <$said>;
+    close $said;
+    like($line, qr/^ada 200 (?:92|56|18)$/m, 'a stream is reset');
+    cmp_ok(-s "$out/ada", '<', 4_000_000, 'and cut short');
+}
+
+is($nginx->stop, 0, 'nginx ends as it should');
+my @problems = $nginx->problems;
+ok(!@problems, 'nothing to complain of') or diag(join "\n", @problems);
+undef $nginx;
+done_testing();
