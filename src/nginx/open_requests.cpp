@@ -42,6 +42,10 @@ void end(ngx_http_request_t* r) {
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
                   "auth_sigra: the session has ended, so does its request");
     c->error = 1;
+    // An upstream's own cleanup gives up one reference, and would with the last
+    // one keep the connection alive, or free the request under the hands of
+    // who terminates it.
+    r->main->count++;
     ngx_http_finalize_request(r, NGX_HTTP_CLOSE);
     ngx_http_run_posted_requests(c);
 }
