@@ -28,6 +28,9 @@ our @wrong = (
     [$http, "$cache zone=z:1m; $cache off;",    '"auth_sigra_cache" directive is duplicate'],
     [$http, "$cache zone=z:1m; $channel off;",  '"auth_sigra_cache" needs a channel: name one with "auth_sigra_revocation_channel", or say require_listen=off'],
     [$deaf, "$cache zone=z:1m;",                'with prepare=off give "auth_sigra_postgres" listen=CONNINFO, a way around it, or say require_listen=off'],
+    [$http, "auth_sigra_close_on_revoke on; $channel off;", '"auth_sigra_close_on_revoke" needs a channel: name one with "auth_sigra_revocation_channel"'],
+    [$deaf, 'auth_sigra_close_on_revoke on;',   '"auth_sigra_close_on_revoke" needs a connection to listen on, and a pooler has none: with prepare=off give "auth_sigra_postgres" listen=CONNINFO'],
+    [$http, 'auth_sigra_close_on_revoke yes;',  'invalid value "yes" in "auth_sigra_close_on_revoke" directive, it must be "on" or "off"'],
     [$http, "$channel;",                        'invalid number of arguments in "auth_sigra_revocation_channel"'],
     [$http, "$channel " . 'x' x 64 . ';',       'a channel\'s name has 1 to 63 bytes in "auth_sigra_revocation_channel"'],
     [$http, "$channel '';",                     'a channel\'s name has 1 to 63 bytes'],
@@ -47,6 +50,9 @@ our @right = (
     [$deaf,   "$cache zone=z:1m require_listen=off;"],
     [$around, "$cache zone=z:1m;"],
     [$http,   "$cache zone=z:1m; $channel 'a b\"c';"],
+    [$http,   'auth_sigra_close_on_revoke on;'],
+    [$around, 'auth_sigra_close_on_revoke on;'],
+    [$http,   "auth_sigra off; auth_sigra_close_on_revoke on; $channel off;"],
     [$http,   "auth_sigra off; $cache zone=z:1m; $channel off;"],
 );
 
