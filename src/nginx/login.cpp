@@ -96,6 +96,10 @@ Exchange::Result Login::advance() {
                 step_ = form_.password ? Step::find : Step::refuse;
                 break;
             case Step::find:
+                // Before the attempt is counted, for nobody would try it.
+                if (!has_room()) {
+                    return unavailable(r_);
+                }
                 known_email_ = form_.email && is_text(*form_.email);
                 if (known_email_) {
                     step_ = Step::finding;
@@ -157,6 +161,12 @@ Exchange::Result Login::advance() {
                 return refuse();
         }
     }
+}
+
+bool Login::has_room() const {
+    Worker* w = worker();
+    return w != nullptr &&
+           w->password_checks().has_room(*conf_.password_checks);
 }
 
 bool Login::find() {

@@ -43,6 +43,7 @@ class Login final : public Exchange {
     };
 
     Result advance() override;
+    [[nodiscard]] bool has_room() const;
     [[nodiscard]] bool find();
     [[nodiscard]] bool found(postgres::UserRow& user);
     [[nodiscard]] bool check();

@@ -158,6 +158,11 @@ PasswordChecks::~PasswordChecks() {
     }
 }
 
+bool PasswordChecks::has_room(const PasswordLimits& limits) const {
+    return waiting_.size() < limits.queue ||
+           (waiting_.empty() && running_.size() < limits.running);
+}
+
 PasswordChecks::Admission PasswordChecks::submit(PasswordTask&& task,
                                                  const PasswordLimits& limits,
                                                  ngx_thread_pool_t* threads,

@@ -50,6 +50,9 @@ class PasswordChecks {
     PasswordChecks(const PasswordChecks&) = delete;
     PasswordChecks& operator=(const PasswordChecks&) = delete;
 
+    // Whether one submitted now would be accepted, as far as the counts say.
+    [[nodiscard]] bool has_room(const PasswordLimits& limits) const;
+
     // `waiter` is woken from the event loop, never from inside this call.
     // While a check waits or runs, the worker does not end gracefully.
     [[nodiscard]] Admission submit(PasswordTask&& task,
