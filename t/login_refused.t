@@ -1,0 +1,316 @@
+# auth_sigra_login: who is not let in, and that the answer does not say why; what is no login at all.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Fixture;
+use Sigra::Raw;
+use Sigra::Wire ();
+use Time::HiRes ();
+
+fresh_database('sigra');
+our $quick = 'auth_sigra_password_hash argon2id m=8 t=1 p=1;';
+our $http  = sigra_http_config(where => 'u.deleted_at IS NULL OR u.email = \'twice@example.com\'',
+    extra => "$quick auth_sigra_lockout threshold=5 duration=15m; auth_sigra_password_checks floor=20ms running=4;");
+our $password = 'correct horse';
+our $location = 'location = /users/log-in { auth_sigra_login; }';
+
+my $argon2 = 'c2lncmF0ZXN0c2FsdDE2Yg$Z47uJ0Lg/emeU1vD7sZx088ojzZVfRORRGCR1zxAIgE';
+# By name: the user's columns, and what the log says of the hash.
+our %refused = (
+    wrong     => [{ password => 'another' }],
+    no_hash   => [{ hashed_password => undef }],
+    scheme    => [{ hashed_password => '$scrypt$x' }, 'is of no known scheme'],
+    plain     => [{ hashed_password => $password }, 'is of no known scheme'],
+    empty     => [{ hashed_password => '' }, 'is of no known scheme'],
+    cut_off   => [{ hashed_password => '$argon2id$v=19$m=1024,t=1,p=1$c2lncmF0ZXN0' }, 'is malformed or cut off'],
+    bare      => [{ hashed_password => '$argon2id$' }, 'is malformed or cut off'],
+    tebibyte  => [{ hashed_password => "\$argon2id\$v=19\$m=1073741824,t=1,p=1\$$argon2" }, 'asks for more than 256 MiB'],
+    memory    => [{ hashed_password => "\$argon2id\$v=19\$m=262145,t=1,p=1\$$argon2" }, 'asks for more than 256 MiB'],
+    passes    => [{ hashed_password => "\$argon2id\$v=19\$m=1024,t=4294967295,p=1\$$argon2" }, 'asks for more than 10 passes'],
+    lanes     => [{ hashed_password => "\$argon2id\$v=19\$m=1024,t=1,p=65\$$argon2" }, 'asks for more than 64 lanes'],
+    bcrypt    => [{ hashed_password => '$2b$31$' . 'a' x 53 }, 'has a cost over 14'],
+    bcrypt_15 => [{ hashed_password => '$2b$15$' . 'a' x 53 }, 'has a cost over 14'],
+    short_2b  => [{ hashed_password => '$2b$04$aaaa' }, 'is malformed or cut off'],
+    rounds    => [{ hashed_password => '$pbkdf2-sha512$4294967296$c2FsdHNhbHQ$' . 'A' x 86 }, 'asks for more than 2000000 rounds'],
+    short_pb  => [{ hashed_password => '$pbkdf2-sha512$100$c2FsdA$' }, 'is malformed or cut off'],
+    locked    => [{ password => $password, columns => { failed_login_attempts => 5, locked_at => \"now() at time zone 'utc'" } }],
+    deleted   => [{ password => $password, columns => { deleted_at => \'now()' } }],
+);
+our %id = map { $_ => user_fixture(email => "$_\@example.com", %{ $refused{$_}[0] })->{user_id} } sort keys %refused;
+$refused{$_} = [{}] for qw(unknown twice);
+user_fixture(email => 'twice@example.com', password => $password, columns => { deleted_at => \'now()' });
+user_fixture(email => 'twice@example.com', password => $password);
+our $ada = user_fixture(email => 'ada@example.com', password => $password);
+
+sub urlencoded {
+    my (@form) = @_;
+    my @pairs;
+    while (my ($name, $value) = splice @form, 0, 2) {
+        push @pairs, join '=', map { s/([^\w.-])/sprintf '%%%02X', ord $1/ger } $name, $value;
+    }
+    return join '&', @pairs;
+}
+
+our $state = csrf_state();
+
+# A POST of this body as it goes over the wire, with a session of that CSRF state.
+sub post {
+    my ($body, @headers) = @_;
+    my %own = map { /^([^:]+):/ ? (lc $1 => 1) : () } @headers;
+    my @lines = ('POST ' . ($own{':target'} // '/users/log-in') . ' HTTP/1.1', 'Host: localhost', 'Connection: close');
+    push @lines, 'Cookie: ' . session_cookie({ _csrf_token => $state }) unless $own{cookie};
+    push @lines, 'Content-Type: application/x-www-form-urlencoded' unless $own{'content-type'};
+    push @lines, 'Content-Length: ' . length $body unless $own{'content-length'} || $own{'transfer-encoding'};
+    return raw_exchange(join "\r\n", @lines, @headers, '', $body);
+}
+sub form { return urlencoded(_csrf_token => csrf_mask($state), @_) }
+sub right { return form(email => 'ada@example.com', password => $password, @_) }
+
+# All of an answer but what differs from one second to the next.
+sub bytes_of { return $_[0]{text} =~ s/^Date: .*\r\n//mr =~ s/(Set-Cookie: \w+=)[^;]*/$1/r }
+
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: the same answer for all
+--- http_config eval: $::http
+--- config eval: $::location
+--- request
+GET /users/log-in
+--- timeout: 60
+--- error_log
+asks for more than 256 MiB
+--- flow
+my $sessions = db()->selectrow_array('SELECT count(*) FROM users_tokens');
+for my $as (['Accept: text/html'], ['Accept: application/json']) {
+    my ($first, %count);
+    for my $name (sort keys %::refused) {
+        my $answer = post(form('user[email]' => "$name\@example.com", 'user[password]' => $::password), @$as);
+        my $bytes = bytes_of($answer);
+        $first //= $bytes;
+        is($bytes, $first, "$name: as the others, $as->[0]");
+        next if $as->[0] =~ /json/;
+        is_deeply(kept($answer), { _csrf_token => $::state, phoenix_flash => { error => 'Invalid email or password', email => "$name\@example.com" } }, "$name: the session");
+    }
+    like($first, $as->[0] =~ /json/ ? qr/\AHTTP\/1\.1 401 .*Content-Type: application\/json.*\r\n\r\n\{"error":"Invalid email or password"\}\z/s
+        : qr/\AHTTP\/1\.1 302 .*Location: \/users\/log-in\r\n/s, 'that is');
+    like($first, qr/^Cache-Control: (?:private, )?no-store\r$/m, 'no-store');
+    unlike($first, qr/Set-Cookie/, 'JSON: no cookie') if $as->[0] =~ /json/;
+}
+my @log = split /\n/, Sigra::Wire::slurp('logs/error.log');
+for my $name (sort keys %::id) {
+    my $said = $::refused{$name}[1];
+    my @lines = grep { /\[error\].* user $::id{$name}: / } @log;
+    is(scalar @lines, $said ? 2 : 0, "$name: a line for each attempt, or none") or diag @lines;
+    like($_, qr/user $::id{$name}: the stored .* \Q$said\E/, "$name: that says why") for @lines;
+}
+is(db()->selectrow_array('SELECT count(*) FROM users_tokens'), $sessions, 'nobody has got in');
+unlike(join("\n", grep { /argon2|bcrypt|pbkdf2/ && !/stored/ } @log), qr/\$2b\$|\$argon2|\$pbkdf2/, 'no hash is in the log');
+my $answer = post(form(email => 'twice@example.com', password => $::password));
+is(kept($answer)->{user_token}, undef, 'two rows of one email: neither');
+is(post(right())->{lines}[-1] && kept(post(right()))->{phoenix_flash}{info}, 'Welcome back!', 'a right one gets in');
+
+
+
+=== TEST 2: emails of every kind are just wrong
+--- http_config eval: $::http
+--- config eval: $::location
+--- request
+GET /users/log-in
+--- timeout: 30
+--- flow
+my $tables = db()->selectrow_array(q(SELECT count(*) FROM pg_class WHERE relkind = 'r'));
+for (
+    ["\xff\xfe\@example.com" => undef, 'invalid UTF-8'], ["\xed\xa0\x80" => undef, 'a surrogate'], ["\xc0\xaf" => undef, 'overlong'],
+    ["ada\@example.com\0" => undef, 'NUL'], ["' OR 1=1 --" => "' OR 1=1 --", 'a quote'], ["\\'; DROP TABLE users; --" => "\\'; DROP TABLE users; --", 'a backslash'],
+    ['$1' => '$1', 'a placeholder'], ['ada%' => 'ada%', 'a wildcard'], ['' => '', 'empty'], ["ada\@example.com\r\nSet-Cookie: x=y" => "ada\@example.com\r\nSet-Cookie: x=y", 'CRLF'],
+    ['x' x 7900 => 'x' x 160, '8 kB'], ["\xc3\xa4" x 1000 => "\xc3\xa4" x 160, 'umlauts'], [' ada@example.com' => ' ada@example.com', 'a blank before'],
+) {
+    my ($email, $kept, $what) = @$_;
+    my $answer = post(form(email => $email, password => $::password));
+    is("$answer->{status} " . header($answer, 'Location'), '302 /users/log-in', "$what: refused");
+    is(kept($answer)->{phoenix_flash}{email}, $kept, "$what: what is kept of it");
+    is(headers_named($answer, 'Set-Cookie'), 1, "$what: no header comes of it");
+}
+is(post(form(password => $::password))->{status}, 302, 'none');
+is(post(form(email => 'ada@example.com'))->{status}, 302, 'no password');
+is(post(form())->{status}, 302, 'neither');
+is(db()->selectrow_array(q(SELECT count(*) FROM pg_class WHERE relkind = 'r')), $tables, 'the tables are as they were');
+for my $password (q(' OR '1'='1), "$::password\0", "$::password ", uc $::password, 'x' x 7900, '') {
+    is(kept(post(form(email => 'ada@example.com', password => $password)))->{user_token}, undef, 'a password: ' . substr $password =~ s/\0/?/gr, 0, 20);
+    db()->do('UPDATE users SET failed_login_attempts = 0, locked_at = NULL');
+}
+ok(kept(post(right()))->{user_token}, 'the connection is well');
+
+
+
+=== TEST 3: the CSRF token
+--- http_config eval: $::http
+--- config eval: $::location
+--- request
+GET /users/log-in
+--- timeout: 30
+--- flow
+my %of = (email => 'ada@example.com', password => $::password);
+my $right = csrf_mask($::state);
+for my $wrong ('', 'x', csrf_mask(csrf_state()), substr($right, 1), "${right}x", $::state, 'A' x 56, "SFMyNTY.x.y", "\0" x 56) {
+    my $answer = post(urlencoded(_csrf_token => $wrong, %of));
+    is("$answer->{status} " . headers_named($answer, 'Set-Cookie'), '403 0', "wrong: $wrong" =~ s/\0/?/gr);
+    like(header($answer, 'Cache-Control'), qr/no-store/, 'no-store');
+}
+is(post(urlencoded(%of))->{status}, 403, 'none');
+is(post(urlencoded(%of), "X-CSRF-Token: $right")->{status}, 302, 'in a header');
+is(post(urlencoded(%of, _csrf_token => 'x' x 56), "X-CSRF-Token: $right")->{status}, 403, 'the body comes first');
+is(ask("POST /users/log-in?_csrf_token=$right&email=ada\@example.com&password=x", 'Cookie: ' . session_cookie({ _csrf_token => $::state }), 'Content-Length: 0')->{status}, 403, 'the query is not read');
+is(post(right(), "Cookie: $_")->{status}, 403, "without the session: $_") for 'a=b', '_my_app_key=x', session_cookie({}), session_cookie({ _csrf_token => 'short' }),
+    session_cookie({ _csrf_token => atom('nil') }), session_cookie({ _csrf_token => '' });
+is(post(urlencoded(_csrf_token => '', %of), 'Cookie: ' . session_cookie({ _csrf_token => '' }))->{status}, 403, 'nothing equals nothing');
+
+
+
+=== TEST 4: bodies that are none
+--- http_config eval: $::http
+--- config eval: $::location
+--- request
+GET /users/log-in
+--- timeout: 30
+--- flow
+for (
+    ['a=%zz' => 400, 'a bad escape'], ['a=%4' => 400, 'half an escape'], [join('&', ('a=b') x 101) => 400, 'too many fields'],
+    ['x' x 8193 => 413, 'too large'], ['user' . '[' x 4000 . '=x' => 400, 'nested'],
+) { is(post($_->[0])->{status}, $_->[1], $_->[2]) }
+is(post(join '&', map { "f$_=" } 1 .. 10_000)->{status}, 413, '10,000 fields');
+is(post('x' x 1_048_577)->{status}, 413, 'over client_max_body_size');
+my $json = 'Content-Type: application/json';
+my $token = 'X-CSRF-Token: ' . csrf_mask($::state);
+for ('', '{', '[]', '"x"', '7', 'null', '{"user":[]}', '{"user":7}', '{"email":7,"password":"x"}', '{"email":"x","password":{}}', '{"a":' x 1300, '[' x 8000,
+    '{"a":' x 9 . '1' . '}' x 9, "{\"email\":\"a\0b\"}", "{\"email\":\"\xff\"}", '{"email":"\ud800"}', '{"a":1}x', "{'a':1}") {
+    my $answer = post($_, $json, $token);
+    is($answer->{status}, length $_ ? 400 : 302, 'JSON: ' . substr s/[^ -~]/?/gr, 0, 30);
+}
+is(post(right(), "Content-Type: $_")->{status}, 415, "type $_") for 'multipart/form-data; boundary=x', 'text/plain', 'application/xml', 'application/jsonx', 'application/x-www-form-urlencoded2';
+is(post(right(), "Content-Type: $_")->{status}, 302, "type $_") for 'application/x-www-form-urlencoded; charset=utf-8', 'Application/X-WWW-Form-Urlencoded', ' application/x-www-form-urlencoded ;x';
+my $types = join "\r\n", 'POST /users/log-in HTTP/1.1', 'Host: localhost', 'Connection: close', 'Cookie: ' . session_cookie({ _csrf_token => $::state }), 'Content-Length: ' . length right(), '', '';
+is(raw_exchange($types . right())->{status}, 415, 'no type');
+
+my $text = right();
+for my $size (1, 7, 8192) {
+    my $body = join '', (map { sprintf "%x\r\n%s\r\n", length, $_ } $text =~ /(.{1,$size})/gs), "0\r\n\r\n";
+    my $answer = post($body, 'Transfer-Encoding: chunked');
+    is("$answer->{status} " . header($answer, 'Location'), '302 /', "in chunks of $size");
+}
+my $long = 'x' x 4096;
+is(post(join('', map { sprintf "%x\r\n%s\r\n", length, $_ } ($long) x 3) . "0\r\n\r\n", 'Transfer-Encoding: chunked')->{status}, 413, 'chunks that are too large together');
+is(post("zz\r\n", 'Transfer-Encoding: chunked')->{status}, 400, 'no chunk');
+
+
+
+=== TEST 5: from elsewhere
+--- http_config eval: $::http
+--- config
+location = /users/log-in { auth_sigra_login; auth_sigra_trusted_origins https://app.example.com http://other.example:8080; client_max_body_size 1; }
+location = /log-in { auth_sigra_login; auth_sigra_trusted_origins https://app.example.com http://other.example:8080; }
+--- request
+GET /users/log-in
+--- timeout: 30
+--- flow
+sub from {
+    my (@headers) = @_;
+    my $body = right();
+    my @host = (grep { /^Host:/ } @headers) ? () : 'Host: localhost';
+    return raw_exchange(join "\r\n", 'POST /log-in HTTP/1.1', @host, 'Connection: close', 'Cookie: ' . session_cookie({ _csrf_token => $::state }),
+        'Content-Type: application/x-www-form-urlencoded', 'Content-Length: ' . length $body, @headers, '', $body);
+}
+my $rows = sub { db()->selectrow_array('SELECT count(*) FROM users_tokens') };
+my $before = $rows->();
+for (
+    ['Origin: http://evil.example'], ['Origin: null'], ['Origin: '], ['Origin: localhost'], ['Origin: http://localhost.evil.example'], ['Origin: http://localhost@evil.example'],
+    ['Origin: http://localhost:81'], ['Origin: http://app.example.com'], ['Origin: https://app.example.com:8443'], ['Origin: https://app.example.com.evil.example'],
+    ['Origin: http://localhost', 'Origin: http://evil.example'], ['Origin: file://'],
+    ['Sec-Fetch-Site: same-site'], ['Sec-Fetch-Site: cross-site'], ['Sec-Fetch-Site: '], ['Sec-Fetch-Site: SAME-ORIGIN'], ['Sec-Fetch-Site: same-origin', 'Sec-Fetch-Site: cross-site'],
+    ['Sec-Fetch-Site: cross-site', 'Origin: http://localhost'], ['Sec-Fetch-Site: same-site', 'Origin: http://localhost'],
+    ['Host: evil.example', 'Origin: http://localhost'],
+) {
+    my $answer = from(@$_);
+    is("$answer->{status} " . headers_named($answer, 'Set-Cookie'), '403 0', "@$_");
+}
+is($rows->(), $before, 'nobody has got in');
+for (
+    [], ['Origin: http://localhost'], ['Origin: https://localhost'], ['Origin: http://LOCALHOST'], ['Origin: http://localhost:80'], ['Host: localhost:8080', 'Origin: http://localhost:8080'],
+    ['Origin: https://app.example.com'], ['Origin: http://other.example:8080'], ['Sec-Fetch-Site: same-origin'], ['Sec-Fetch-Site: none'],
+    ['Sec-Fetch-Site: cross-site', 'Origin: https://app.example.com'], ['Sec-Fetch-Site: same-origin', 'Origin: http://evil.example'],
+) {
+    my $answer = from(@$_);
+    is("$answer->{status} " . header($answer, 'Location'), '302 /', "in: @$_");
+}
+is(post(right(), 'Origin: http://evil.example')->{status}, 413, 'nginx looks at the length first');
+is(raw_exchange(join "\r\n", 'POST /log-in HTTP/1.1', 'Host: localhost', 'Connection: close', 'Origin: null', 'Content-Length: 1000', '', '')->{status}, 403, 'before a byte of the body is read');
+is(from('Early-Data: 1')->{status}, 425, 'early data');
+is(from('Early-Data: 0')->{status}, 425, 'however it is said');
+is(from('Cookie: a=b')->{status}, 400, 'two Cookie headers');
+is(ask('/log-in', 'Early-Data: 1')->{status}, 200, 'the page may come early');
+for ('//log-in', '/%6cog-in', '/x/../log-in') {
+    my $body = form(email => 'unknown@example.com', password => 'x');
+    my $answer = raw_exchange(join "\r\n", "POST $_ HTTP/1.1", 'Host: evil.example', 'Connection: close', 'Cookie: ' . session_cookie({ _csrf_token => $::state }),
+        'Content-Type: application/x-www-form-urlencoded', 'Content-Length: ' . length $body, '', $body);
+    is("$answer->{status} " . header($answer, 'Location'), '302 /users/log-in', "$_: the same login; Location is relative");
+}
+
+
+
+=== TEST 6: the password is nowhere
+--- http_config eval: $::http
+--- config
+location = /users/log-in { auth_sigra_login; client_body_in_file_only on; client_body_buffer_size 64; }
+location = /clean/log-in { auth_sigra_login; client_body_in_file_only clean; client_body_in_single_buffer off; client_body_buffer_size 16; error_page 403 400 413 /error.html; }
+location = /error.html { ssi on; }
+--- user_files
+>>> error.html
+<!--#echo var="request_body" -->
+--- request
+GET /users/log-in
+--- log_level: debug
+--- flow
+my $secret = 'unheard-of-passw0rd';
+for my $path ('/users/log-in', '/clean/log-in') {
+    for my $form (urlencoded(_csrf_token => csrf_mask($::state), email => 'ada@example.com', password => $secret), urlencoded(email => 'a', password => $secret),
+        "password=$secret&x=%zz", "password=$secret&" . 'x' x 8192) {
+        my $answer = raw_exchange(join "\r\n", "POST $path HTTP/1.1", 'Host: localhost', 'Connection: close', 'Cookie: ' . session_cookie({ _csrf_token => $::state }),
+            'Content-Type: application/x-www-form-urlencoded', 'Content-Length: ' . length $form, '', $form);
+        isnt($answer->{status}, 0, "$path: answered $answer->{status}");
+        unlike($answer->{text}, qr/\Q$secret/, 'not in the answer');
+    }
+}
+unlike(Sigra::Wire::slurp('logs/error.log'), qr/\Q$secret/, 'not in the log, at the level debug');
+unlike(Sigra::Wire::slurp('logs/access.log'), qr/\Q$secret/, 'nor in the access log');
+my @files = grep { -f } glob "$ENV{TEST_NGINX_SERVER_ROOT}/client_body_temp/* $ENV{TEST_NGINX_SERVER_ROOT}/client_body_temp/*/*/*";
+is_deeply(\@files, [], 'and in no file');
+
+
+
+=== TEST 7: what a refusal waits for, and a right password does not
+--- http_config eval: $::http =~ s/floor=20ms/floor=3s/r
+--- config eval: $::location
+--- request
+GET /users/log-in
+--- timeout: 30
+--- flow
+my $timed = sub {
+    my $from = Time::HiRes::time();
+    my $answer = post(@_);
+    return (Time::HiRes::time() - $from, $answer);
+};
+db()->do(q(UPDATE users SET failed_login_attempts = 5, locked_at = now() AT TIME ZONE 'utc' WHERE email = 'locked@example.com'));
+for (['unknown@example.com', 'x'], ['ada@example.com', 'x'], ["\xff", 'x'], ['locked@example.com', $::password]) {
+    my ($taken, $answer) = $timed->(form(email => $_->[0], password => $_->[1]));
+    is(header($answer, 'Location'), '/users/log-in', 'refused');
+    cmp_ok($taken, '>=', 2.99, 'no earlier than the floor');
+}
+my ($taken, $answer) = $timed->(form(email => 'unknown@example.com'));
+cmp_ok($taken, '>=', 2.99, 'no password: the same');
+($taken, $answer) = $timed->(right());
+is(header($answer, 'Location'), '/', 'let in');
+cmp_ok($taken, '<', 3, 'before the floor');
+($taken, $answer) = $timed->(urlencoded(email => 'ada@example.com'));
+cmp_ok($taken, '<', 3, 'and a 403 does not wait');
