@@ -290,7 +290,7 @@ is_deeply(\@files, [], 'and in no file');
 
 
 === TEST 7: what a refusal waits for, and a right password does not
---- http_config eval: $::http =~ s/floor=20ms/floor=3s/r
+--- http_config eval: $::http =~ s/floor=20ms/floor=2s/r
 --- config eval: $::location
 --- request
 GET /users/log-in
@@ -305,12 +305,12 @@ db()->do(q(UPDATE users SET failed_login_attempts = 5, locked_at = now() AT TIME
 for (['unknown@example.com', 'x'], ['ada@example.com', 'x'], ["\xff", 'x'], ['locked@example.com', $::password]) {
     my ($taken, $answer) = $timed->(form(email => $_->[0], password => $_->[1]));
     is(header($answer, 'Location'), '/users/log-in', 'refused');
-    cmp_ok($taken, '>=', 2.99, 'no earlier than the floor');
+    cmp_ok($taken, '>=', 1.99, 'no earlier than the floor');
 }
 my ($taken, $answer) = $timed->(form(email => 'unknown@example.com'));
-cmp_ok($taken, '>=', 2.99, 'no password: the same');
+cmp_ok($taken, '>=', 1.99, 'no password: the same');
 ($taken, $answer) = $timed->(right());
 is(header($answer, 'Location'), '/', 'let in');
-cmp_ok($taken, '<', 3, 'before the floor');
+cmp_ok($taken, "<", 2, 'before the floor');
 ($taken, $answer) = $timed->(urlencoded(email => 'ada@example.com'));
-cmp_ok($taken, '<', 3, 'and a 403 does not wait');
+cmp_ok($taken, "<", 2, 'and a 403 does not wait');
