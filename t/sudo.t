@@ -136,3 +136,37 @@ GET /page
 for ([GET => 200], [HEAD => 200], [POST => 403], [DELETE => 403]) {
     is(client()->request($_->[0], '/page', { cookie => $::who{sigra}{610}{cookie} })->{status}, $_->[1], $_->[0]);
 }
+
+
+
+=== TEST 7: confirming the password
+--- http_config eval: $::http{sigra}
+--- config
+location = /users/log-in { auth_sigra_login; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 302
+--- flow
+my $password = 'correct horse';
+my $stale = authenticated_fixture(age => 7000, password => $password, session => { theme => 'dark' });
+my $browser = client()->use_cookie($stale->{cookie});
+is($browser->get('/page?a=b')->{status}, 302, 'sent to the login page');
+my $page = $browser->get('/users/log-in');
+like($page->{content}, qr/<h1>Confirm your password<\/h1>/, 'which asks for the password');
+is($browser->submit('/users/log-in', { 'user[password]' => 'wrong' })->{headers}{location}, '/users/log-in', 'a mistake');
+ok($browser->session->{auth_sigra_sudo}, 'is to be mended');
+is($browser->session->{user_token}, $stale->{token}, 'and logs nobody out');
+$page = $browser->get('/users/log-in');
+like($page->{content}, qr/Invalid email or password/, 'and told');
+my $answer = $browser->submit('/users/log-in', { 'user[password]' => $password });
+is("$answer->{status} $answer->{headers}{location}", '302 /page?a=b', 'back to the page');
+my $session = $browser->session;
+isnt($session->{user_token}, $stale->{token}, 'with a new token');
+is(session_row($stale), undef, 'the old one is gone');
+my $row = session_row($session->{user_token});
+is($row->{authenticated_at}, $row->{inserted_at}, 'authenticated now');
+ok(!exists $session->{$_}, "no $_ any more") for qw(auth_sigra_sudo user_return_to);
+is("$session->{theme} $session->{_csrf_token}", "dark $stale->{csrf_state}", 'the rest is kept');
+is($browser->get('/page')->{content}, 'for ada', 'and in');
+is(client()->get('/page', { cookie => $stale->{cookie} })->{status}, 302, 'by the new token only');
