@@ -83,6 +83,12 @@ bool add_cache_control(ngx_http_request_t* r, const Visit& visit,
     }
 }
 
+// Nginx itself refused, before the endpoint had its turn: a body too large.
+bool is_refused_endpoint(ngx_http_request_t* r) {
+    return r == r->main && r->headers_out.status >= NGX_HTTP_BAD_REQUEST &&
+           location_conf(r).endpoint != nullptr;
+}
+
 ngx_int_t header_filter(ngx_http_request_t* r) noexcept {
     return guarded(r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
                    [&]() -> ngx_int_t {
@@ -95,6 +101,9 @@ ngx_int_t header_filter(ngx_http_request_t* r) noexcept {
                                !add_cache_control(r, *visit, added)) {
                                return NGX_ERROR;
                            }
+                       } else if (is_refused_endpoint(r) &&
+                                  !set_cache_control(r, "no-store")) {
+                           return NGX_ERROR;
                        }
                        return next_header_filter(r);
                    });

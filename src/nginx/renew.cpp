@@ -22,7 +22,8 @@ bool sent_by_upstream(ngx_http_request_t* r) {
         return false;
     }
     const ngx_table_elt_t* header = r->upstream->headers_in.x_accel_redirect;
-    if (header == nullptr) {
+    if (header == nullptr || (r->upstream->conf->ignore_headers &
+                              NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT) != 0) {
         return false;
     }
     std::string_view path = view(header->value);
@@ -81,7 +82,7 @@ Exchange::Result Renew::advance() {
                 if (!succeeded()) {
                     return unavailable(r_);
                 }
-                return rows().empty() ? anonymous() : rotated();
+                return rows().empty() ? too_late() : rotated();
         }
     }
 }
@@ -131,6 +132,15 @@ ngx_int_t Renew::anonymous() {
     return redirect(r_, view(conf_.login_url));
 }
 
+// Another was first, whose cookie may be on its way to the same browser: this
+// answer must not undo it.
+ngx_int_t Renew::too_late() {
+    if (wants_json() || is_program(r_)) {
+        return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
+    }
+    return redirect(r_, view(conf_.login_url));
+}
+
 std::string Renew::target() const {
     ngx_str_t to{};
     ngx_str_t& args = r_->args;
@@ -154,6 +164,7 @@ ngx_int_t Renew::rotated() {
     }
     if (visit_.from_remember_me) {
         session.put_true(keys.remember_me);
+        ensure_csrf_state(session);
     }
     if (session.truthy(keys.remember_me)) {
         write_remember_me(r_, conf_, visit_, token_);

@@ -28,6 +28,7 @@ class Renew final : public Exchange {
     void adopt();
     [[nodiscard]] bool replace();
     [[nodiscard]] ngx_int_t anonymous();
+    [[nodiscard]] ngx_int_t too_late();
     [[nodiscard]] ngx_int_t rotated();
     [[nodiscard]] std::string target() const;
 

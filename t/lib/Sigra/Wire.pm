@@ -120,10 +120,11 @@ sub await(&;$) {
     return 1;
 }
 
-# A session that holds every lookup up until it is rolled back.
+# A session that holds every lookup up until it is rolled back; or, with a table's name, all that needs that one.
 sub hold_lock {
+    my ($table) = @_;
     my $handle = Sigra::Fixture::db()->clone({ AutoCommit => 0 });
-    $handle->do('LOCK TABLE ' . Sigra::Fixture::database()->{users} . ' IN ACCESS EXCLUSIVE MODE');
+    $handle->do('LOCK TABLE ' . ($table // Sigra::Fixture::database()->{users}) . ' IN ACCESS EXCLUSIVE MODE');
     return $handle;
 }
 

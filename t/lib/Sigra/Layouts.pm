@@ -1,0 +1,54 @@
+package Sigra::Layouts;
+
+use v5.14;
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use Sigra::Fixture;
+
+# The layouts that a test goes through, each with a database of its own and, in one nginx, below a location of its own.
+#
+#     our $locations = make_layouts('logout', 'location = PATH/log-out { auth_sigra_logout; }');
+#     for my $name (layouts()) {
+#         use_layout($name);                       # fixtures are about its database
+#         client()->delete("/$name/log-out");
+#     }
+
+our @EXPORT = qw(make_layouts layouts use_layout);
+
+my @layouts = (
+    [sigra         => 'sigra'],
+    [phx           => 'phx_gen_auth'],
+    [phx_17        => 'phx_gen_auth_17'],
+    [sessions      => 'sigra_sessions'],
+    [uuid          => 'sigra', id => 'uuid'],
+    [sessions_uuid => 'sigra_sessions', id => 'uuid'],
+    [admin         => 'phx_gen_auth', singular => 'admin', users => 'admins', tokens => 'admins_tokens'],
+);
+my %database;
+
+# In the text PATH is where a layout's locations begin.
+sub make_layouts {
+    my ($test, $text, %option) = @_;
+    my $locations = '';
+    for (@layouts) {
+        my ($name, $layout, @options) = @$_;
+        fresh_database($layout, @options, name => "${test}_$name");
+        $database{$name} = database();
+        $locations .= "location /$name/ {\n" . sigra_http_config(%option) . $text =~ s{PATH}{/$name}gr . "}\n";
+    }
+    return $locations;
+}
+
+sub layouts { return map { $_->[0] } @layouts }
+
+sub use_layout { use_database($database{ $_[0] }) }
+
+# Sections see these functions too.
+{
+    no strict 'refs';
+    *{"Test::Base::Filter::$_"} = \&$_ for @EXPORT;
+}
+
+1;
