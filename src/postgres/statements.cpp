@@ -145,7 +145,6 @@ std::int64_t clamped(double value) {
 bool is_write(Statement statement) {
     switch (statement) {
         case Statement::lookup:
-            return false;
         case Statement::find_user:
             return false;
         case Statement::touch:

@@ -188,8 +188,8 @@ std::string logout_sql(const Layout& layout, const Catalog& catalog) {
     return sql.expand(
         "WITH named AS (SELECT {named_columns} FROM {sessions} t"
         " WHERE t.token IN ($1::bytea, $2::bytea)),"
-        " doomed AS ({kin}), {gone}{notified} SELECT g.hash FROM gone "
-        "g{heard}");
+        " doomed AS ({kin}), {gone}{notified}"
+        " SELECT g.hash FROM gone g{heard}");
 }
 
 std::string logout_everywhere_sql(const Layout& layout,
