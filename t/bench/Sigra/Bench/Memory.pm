@@ -12,12 +12,12 @@ use Sigra::Nginx;
 
 # A zone's size over the sessions that it holds when it is full: more than fit are asked for one after the other, then
 # asked again from the latest back, until it is not in the zone. That the newest stay is LRU's doing, so a miss ends it.
-my ($sessions, $megabytes) = (100_000, 8);
+my ($sessions, $megabytes) = (50_000, 4);
 
 sub run {
     return skipped('memory of a cached session', 'nginx does not know auth_sigra_cache') unless knows('auth_sigra_cache');
     my $nginx = bench_nginx(
-        http   => sigra_http_config(conninfo => conninfo_of(database_of($sessions)), layout => 'phx_gen_auth'),
+        http   => sigra_http_config(conninfo => conninfo_of(database_of(100_000)), layout => 'phx_gen_auth'),
         server => 'keepalive_requests 10000000; add_header X-Verdict $auth_sigra_status always;'
             . "location / { auth_sigra on; auth_sigra_cache zone=sessions:${megabytes}m ttl=1h; }",
     );
