@@ -10,8 +10,8 @@ use Sigra::Bench::Rows;
 use Sigra::Fixture;
 use Sigra::Nginx;
 
-# From sending the COMMIT of a DELETE until the last of two workers has answered 302, both asked without pause. The
-# session was in the cache of both.
+# From sending the COMMIT of a DELETE, so that the commit itself counts, until the second of two workers has answered 302;
+# both are asked without pause. The session was in the cache.
 my $times = 1000;
 
 sub run {
@@ -29,8 +29,8 @@ sub run {
     $db->disconnect;
     my $p99 = percentile(99, @latencies);
     return (
-        result(what => "of 1,000, half", values => [median(@latencies)], unit => 'ms'),
-        result(what => "of 1,000, all but 10", values => [$p99], unit => 'ms', target => '20 ms or less', met => $p99 <= 20,
+        result(what => 'median', values => [median(@latencies)], unit => 'ms'),
+        result(what => 'p99', values => [$p99], unit => 'ms', target => '20 ms or less', met => $p99 <= 20,
             note => sprintf 'the last: %.1f ms', percentile(100, @latencies)),
     );
 }
