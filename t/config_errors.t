@@ -72,6 +72,8 @@ our @wrong = (
     (map { ["auth_sigra_login_url '$_';", 'invalid URL .*it must be a path like "/users/log-in" or start with "https://" in "auth_sigra_login_url"'] }
         'users/log-in', '//evil.example', '/\\\\evil', '', 'javascript:x', '/a b', 'ftp://a'),
     ['auth_sigra_idle_timeout 30m;',        '"auth_sigra_idle_timeout" .*"auth_sigra_schema" sigra_sessions'],
+    ['auth_sigra_reissue_age 59s;',         '"auth_sigra_reissue_age" must be at least 1m'],
+    ['auth_sigra_reissue_age often;',       'invalid time "often", it must be a time above zero or "off" in "auth_sigra_reissue_age"'],
     ['auth_sigra_idle_timeout soon;',       'invalid time "soon", it must be a time above zero or "off" in "auth_sigra_idle_timeout"'],
     ['auth_sigra_forward yes;',             'invalid value "yes" in "auth_sigra_forward" directive, it must be "on" or "off"'],
     ['auth_sigra_hide_cookies 1;',          'invalid value "1" in "auth_sigra_hide_cookies" directive'],
@@ -83,6 +85,7 @@ our @wrong = (
 );
 
 our @right = (
+    'auth_sigra_reissue_age 1m;', 'auth_sigra_reissue_age off;',
     '', 'auth_sigra_schema sigra_sessions; auth_sigra_idle_timeout 30m;', 'auth_sigra_idle_timeout off;', 'auth_sigra_schema sigra_sessions; auth_sigra_idle_timeout 30m; limit_except GET { auth_sigra off; }',
     'auth_sigra off; auth_sigra_idle_timeout 30m;',
     "auth_sigra_postgres '$nowhere' connections=2 queue=1024 timeout=2s connect_timeout=5s max_reconnect_delay=10s prepare=on;",

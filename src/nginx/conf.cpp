@@ -13,6 +13,9 @@ namespace sigra::nginx {
 namespace {
 
 constexpr std::int64_t day = 86400;
+// The grace of a token that was replaced: with less, one grace could begin in
+// another, and a log-out ends but the last.
+constexpr time_t min_reissue_age = 60;
 // Room for the largest form in chunks of a byte each.
 constexpr std::size_t body_buffer_size = 8 * phoenix::max_form_size;
 
@@ -245,6 +248,11 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
                           "\"auth_sigra_idle_timeout\" needs "
                           "\"auth_sigra_schema\" sigra_sessions; say "
                           "\"auth_sigra_idle_timeout off\" here");
+    }
+    if (conf.reissue_age > 0 && conf.reissue_age < min_reissue_age) {
+        return conf_error(cf,
+                          "\"auth_sigra_reissue_age\" must be at least 1m: a "
+                          "token that was replaced passes for as long");
     }
     if (std::string error = cookie_error(conf); !error.empty()) {
         return conf_error(cf, error);
