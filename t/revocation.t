@@ -62,9 +62,13 @@ sub out {
     return;
 }
 
-# The connections of the listeners, by their own role.
+# The connections of the listeners, by their own role; those that listen have looked for the triggers since.
 sub listeners {
     return @{ db()->selectcol_arrayref('SELECT pid FROM pg_stat_activity WHERE usename = ?', undef, 'sigra_listener') };
+}
+sub listening {
+    return scalar admin()->selectrow_array(
+        q(SELECT count(*) FROM pg_stat_activity WHERE usename = 'sigra_listener' AND query LIKE '%pg_trigger%'));
 }
 sub admin { return Sigra::Fixture::connect_to(database()->{name}, 'postgres') }
 sub listen_conninfo {
@@ -167,7 +171,7 @@ for my $case (['sigra', 'bigint'], ['sigra', 'uuid'], ['phx_gen_auth', 'bigint']
         like(asked($gone), $way eq 'row' ? qr/^401/ : qr/^200/, 'and so is the next');
     }
     # Each time again: three times more, then 503.
-    my $ada = $who{ada};
+    my $ada = authenticated_fixture();
     my $holder = db()->clone;
     $holder->do('SELECT pg_advisory_lock(42)');
     my $wire = wire(get('/page', $ada->{header}), port => $nginx->port);
@@ -217,6 +221,7 @@ for my $require ('on', 'off') {
         is(join(', ', keys %seen), '200 hit', 'require_listen=off: what is known counts without a channel');
     }
     restore_channel();
+    await { listening() == 2 } 'the listeners';
     warm_all($who{bob});
     out($who{ada}, 'back again') if $require eq 'on';
     revoke($who{bob});

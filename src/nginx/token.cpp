@@ -65,7 +65,7 @@ phoenix::SessionToken read_session_token(ngx_http_request_t* r, Visit& visit,
 bool recall(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     SessionMemo::Remembered known;
     const Worker* w = worker();
-    if (w == nullptr ||
+    if (w == nullptr || visit.cookie_header.len == 0 ||
         !w->memo().find(view(visit.cookie_header), conf, known)) {
         return false;
     }
