@@ -21,6 +21,13 @@ END
 my $made = 0;
 sub somebody { return user_fixture(email => 'user-' . ++$made . '@example.com', hashed_password => $_[0]) }
 sub hash_of { return scalar db()->selectrow_array('SELECT hashed_password FROM users WHERE id = ?', undef, $_[0]{user_id}) }
+sub request {
+    my ($user) = @_;
+    my $state = csrf_state();
+    my $body  = '_csrf_token=' . csrf_mask($state) . "&email=$user->{email}&password=" . $password =~ tr/ /+/r;
+    return join "\r\n", 'POST /users/log-in HTTP/1.1', 'Host: localhost', 'Cookie: ' . session_cookie({ _csrf_token => $state }),
+        'Content-Type: application/x-www-form-urlencoded', 'Content-Length: ' . length $body, '', $body;
+}
 sub log_in {
     my ($path, $user, $with) = @_;
     my $state = csrf_state();
@@ -116,13 +123,30 @@ my $user  = somebody(pbkdf2_hash($::password));
 my $other = pbkdf2_hash('changed');
 my $lock = db()->clone({ AutoCommit => 0 });
 $lock->do('UPDATE users SET hashed_password = ? WHERE id = ?', undef, $other, $user->{user_id});
-my $state = csrf_state();
-my $body  = '_csrf_token=' . csrf_mask($state) . "&email=$user->{email}&password=" . $::password =~ tr/ /+/r;
-my $wire = wire(join "\r\n", 'POST /users/log-in HTTP/1.1', 'Host: localhost', 'Cookie: ' . session_cookie({ _csrf_token => $state }),
-    'Content-Type: application/x-www-form-urlencoded', 'Content-Length: ' . length $body, '', $body);
+my $wire = wire(request($user));
 await_lookup();
 $lock->commit;
 is($wire->answer->{headers}{location}, '/users/log-in', 'refused: it is his password no more');
 is(hash_of($user), $other, 'the new one stands');
 is(db()->selectrow_array('SELECT count(*) FROM users_tokens WHERE user_id = ?', undef, $user->{user_id}), 0, 'no session');
 is(log_in('/off/log-in', $user, 'changed'), '302 /', 'and lets him in');
+
+
+
+=== TEST 5: two at once
+--- http_config eval: $::http{sigra}
+--- config eval: $::locations
+--- request
+GET /users/log-in
+--- timeout: 30
+--- flow
+use_database($::of{sigra});
+my $user = somebody(pbkdf2_hash($::password));
+my $lock = db()->clone({ AutoCommit => 0 });
+$lock->do('SELECT 1 FROM users WHERE id = ? FOR UPDATE', undef, $user->{user_id});
+my @wires = map { wire(request($user)) } 1, 2;
+await_lookup();
+$lock->rollback;
+is($_->answer->{headers}{location}, '/', 'in, whoever has stored the better hash') for @wires;
+like(hash_of($user), qr/\A\$argon2id\$/, 'one of them has');
+is(log_in('/users/log-in', $user), '302 /', 'which is good');

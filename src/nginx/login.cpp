@@ -143,9 +143,13 @@ Exchange::Result Login::advance() {
                 if (!succeeded()) {
                     return unavailable(r_);
                 }
-                // Meanwhile another password was set, or the user is gone.
+                // Meanwhile another login has stored a better hash, another
+                // password was set, or the user is gone.
                 if (rows().empty()) {
-                    step_ = Step::refuse;
+                    step_ = std::exchange(again_, true) ||
+                                    !conf_.password_hash->cost
+                                ? Step::refuse
+                                : Step::find;
                     break;
                 }
                 wipe_body();
@@ -204,7 +208,9 @@ bool Login::check() {
         hash_ = user_.hashed_password.value_or("");
         task.rehash = conf_.password_hash->cost;
     }
-    task.password = std::move(*form_.password);
+    task.password = task.rehash && !again_
+                        ? phoenix::Secret(std::string(form_.password->view()))
+                        : std::move(*form_.password);
     task.dummy = conf_.password_hash->dummy();
     waiter_.data = this;
     waiter_.wake = [](void* data, const PasswordVerdict& verdict) noexcept {

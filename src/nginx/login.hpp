@@ -64,6 +64,7 @@ class Login final : public Exchange {
 
     Step step_ = Step::parse;
     phoenix::LoginForm form_;
+    bool again_ = false;        // the hash has changed under the first check
     bool known_email_ = false;  // one that can be asked for
     postgres::UserRow user_;
     std::string hash_;  // of user_, checked
