@@ -280,14 +280,19 @@ GET /renew
 --- error_code: 405
 --- timeout: 30
 --- flow
+my $first = authenticated_fixture();
+is(client()->post('/renew', { _csrf_token => $first->{csrf_token} }, { cookie => $first->{cookie} })->{status}, 302, 'the connection is there');
 my $ada = authenticated_fixture();
 my $body = '_csrf_token=' . $ada->{csrf_token};
 my $request = join "\r\n", 'POST /renew HTTP/1.1', 'Host: localhost', $ada->{header}, 'Content-Type: application/x-www-form-urlencoded',
     'Content-Length: ' . length $body, '', $body;
 my $lock = db()->clone({ AutoCommit => 0 });
 $lock->do('LOCK TABLE users_tokens IN SHARE MODE');
+my $users = hold_lock();
 my @wires = map { wire($request) } 1 .. 2;
-await_lookup(2);
+await_requests('/status', 2);
+$users->rollback;    # both are looked up, in one query
+await { db()->selectrow_array(q(SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'users_tokens'::regclass)) } 'a renewal';
 $lock->rollback;
 my @answers = sort { $a->{headers}{location} cmp $b->{headers}{location} } map { $_->answer } @wires;
 is_deeply([map { "$_->{status} $_->{headers}{location}" } @answers], ['302 /', '302 /users/log-in'], 'one wins');
