@@ -424,3 +424,24 @@ for ('//evil.example', '/\evil.example', 'https://evil.example', "/\r\nSet-Cooki
     my $answer = $browser->delete("/log-out?to=$query&return_to=$query", { _csrf_token => $ada->{csrf_token}, to => $_ }, { referer => 'https://evil.example/' });
     is_logged_out($answer, $browser, $query);
 }
+
+
+
+=== TEST 14: a database that does not answer in time
+--- http_config eval: sigra_http_config(postgres => 'timeout=1s')
+--- config eval: $::locations =~ s{location /private.*}{}r
+--- request
+GET /log-out
+--- error_code: 405
+--- timeout: 30
+--- flow
+my ($ada, $remembered, $browser) = visitor();
+my $lock = hold_lock('users_tokens');
+my $answer = $browser->delete('/log-out', { _csrf_token => $ada->{csrf_token} });
+is("$answer->{status} $answer->{headers}{'retry-after'} " . keys %{ $answer->{cookies} }, '503 2 0', 'still logged in');
+await { !db()->selectrow_array(q(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')) } 'the end of the statement';
+$lock->rollback;
+is(alive($ada, $remembered), 2, 'and so it is');
+is_logged_out($browser->delete('/log-out', { _csrf_token => $ada->{csrf_token} }), $browser, 'when it is back');
+--- error_log
+auth_sigra
