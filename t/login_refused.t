@@ -314,3 +314,42 @@ is(header($answer, 'Location'), '/', 'let in');
 cmp_ok($taken, "<", 2, 'before the floor');
 ($taken, $answer) = $timed->(urlencoded(email => 'ada@example.com'));
 cmp_ok($taken, "<", 2, 'and a 403 does not wait');
+
+
+
+=== TEST 8: a session that is nearly full
+--- http_config eval: $::http
+--- config eval: $::location
+--- request
+GET /users/log-in
+--- timeout: 30
+--- flow
+my $email = 'e' x 160;
+my %seen;
+for my $room (map { 40 * $_ } 20 .. 75) {
+    my %session = (_csrf_token => $::state, user_return_to => '/' . 'r' x 600, pad => 'x' x $room);
+    my $answer = post(form(email => $email, password => 'x'), 'Cookie: ' . session_cookie(\%session));
+    my ($cookie) = headers_named($answer, 'Set-Cookie');
+    if (length($cookie // '') > 4096) { fail("a Set-Cookie of " . length $cookie) }
+    my $kept = kept($answer);
+    next unless %$kept;
+    is("$kept->{pad} $kept->{_csrf_token}", "$session{pad} $::state", "$room: what is the application's is kept");
+    $seen{ exists $kept->{phoenix_flash}{email} ? 'all' : exists $kept->{user_return_to} ? 'no email' : 'no way back' }++;
+}
+is_deeply([sort keys %seen], ['all', 'no email', 'no way back'], 'first the email goes, then the way back');
+
+
+
+=== TEST 9: cookies that a sibling domain has planted
+--- http_config eval: $::http
+--- config eval: $::location
+--- request
+GET /users/log-in
+--- flow
+my ($mine, $his) = map { authenticated_fixture(email => $_) } 'mallory@example.com', 'victim@example.com';
+my $planted = join '; ', ($mine->{cookie}) x 20, $his->{cookie};
+my $body = urlencoded(_csrf_token => $mine->{csrf_token}, email => 'ada@example.com', password => $::password);
+is(post($body, "Cookie: $planted", "Sec-Fetch-Site: $_")->{status}, 403, "the form of a page of a $_ origin") for 'same-site', 'cross-site';
+my $answer = post($body, "Cookie: $planted");
+ok(!exists kept($answer)->{$_}, "nothing planted is left: $_") for 'pad';
+isnt(kept($answer)->{user_token}, $mine->{token}, 'and the token is new');
