@@ -191,6 +191,12 @@ is($browser->post('/renew', $form)->{status}, 302, 'by remember-me');
 ok($browser->session->{user_remember_me}, 'whose session says so');
 is(session_row($bob), undef, 'renewed');
 
+my $eve   = authenticated_fixture();
+my $other = authenticated_fixture(user_id => $eve->{user_id}, remember_me => 86400);
+$browser = client()->use_cookie($eve->{cookie}, $other->{remember_cookie});
+is($browser->post('/renew', { _csrf_token => $eve->{csrf_token} })->{status}, 302, 'with a remember-me cookie of another session of his');
+ok(session_row($other), 'which nobody asked to be renewed');
+
 
 
 === TEST 5: what the application sets is what is renewed

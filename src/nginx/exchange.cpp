@@ -101,7 +101,10 @@ void Exchange::go_on() noexcept {
     }
     leave();
     ngx_http_request_t* r = r_;
-    r->read_event_handler = ngx_http_block_reading;
+    // Of one that was handed over another handler reads by now.
+    if (*result != NGX_DONE) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
     ngx_http_finalize_request(r, *result);
 }
 

@@ -111,12 +111,18 @@ void Renew::adopt() {
     }
 }
 
+// Only then is the remember-me cookie written anew, and its row of no more use.
+bool Renew::remembers() const {
+    return visit_.from_remember_me ||
+           session_of(visit_).truthy(conf_.source->keys.remember_me);
+}
+
 bool Renew::replace() {
     const bool authenticated = confirmed_ && conf_.endpoint->authenticated;
     return ask(postgres::Statement::renew,
                {stored(view(visit_.token)),
                 stored(token_),
-                stored(remembered_token(conf_, visit_)),
+                stored(remembers() ? remembered_token(conf_, visit_) : ""),
                 ttl(),
                 remember_me_ttl(),
                 {authenticated ? "t" : "f"}});

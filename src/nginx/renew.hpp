@@ -26,6 +26,7 @@ class Renew final : public Exchange {
 
     Result advance() override;
     void adopt();
+    [[nodiscard]] bool remembers() const;
     [[nodiscard]] bool replace();
     [[nodiscard]] ngx_int_t anonymous();
     [[nodiscard]] ngx_int_t too_late();
