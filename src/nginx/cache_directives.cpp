@@ -250,9 +250,10 @@ char* compile_cache(ngx_conf_t* cf, LocationConf& conf) {
 bool check_zones(ngx_conf_t* cf, const CacheConf& conf) {
     for (const auto& [name, zone] : conf.zones) {
         if (zone.shm->shm.size == 0) {
-            conf_error(cf, "\"auth_sigra_cache\" zone=" + name +
-                               " has no size: say zone=" + name +
-                               ":10m where it is first named");
+            std::string message = "\"auth_sigra_cache\" zone=";
+            message.append(name).append(" has no size: say zone=");
+            message.append(name).append(":10m where it is first named");
+            conf_error(cf, message);
             return false;
         }
     }
