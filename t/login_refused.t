@@ -353,3 +353,32 @@ is(post($body, "Cookie: $planted", "Sec-Fetch-Site: $_")->{status}, 403, "the fo
 my $answer = post($body, "Cookie: $planted");
 ok(!exists kept($answer)->{$_}, "nothing planted is left: $_") for 'pad';
 isnt(kept($answer)->{user_token}, $mine->{token}, 'and the token is new');
+
+
+
+=== TEST 10: who leaves while he is looked up, or before his refusal is due
+--- http_config eval: $::http =~ s/floor=20ms/floor=1m/r
+--- config eval: $::location . ' location = /status { stub_status; }'
+--- request
+GET /users/log-in
+--- timeout: 30
+--- flow
+my $request = sub {
+    my $body = form(email => $_[0], password => $_[1]);
+    return join "\r\n", 'POST /users/log-in HTTP/1.1', 'Host: localhost', 'Cookie: ' . session_cookie({ _csrf_token => $::state }),
+        'Content-Type: application/x-www-form-urlencoded', 'Content-Length: ' . length $body, '', $body;
+};
+my $alone = sub {
+    Sigra::Wire::await(sub { Sigra::Wire::wire(Sigra::Wire::get('/status', 'Connection: close'))->answer->{body} =~ /Writing: 1\b/ }, 'their leave');
+};
+my @wires = map { Sigra::Wire::wire($request->($_, 'wrong')) } 'unknown@example.com', 'ada@example.com', "\xff";
+Sigra::Wire::await_requests('/status', 3);
+$_->leave for @wires;
+ok($alone->(), 'left before the refusal');
+my $lock = Sigra::Wire::hold_lock();
+@wires = map { Sigra::Wire::wire($request->('ada@example.com', $::password)) } 1 .. 3;
+Sigra::Wire::await_lookup();
+$_->leave for @wires;
+ok($alone->(), 'left while he was looked up');
+$lock->rollback;
+ok(kept(post(right()))->{user_token}, 'the next one is in');
