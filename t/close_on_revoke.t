@@ -24,7 +24,7 @@ sub gate {
     my (%option) = @_;
     undef $nginx;
     $nginx = Sigra::Nginx->new(
-        files => { 'long/file' => 'x' x 4_000_000, 'open/file' => 'x' x 4_000_000, 'short/file' => 'x' x 4_000_000 },
+        files => { 'long/file' => 'x' x 4_000_000, 'open/file' => 'x' x 4_000_000, 'short/file' => 'x' x 4_000_000, 'aging/file' => 'x' x 4_000_000 },
         http  => sigra_http_config(postgres => $option{postgres}, extra => "auth_sigra on; auth_sigra_unauthenticated status;\n$cache")
             . 'map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
         server => <<"END",
@@ -37,6 +37,8 @@ location /plain/ { proxy_pass http://unix:$socket:; proxy_http_version 1.1; prox
 location /long/ { auth_sigra_close_on_revoke on; limit_rate 10k; }
 location /short/ { auth_sigra_close_on_revoke on; auth_sigra_session_ttl 1h; limit_rate 10k; }
 location /open/ { limit_rate 10k; }
+location /aging/ { auth_sigra_close_on_revoke on; auth_sigra_reissue_age 1h; limit_rate 10k; }
+location = /users/log-out { auth_sigra_logout; }
 location = /status { auth_sigra off; stub_status; }
 END
     );
@@ -141,6 +143,25 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     revoke($bob);
     is_closed($_, 'after a reload') for @bob;
     ok(Sigra::Nginx::await(10, sub { my %there = map { $_ => 1 } $nginx->workers; !grep { $there{$_} } @old }), 'and the old workers go');
+}
+
+# What is open goes on with the new token where its own request brought it, and ends with the log-out.
+{
+    gate();
+    my $ada = authenticated_fixture(age => 7200);
+    listening(2);
+    my $before = socket_of($ada);
+    my $download = begun('/aging/file', $ada);
+    my ($cookie) = $download->{read} =~ /^Set-Cookie: (_my_app_key=[^;]+)/m;
+    ok($cookie, 'a new token');
+    is_closed($before, 'what came with the old one comes again');
+    ok(IO::Select->new($download->{socket})->can_read(5) && sysread($download->{socket}, my $some, 100), 'what brought the new one goes on');
+    my $session = open_session($cookie =~ s/^[^=]+=//r);
+    my $after = socket_of({ header => "Cookie: $cookie" });
+    ok(echoes($after), 'the new one opens');
+    my $answer = client(port => $nginx->port)->delete('/users/log-out', '', { cookie => $cookie, 'x-csrf-token' => csrf_mask($session->{_csrf_token}) });
+    is($answer->{status}, 302, 'logged out');
+    is_closed($_, 'closed by the log-out') for $after, $download;
 }
 
 # HTTP/2: a stream ends, the connection goes on.

@@ -9,6 +9,7 @@
 #include "nginx/renew.hpp"
 #include "nginx/request.hpp"
 #include "nginx/visit.hpp"
+#include "nginx/worker.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -82,6 +83,11 @@ ngx_int_t answer(ngx_http_request_t* r) {
         return server_error;
     }
     visit->answered_here = true;
+    // By an upstream's redirect from where it would have ended with the session
+    // that is taken away here.
+    if (Worker* w = worker()) {
+        w->open_requests().forget(*visit);
+    }
     read_cookie_header(r, *visit);
     const bool confirmed =
         conf.endpoint->kind == Endpoint::Kind::renew && sent_by_upstream(r);

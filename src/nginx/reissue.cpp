@@ -36,6 +36,7 @@ class Attempt {
     };
 
     void answered(const postgres::Outcome& outcome);
+    void go_on_with_new_token();
 
     ngx_http_request_t* r_;
     const LocationConf& conf_;
@@ -84,10 +85,14 @@ bool Attempt::start() {
     return true;
 }
 
-// Where another was first, or the database does not answer, the old token
-// passes: it has its grace, or comes back.
+// Where the database does not answer, the old token passes. Where another was
+// first, or the row is gone by now, it is asked for once more.
 void Attempt::answered(const postgres::Outcome& outcome) {
-    if (outcome.status != postgres::Status::ok || outcome.rows.empty()) {
+    if (outcome.status != postgres::Status::ok) {
+        return;
+    }
+    if (outcome.rows.empty()) {
+        visit_.forget_verdict();
         return;
     }
     const phoenix::SessionKeys& keys = conf_.source->keys;
@@ -102,6 +107,15 @@ void Attempt::answered(const postgres::Outcome& outcome) {
     }
     write_session(r_, conf_, visit_, session);
     revoke(visit_.token_hash);
+    go_on_with_new_token();
+}
+
+// What stays open because of the session ends with the new row and not with
+// the old one.
+void Attempt::go_on_with_new_token() {
+    visit_.token = copy(r_->pool, token_);
+    visit_.token_hash = phoenix::sha256(token_);
+    visit_.looked_up.age_ms -= visit_.looked_up.now(visit_.looked_up.age_ms);
 }
 
 bool is_due(const LocationConf& conf, const LookedUp& found) {
