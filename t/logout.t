@@ -445,3 +445,34 @@ is(alive($ada, $remembered), 2, 'and so it is');
 is_logged_out($browser->delete('/log-out', { _csrf_token => $ada->{csrf_token} }), $browser, 'when it is back');
 --- error_log
 auth_sigra
+
+
+
+=== TEST 15: every nginx is told, and never the token itself
+--- http_config eval: $::http
+--- config
+location = /log-out { auth_sigra_logout; }
+location = /silent { auth_sigra_logout; auth_sigra_revocation_channel off; }
+location = /everywhere { auth_sigra_logout everywhere; auth_sigra_revocation_channel elsewhere; }
+--- request
+GET /log-out
+--- error_code: 405
+--- flow
+my $listener = Sigra::Fixture::connect_to(database()->{name}, 'sigra');
+$listener->do("LISTEN $_") for qw(auth_sigra_revoked elsewhere);
+my $heard = sub {
+    my @heard;
+    $listener->do('SELECT 1');
+    while (my $notify = $listener->pg_notifies) { push @heard, "$notify->[0] $notify->[2]" }
+    return [sort @heard];
+};
+my ($ada, $remembered, $browser) = visitor();
+is($browser->post('/log-out', { _csrf_token => $ada->{csrf_token} })->{status}, 302, 'logged out');
+is_deeply($heard->(), [sort map { "auth_sigra_revoked $_->{token_hash}" } $ada, $remembered], 'both tokens');
+($ada, $remembered, $browser) = visitor();
+is($browser->post('/silent', { _csrf_token => $ada->{csrf_token} })->{status}, 302, 'logged out without a channel');
+is_deeply($heard->(), [], 'silence');
+($ada, $remembered, $browser) = visitor();
+my $third = authenticated_fixture(user_id => $ada->{user_id});
+is($browser->post('/everywhere', { _csrf_token => $ada->{csrf_token} })->{status}, 302, 'logged out everywhere');
+is_deeply($heard->(), [sort map { "elsewhere $_->{token_hash}" } $ada, $remembered, $third], 'all of them, on another channel');

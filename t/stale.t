@@ -14,7 +14,9 @@ use Test::More;
 fresh_database('sigra');
 add_triggers();
 my %who = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob eve new);
+# One worker: another one may be slower to find its way back.
 my $nginx = Sigra::Nginx->new(
+    workers => 1,
     files => { page => 'for ada', 'strict/page' => 'for ada' },
     http  => sigra_http_config(
         postgres => 'timeout=500ms connections=1 queue=2',
@@ -26,6 +28,7 @@ location /strict/ { auth_sigra on; auth_sigra_cache zone=sessions ttl=1s; }
 location /short/ { auth_sigra on; auth_sigra_cache zone=sessions ttl=1s stale=3s; alias html/; }
 location /old/ { auth_sigra on; auth_sigra_cache zone=sessions ttl=1s stale=1h; auth_sigra_session_ttl 1h; alias html/; }
 location /optional/ { auth_sigra optional; auth_sigra_cache zone=sessions ttl=1s stale=1h; alias html/; }
+location = /users/log-out { auth_sigra_logout; }
 location = /status { stub_status; }
 END
 );
@@ -39,7 +42,8 @@ until_seen('401 unknown', 'eve');
 until_seen('200 hit', $_) for qw(bob ada);
 
 for my $way ('frozen', 'stopped') {
-    until_seen('200 hit', $_) for qw(ada bob);
+    $who{tired} = authenticated_fixture();
+    until_seen('200 hit', $_) for qw(ada bob tired);
     db()->disconnect;
     cluster($way eq 'frozen' ? 'freeze' : 'stop');
     until_seen('200 stale', 'ada');
@@ -55,6 +59,12 @@ for my $way ('frozen', 'stopped') {
     until_seen('401 expired', 'ending', '/old/page');
     pass("$way: a life ends all the same");
     is(asked('bob'), '200 stale', "$way: and longer where that is said");
+    my $answer = client(port => $nginx->port)->delete('/users/log-out', '', { cookie => $who{tired}{cookie}, 'x-csrf-token' => $who{tired}{csrf_token} });
+    is($answer->{status}, 503, "$way: no log-out without a database");
+    like($answer->{content}, qr/still logged in/, "$way: says so");
+    is_deeply($answer->{cookies}, {}, "$way: and touches no cookie");
+    is(asked('tired'), '503 error', "$way: but who wanted to be gone is not let in by what was known of him");
+    is(asked('ada'), '200 stale', "$way: the others are");
     cluster($way eq 'frozen' ? 'thaw' : 'start');
     until_seen('200 hit', 'ada');
     pass("$way: well again");
