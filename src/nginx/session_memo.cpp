@@ -6,7 +6,8 @@
 namespace sigra::nginx {
 namespace {
 
-constexpr std::size_t slot_count = 1024;
+constexpr std::size_t slot_count = 4096;
+constexpr std::size_t ways = 2;
 constexpr std::size_t max_header = 4096;
 constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;
 
@@ -43,17 +44,20 @@ std::uint64_t SessionMemo::hash_of(std::string_view header) const {
 bool SessionMemo::find(std::string_view header, const LocationConf& conf,
                        Remembered& out) const {
     const std::uint64_t hash = hash_of(header);
-    const Slot& slot = slots_[hash % slot_count];
-    const std::string_view bytes = slot.bytes;
-    if (slot.hash != hash || slot.cookies != conf.cookies->id ||
-        slot.source != conf.source->fingerprint ||
-        bytes.substr(0, slot.header_length) != header) {
-        return false;
+    const std::size_t first = hash % (slot_count / ways) * ways;
+    for (std::size_t i = first; i < first + ways; i++) {
+        const Slot& slot = slots_[i];
+        const std::string_view bytes = slot.bytes;
+        if (slot.hash == hash && slot.cookies == conf.cookies->id &&
+            slot.source == conf.source->fingerprint &&
+            bytes.substr(0, slot.header_length) == header) {
+            out.payload = bytes.substr(slot.header_length, slot.payload_length);
+            out.token = bytes.substr(slot.header_length + slot.payload_length);
+            out.token_hash = &slot.token_hash;
+            return true;
+        }
     }
-    out.payload = bytes.substr(slot.header_length, slot.payload_length);
-    out.token = bytes.substr(slot.header_length + slot.payload_length);
-    out.token_hash = &slot.token_hash;
-    return true;
+    return false;
 }
 
 void SessionMemo::remember(std::string_view header, const LocationConf& conf,
@@ -65,7 +69,9 @@ void SessionMemo::remember(std::string_view header, const LocationConf& conf,
     bytes.reserve(header.size() + what.payload.size() + what.token.size());
     bytes.append(header).append(what.payload).append(what.token);
     const std::uint64_t hash = hash_of(header);
-    Slot& slot = slots_[hash % slot_count];
+    const std::size_t first = hash % (slot_count / ways) * ways;
+    Slot& slot = slots_[first];
+    std::swap(slot, slots_[first + 1]);
     phoenix::wipe(slot.bytes);
     slot.hash = hash;
     slot.cookies = conf.cookies->id;

@@ -13,8 +13,8 @@
 
 namespace sigra::nginx {
 
-// Bounded, one place for each header's hash, the last one keeps it. What goes
-// is wiped: these are secrets.
+// Bounded: two places for each header's hash, of which the one that was
+// written last stays. What goes is wiped: these are secrets.
 class SessionMemo {
   public:
     // Views into the memo, until the next remember().

@@ -8,8 +8,8 @@
 #include "nginx/channel.hpp"
 #include "nginx/conf.hpp"
 #include "nginx/lookup.hpp"
-#include "nginx/password_checks.hpp"
 #include "nginx/open_requests.hpp"
+#include "nginx/password_checks.hpp"
 #include "nginx/reactor.hpp"
 #include "nginx/session_memo.hpp"
 

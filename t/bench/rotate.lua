@@ -1,8 +1,12 @@
 -- For wrk: each request with the next cookie of the file that BENCH_COOKIES names, from the line BENCH_FROM on; without
--- a file, one request for all. What done() prints is read by Sigra::Bench.
+-- a file, one request for all. With BENCH_REPEAT each session is asked for so many times, as a page and what it wants
+-- are by a browser: 64 of them take turns, more than there are connections, so that no two requests of one session are
+-- under way at once. What done() prints is read by Sigra::Bench.
 
 local most = 150000 -- more than are asked for in one measurement
-local requests, next_request = {}, 0
+local together = 64
+local repeats = tonumber(os.getenv("BENCH_REPEAT") or "1")
+local requests, asked = {}, 0
 
 function init()
     local name = os.getenv("BENCH_COOKIES")
@@ -28,8 +32,12 @@ function init()
 end
 
 function request()
-    next_request = next_request % #requests + 1
-    return requests[next_request]
+    local at = asked
+    if repeats > 1 then
+        at = math.floor(asked / (together * repeats)) * together + asked % together
+    end
+    asked = asked + 1
+    return requests[at % #requests + 1]
 end
 
 function done(summary)

@@ -129,11 +129,12 @@ sub run_program {
 my $here = __FILE__ =~ s{/Sigra/[^/]*\z}{}r;
 
 # Requests a second of a file of 1 kB; every answer has to be it. Options: cookies (a file of Cookie headers' values),
-# from (the line to begin with), seconds, header (one more).
+# from (the line to begin with), repeat (requests of a session in a row), seconds, header (one more).
 sub wrk {
     my ($url, %option) = @_;
     local $ENV{BENCH_COOKIES} = $option{cookies} // '';
     local $ENV{BENCH_FROM}    = $option{from} // 0;
+    local $ENV{BENCH_REPEAT}  = $option{repeat} // 1;
     my $seconds = $option{seconds} // seconds();
     my ($text) = at_cost(sub {
         my $output = run_program('wrk', '-t1', '-c32', "-d${seconds}s", '-s', "$here/rotate.lua",
