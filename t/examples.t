@@ -13,6 +13,7 @@ use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
 use IO::Socket::INET;
+use JSON::PP qw(decode_json encode_json);
 use POSIX ();
 use Sigra::Fixture;
 use Test::More;
@@ -119,6 +120,10 @@ sub serve {
             my $said = <$client> // last;
             print $client "echo: $said";
             last;
+        }
+        if ($head =~ m{^GET /confirm-me }) {
+            print $client "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /confirmed?to=/settings\r\nContent-Length: 0\r\n\r\n";
+            next;
         }
         print $client "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " . length($head) . "\r\n\r\n$head";
     }
@@ -260,11 +265,41 @@ sub upgrade {
     return "$status " . (<$socket> // '');
 }
 
+# The login by its form, the log-out by a form, and the end of a session by a deleted row.
+my $password = 'correct horse battery staple';
+
+sub story {
+    my ($path, $content, %session) = @_;
+    my $user = user_fixture(email => "story-$$-@{[ int rand 1e9 ]}\@example.com", password => $password);
+    my %field = ('user[email]' => $user->{email}, 'user[password]' => $password);
+    my $browser = client(port => $port, headers => {%browser});
+    is_sent_to_login($browser->get($path), 'the story: anonymous');
+    is_answer($browser->submit('/users/log-in', { %field, 'user[password]' => 'wrong' }), 302, 'the story: a mistake');
+    like($browser->get('/users/log-in')->{content}, qr/Invalid email or password/, 'the story: which is said');
+    my $answer = $browser->submit('/users/log-in', \%field);
+    is("$answer->{status} $answer->{headers}{location}", "302 $path", 'the story: in');
+    is_answer($browser->get($path), 200, 'the story: what was wanted', $content) for 1, 2;
+    my $state = $browser->session(%session)->{_csrf_token};
+    $answer = $browser->post('/users/log-out', { _csrf_token => csrf_mask($state), _method => 'delete' });
+    is_answer($answer, 302, 'the story: out');
+    is_sent_to_login($browser->get($path), 'the story: after the log-out');
+
+    $browser = client(port => $port, headers => {%browser});
+    is_answer($browser->submit('/users/log-in', { %field, 'user[remember_me]' => 'true' }), 302, 'the story: in again');
+    is_answer($browser->get($path), 200, 'the story: there again', $content) for 1, 2;
+    my $tokens = database()->{tokens};
+    db()->do("DELETE FROM $tokens WHERE user_id = ?", undef, $user->{user_id});
+    await('a deleted row', sub { $browser->get($path)->{status} == 302 });
+    pass('the story: a deleted row ends it');
+}
+
 # ---- the examples
 
 my %default_cookies = (
     cookie_name => '_sigra_key', signing_salt => 'auth_sigra', remember_cookie_name => '_sigra_user_remember_me',
 );
+
+my %default_session = (name => '_sigra_key', signing_salt => 'auth_sigra');
 
 example_database('sigra');
 my $ada = authenticated_fixture(email => 'ada@example.com', %default_cookies);
@@ -285,15 +320,15 @@ subtest 'revocation.sql' => sub {
 runs 'static-site.conf', example('static-site.conf'), sub {
     is_answer(get('/', anybody), 200, 'the public page', qr/public/);
     is_sent_to_login(get('/members/', anybody), 'anonymous');
-    is_answer(get('/users/log-in', anybody), 200, 'the login page', qr/log in here/);
     my $answer = get('/members/', as($ada));
     is_answer($answer, 200, 'a session', qr/for members/);
     is($answer->{headers}{'cache-control'}, 'no-store', 'a session: not kept');
+    story('/members/', qr/for members/, %default_session);
     is_answer(get('/members/billing/', as($ada)), 200, 'a fresh session', qr/for members/);
     is_answer(get('/members/', as($old)), 200, 'an hour old: good enough for most');
     is_sent_to_login(get('/members/billing/', as($old)), 'an hour old: not for the bill');
     is_answer(get('/members/', { cookie => "$ada->{cookie}x" }), 302, 'a cookie that somebody altered');
-    is_logged(qr/ 200 miss user=$ada->{user_id} session=$ada->{session_hex16}$/m, 'the log says who');
+    is_logged(qr/ 200 (?:miss|hit) user=$ada->{user_id} session=$ada->{session_hex16}$/m, 'the log says who');
 };
 
 runs 'satisfy-any.conf', example('satisfy-any.conf'), sub {
@@ -338,6 +373,22 @@ runs 'api.conf', example('api.conf'), sub {
     is_answer(request(POST => '/api/comments/', as($ada)), 200, 'comments: a session writes');
 };
 
+runs 'api.conf: a login as JSON', example('api.conf'), sub {
+    my $user = user_fixture(email => "json-$$\@example.com", password => $password);
+    my $program = client(port => $port, headers => { accept => 'application/json' });
+    my $token = decode_json($program->get('/api/session')->{content})->{csrf_token};
+    my %json = ('content-type' => 'application/json');
+    my $body = sub { encode_json({ email => $user->{email}, password => $_[0], _csrf_token => $token }) };
+    is_answer($program->request(POST => '/api/session', \%json, $body->('wrong')), 401, 'a wrong password', qr/Invalid email or password/);
+    my $answer = $program->request(POST => '/api/session', \%json, $body->($password));
+    is_answer($answer, 200, 'a right one');
+    is(decode_json($answer->{content})->{user}{email}, $user->{email}, 'says who');
+    is_answer($program->get('/api/things'), 200, 'in', qr/^X-Auth-Email: \Q$user->{email}\E\r$/m);
+    $token = decode_json($program->get('/api/session')->{content})->{csrf_token};
+    is_answer($program->request(DELETE => '/api/log-out', { 'x-csrf-token' => $token }), 204, 'out');
+    is_answer($program->get('/api/things'), 401, 'and nobody');
+};
+
 runs 'api.conf, PostgreSQL out of reach', example('api.conf'), sub {
     my $answer = get('/api/things', as($ada));
     is_answer($answer, 503, 'a session', qr/\A\{"error":"Try again in a moment\."\}\z/);
@@ -377,7 +428,31 @@ runs 'phoenix.conf', example('phoenix.conf'), sub {
     is_answer(get('/users/settings', as($bob)), 200, 'a fresh session, sudo');
     is(upgrade('/socket/websocket'), 401, 'an upgrade, anonymous');
     is(upgrade('/socket/websocket', $bob->{cookie}), "101 echo: hello\r\n\r\n", 'an upgrade, a session');
+    story('/dashboard', qr/^GET \/dashboard /, name => '_my_app_key', signing_salt => 'iLejisiU');
     is(upgrade('/live/websocket'), "101 echo: hello\r\n\r\n", 'an upgrade of LiveView, anonymous');
+};
+
+fresh_database('sigra_sessions', name => 'sigra_examples_second_factor');
+my $whole = user_fixture(email => 'whole@example.com', password => $password);
+my $half  = user_fixture(email => 'half@example.com', password => $password, columns => { confirmed_at => undef });
+
+runs 'second-factor.conf', example('second-factor.conf'), sub {
+    for my $case ([$whole, '/', 200], [$half, '/users/second-factor', 302]) {
+        my ($user, $target, $status) = @$case;
+        my $browser = client(port => $port, headers => {%browser});
+        my $answer = $browser->submit('/users/log-in', { 'user[email]' => $user->{email}, 'user[password]' => $password });
+        is("$answer->{status} $answer->{headers}{location}", "302 $target", "$user->{email}: where to");
+        is_answer($browser->get('/'), $status, "$user->{email}: the application");
+        is_answer($browser->get('/users/second-factor'), 200, "$user->{email}: the second factor");
+        is_answer($browser->get('/confirmed'), 404, "$user->{email}: nobody confirms himself");
+        is_answer($browser->get('/confirm-me'), 302, "$user->{email}: nor does half a session") if $status == 302;
+        next if $status == 302;
+        my $before = $browser->session(%default_session)->{user_token};
+        $answer = $browser->get('/confirm-me');
+        is("$answer->{status} $answer->{headers}{location}", '302 /settings', 'the application confirms');
+        isnt($browser->session(%default_session)->{user_token}, $before, 'a new token');
+        is_answer($browser->get('/settings'), 200, 'which is good');
+    }
 };
 
 # ---- README.md
@@ -392,6 +467,7 @@ runs 'the first configuration of README.md', $first, sub {
     is_answer(get('/', anybody), 200, 'the public page', qr/public/);
     is_sent_to_login(get('/members/', anybody), 'anonymous');
     is_answer(get('/members/', as($ida)), 200, 'a session', qr/for members/);
+    story('/members/', qr/for members/, %default_session);
 };
 
 for my $snippet (@others) {
