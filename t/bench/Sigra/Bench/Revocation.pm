@@ -16,7 +16,7 @@ my $times = 1000;
 
 sub run {
     return skipped('revocation', 'nginx does not know auth_sigra_cache') unless knows('auth_sigra_cache');
-    my $database = database_of($times);
+    my $database = database_of($times, 'revoked');
     my $nginx = bench_nginx(
         workers => 2,
         http    => sigra_http_config(conninfo => conninfo_of($database), layout => 'phx_gen_auth'),

@@ -33,9 +33,10 @@ sub server_dbh {
 
 sub login_password { return 'correct horse battery staple' }
 
+# Made once; one whose rows go is named for it, and nobody else's.
 sub database_of {
-    my ($rows) = @_;
-    my $name = "bench_$rows";
+    my ($rows, $purpose) = @_;
+    my $name = join '_', 'bench', $rows, $purpose // ();
     state %made;
     return $name if $made{$name}++;
     print STDERR "  a database of $rows sessions\n";
