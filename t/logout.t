@@ -362,6 +362,7 @@ auth_sigra on;
 auth_sigra_sudo 1s;
 location = /log-out { auth_sigra_logout; }
 location = /if { auth_sigra_logout; if ($arg_a) { add_header X-If $arg_a; } }
+location = /if-proxy { auth_sigra_logout; if ($arg_a) { proxy_pass http://echo; } }
 location = /login-url { auth_sigra_logout; auth_sigra_login_url /login-url; }
 location = /denied { auth_sigra_logout; deny all; }
 location = /sub { auth_sigra off; auth_request /log-out; }
@@ -386,6 +387,7 @@ for my $path (qw(/log-out /if?a=1 /login-url)) {
 }
 my ($ada, $remembered, $browser) = visitor();
 my $token = { 'x-csrf-token' => $ada->{csrf_token} };
+like($browser->request('DELETE', '/if-proxy?a=1', $token)->{content}, qr{^DELETE /if-proxy\?a=1$}m, 'an if with a handler of its own');
 is($browser->request('DELETE', '/denied', $token)->{status}, 403, 'nginx itself may refuse');
 is($browser->request('DELETE', '/sub', $token)->{status}, 403, 'a subrequest');
 my $answer = $browser->delete('/page', {});

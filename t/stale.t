@@ -28,6 +28,7 @@ location /strict/ { auth_sigra on; auth_sigra_cache zone=sessions ttl=1s; }
 location /short/ { auth_sigra on; auth_sigra_cache zone=sessions ttl=1s stale=3s; alias html/; }
 location /old/ { auth_sigra on; auth_sigra_cache zone=sessions ttl=1s stale=1h; auth_sigra_session_ttl 1h; alias html/; }
 location /optional/ { auth_sigra optional; auth_sigra_cache zone=sessions ttl=1s stale=1h; alias html/; }
+location /aging/ { auth_sigra on; auth_sigra_cache zone=sessions ttl=1s stale=1h; auth_sigra_reissue_age 1h; alias html/; }
 location = /users/log-out { auth_sigra_logout; }
 location = /status { stub_status; }
 END
@@ -35,8 +36,9 @@ END
 sub asked { my ($name, $path) = @_; return seen($path // '/page', $who{$name}, port => $nginx->port) }
 sub until_seen { my ($expected, @ask) = @_; return Sigra::Wire::await { asked(@ask) eq $expected } $expected }
 
+$who{aging} = authenticated_fixture(age => 7200);
 $who{ending} = authenticated_fixture(age => 3590);    # ten seconds of life in /old/
-until_seen('200 hit', $_) for qw(ada bob eve ending);
+until_seen('200 hit', $_) for qw(ada bob eve ending aging);
 revoke($who{eve});
 until_seen('401 unknown', 'eve');
 until_seen('200 hit', $_) for qw(bob ada);
@@ -59,6 +61,14 @@ for my $way ('frozen', 'stopped') {
     until_seen('401 expired', 'ending', '/old/page');
     pass("$way: a life ends all the same");
     is(asked('bob'), '200 stale', "$way: and longer where that is said");
+    # Both wait for the lookup; a reissue would wait as long once more.
+    my %took;
+    for my $path ('/page', '/aging/page', '/page', '/aging/page') {
+        my $from = Sigra::Nginx::now();
+        is(asked('aging', $path), '200 stale', "$way: $path");
+        $took{$path} += Sigra::Nginx::now() - $from;
+    }
+    cmp_ok($took{'/aging/page'}, '<', 1.6 * $took{'/page'}, "$way: no reissue is tried");
     my $answer = client(port => $nginx->port)->delete('/users/log-out', '', { cookie => $who{tired}{cookie}, 'x-csrf-token' => $who{tired}{csrf_token} });
     is($answer->{status}, 503, "$way: no log-out without a database");
     like($answer->{content}, qr/still logged in/, "$way: says so");

@@ -321,7 +321,8 @@ void merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
                     const LocationConf& prev) {
     auto* core = static_cast<ngx_http_core_loc_conf_t*>(
         ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    if (core->noname && conf.endpoint == nullptr && prev.endpoint != nullptr) {
+    // An `if` that has a handler of its own (proxy_pass) is none.
+    if (core->noname && core->handler == nullptr && prev.endpoint != nullptr) {
         conf.endpoint = prev.endpoint;
         core->handler = endpoint_handler;
     }

@@ -136,8 +136,8 @@ bool takes_cookies(ngx_http_request_t* r) {
 
 Reissue reissue(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     if (conf.reissue_age == 0 || visit.reissue_asked ||
-        visit.set_session.len != 0 || !is_due(conf, visit.looked_up) ||
-        !takes_cookies(r)) {
+        visit.looked_up.how == Verdict::stale || visit.set_session.len != 0 ||
+        !is_due(conf, visit.looked_up) || !takes_cookies(r)) {
         return Reissue::done;
     }
     visit.reissue_asked = true;
