@@ -5,22 +5,13 @@
 
 #include "nginx/arguments.hpp"
 #include "nginx/cache_conf.hpp"
-#include "nginx/conf.hpp"
+#include "nginx/setter.hpp"
 
 namespace sigra::nginx {
 namespace {
 
 // PostgreSQL cuts a longer name.
 constexpr std::size_t max_channel = 63;
-
-template <class T>
-T* make(ngx_conf_t* cf) {
-    T* object = pool_make<T>(cf->pool);
-    if (object == nullptr) {
-        throw std::bad_alloc();
-    }
-    return object;
-}
 
 std::string too_small(const std::string& name) {
     return "the zone \"" + name + "\" is too small, it must have at least " +

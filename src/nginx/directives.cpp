@@ -3,34 +3,13 @@
 #include <algorithm>
 
 #include "nginx/arguments.hpp"
-#include "nginx/conf.hpp"
+#include "nginx/setter.hpp"
 #include "phoenix/redirect.hpp"
 
 namespace sigra::nginx {
 namespace {
 
-constexpr char is_duplicate[] = "is duplicate";
 constexpr std::size_t min_secret = 64;
-
-LocationConf& location(void* conf) {
-    return *static_cast<LocationConf*>(conf);
-}
-
-// Runs a setter's body behind the exception boundary.
-template <class Body>
-char* setter(ngx_conf_t* cf, Body&& body) noexcept {
-    return guarded(cf->log, static_cast<char*>(NGX_CONF_ERROR),
-                   std::forward<Body>(body));
-}
-
-template <class T>
-T* make(ngx_conf_t* cf) {
-    T* object = pool_make<T>(cf->pool);
-    if (object == nullptr) {
-        throw std::bad_alloc();
-    }
-    return object;
-}
 
 bool is_identifier(std::string_view s) {
     return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) {

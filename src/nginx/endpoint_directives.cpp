@@ -1,34 +1,13 @@
 // The setters of login, log-out and renewal.
 #include "nginx/arguments.hpp"
-#include "nginx/conf.hpp"
 #include "nginx/directives.hpp"
 #include "nginx/endpoint.hpp"
 #include "nginx/login_template.hpp"
+#include "nginx/setter.hpp"
 #include "phoenix/redirect.hpp"
 
 namespace sigra::nginx {
 namespace {
-
-constexpr char is_duplicate[] = "is duplicate";
-
-LocationConf& location(void* conf) {
-    return *static_cast<LocationConf*>(conf);
-}
-
-template <class Body>
-char* setter(ngx_conf_t* cf, Body&& body) noexcept {
-    return guarded(cf->log, static_cast<char*>(NGX_CONF_ERROR),
-                   std::forward<Body>(body));
-}
-
-template <class T>
-T* make(ngx_conf_t* cf, T value = {}) {
-    T* object = pool_make<T>(cf->pool, std::move(value));
-    if (object == nullptr) {
-        throw std::bad_alloc();
-    }
-    return object;
-}
 
 // Null where the location is an endpoint already.
 Endpoint* become(ngx_conf_t* cf, void* conf, Endpoint::Kind kind) {

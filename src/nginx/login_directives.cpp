@@ -1,33 +1,9 @@
 // Setters of what a login is told.
 #include "nginx/arguments.hpp"
-#include "nginx/conf.hpp"
 #include "nginx/directives.hpp"
+#include "nginx/setter.hpp"
 
 namespace sigra::nginx {
-namespace {
-
-constexpr char is_duplicate[] = "is duplicate";
-
-LocationConf& location(void* conf) {
-    return *static_cast<LocationConf*>(conf);
-}
-
-template <class Body>
-char* setter(ngx_conf_t* cf, Body&& body) noexcept {
-    return guarded(cf->log, static_cast<char*>(NGX_CONF_ERROR),
-                   std::forward<Body>(body));
-}
-
-template <class T>
-T* make(ngx_conf_t* cf, T value) {
-    T* object = pool_make<T>(cf->pool, std::move(value));
-    if (object == nullptr) {
-        throw std::bad_alloc();
-    }
-    return object;
-}
-
-}  // namespace
 
 // Whether there is a pool of that name is known to nginx alone, once it has
 // read everything: it names the missing one and this line then.

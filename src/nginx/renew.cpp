@@ -12,7 +12,6 @@
 namespace sigra::nginx {
 namespace {
 
-constexpr std::string_view must_log_in = "You must log in to access this page.";
 constexpr std::size_t token_size = 32;
 
 }  // namespace

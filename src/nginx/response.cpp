@@ -1,5 +1,6 @@
 #include "nginx/response.hpp"
 
+#include "nginx/answer.hpp"
 #include "nginx/request.hpp"
 #include "phoenix/cookie.hpp"
 #include "phoenix/csrf.hpp"
@@ -9,9 +10,6 @@ namespace sigra::nginx {
 namespace {
 
 constexpr std::size_t max_set_cookie = 4096;
-constexpr std::string_view must_log_in = "You must log in to access this page.";
-constexpr std::string_view unauthorized_body =
-    R"({"error":"You must log in to access this page."})";
 
 bool is_secure(ngx_http_request_t* r, const LocationConf& conf,
                const std::string& name, const std::string& same_site) {
@@ -90,25 +88,16 @@ bool satisfies_all(ngx_http_request_t* r) {
     return core->satisfy == NGX_HTTP_SATISFY_ALL;
 }
 
-// In the access phase an answer is finalized here: its result would read as
-// the phase's verdict.
-ngx_int_t send_json(ngx_http_request_t* r, ngx_uint_t status,
-                    std::string_view body) {
-    ngx_http_complex_value_t value{};
-    ngx_str_t type = ngx_string("application/json");
-    value.value = as_ngx_str(body);
-    r->err_status = 0;  // an error page's, which would replace this status
-    ngx_http_finalize_request(r,
-                              ngx_http_send_response(r, status, &type, &value));
-    return NGX_DONE;
-}
-
 ngx_int_t unauthorized(ngx_http_request_t* r) {
     if (r != r->main || !satisfies_all(r) ||
         error_page_answers(r, NGX_HTTP_UNAUTHORIZED)) {
         return NGX_HTTP_UNAUTHORIZED;
     }
-    return send_json(r, NGX_HTTP_UNAUTHORIZED, unauthorized_body);
+    // In the access phase an answer is finalized here: its result would read as
+    // the phase's verdict.
+    ngx_http_finalize_request(
+        r, send_error(r, NGX_HTTP_UNAUTHORIZED, must_log_in));
+    return NGX_DONE;
 }
 
 ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
@@ -247,9 +236,7 @@ ngx_int_t answer_not_fresh(ngx_http_request_t* r, const LocationConf& conf,
 
 ngx_int_t answer_unavailable(ngx_http_request_t* r, Visit& visit) {
     visit.answered_here = true;
-    return r != r->main || add_header(r, "Retry-After", "2")
-               ? NGX_HTTP_SERVICE_UNAVAILABLE
-               : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return r != r->main ? NGX_HTTP_SERVICE_UNAVAILABLE : unavailable(r);
 }
 
 }  // namespace sigra::nginx

@@ -10,6 +10,9 @@
 
 namespace sigra::nginx {
 
+inline constexpr std::string_view must_log_in =
+    "You must log in to access this page.";
+
 // Adds a response header; `key` is static. False when memory is out.
 [[nodiscard]] bool add_header(ngx_http_request_t* r, std::string_view key,
                               std::string_view value);

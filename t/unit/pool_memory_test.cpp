@@ -1,34 +1,8 @@
 // Memory runs out at every place in turn: each query is still answered, once.
-#include <cstdlib>
-#include <new>
-
 #include "bench.hpp"
+#include "failing_memory.hpp"
 #include "postgres/pool.hpp"
 #include "unit.hpp"
-
-namespace {
-
-long fails_after = -1;  // allocations until one fails; negative: never
-
-bool fails() {
-    return sigra::test::in_callback && fails_after >= 0 && fails_after-- == 0;
-}
-
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) {
-    void* memory = fails() ? nullptr : std::malloc(size);
-    if (!memory) {
-        throw std::bad_alloc();
-    }
-    return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
 
 namespace {
 
