@@ -181,3 +181,28 @@ is(seen('/page', $::ada), '200 hit', 'a flood of the dead evicts nobody');
 seen('/page', $_) for @many;
 is(seen('/page', $::ada), '200 miss', 'but a flood of the living does');
 is(join(' ', map { seen('/page', $_) } @many[-50 .. -1]), join(' ', ('200 hit') x 50), 'the last of them are there');
+
+=== TEST 8: a cookie that is known lends nothing to one that is like it
+--- http_config eval: $::http
+--- config
+location / { auth_sigra on; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- timeout: 60
+--- flow
+warm('/page', $::ada);
+my ($name, $value) = split /=/, $::ada->{cookie}, 2;
+my %seen;
+for my $at (0 .. length($value) - 1) {
+    my $other = $value;
+    substr($other, $at, 1) = substr($value, $at, 1) eq 'A' ? 'B' : 'A';
+    push @{ $seen{ seen('/page', { cookie => "$name=$other" }) } }, $at;
+}
+is(join(', ', sort keys %seen), '401 invalid', 'changed at any place');
+my @cut = map { substr $value, 0, $_ } 1 .. length($value) - 1;
+is(join(', ', sort keys %{ { map { seen('/page', { cookie => "$name=$_" }) => 1 } @cut } }), '401 invalid', 'cut anywhere');
+is(seen('/page', { cookie => "$name=$value$value" }), '401 invalid', 'twice over');
+is(seen('/page', { cookie => "a=b; $name=$value; c=d" }), '200 hit', 'among others it is the same');
+is(seen('/page', { cookie => "x$name=$value" }), '401 anonymous', 'but not under another name');

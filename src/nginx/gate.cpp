@@ -106,7 +106,7 @@ void ask(ngx_http_request_t* r, Visit& visit) {
     Worker* w = worker();
     postgres::Pool* pool =
         w == nullptr ? nullptr : w->pool(*visit.source->database);
-    if (pool == nullptr) {
+    if (pool == nullptr || !watch(visit)) {
         visit.step = Visit::Step::answered;
         visit.looked_up.state = LookupResult::State::no_answer;
         return;
@@ -136,6 +136,7 @@ bool take_from_main(ngx_http_request_t* r, Visit& visit) {
         return false;
     }
     visit.session_payload = main->session_payload;
+    visit.session_sealed = main->session_sealed;
     visit.session_invalid = main->session_invalid;
     visit.has_token = main->has_token;
     visit.from_remember_me = main->from_remember_me;

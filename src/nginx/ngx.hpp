@@ -10,6 +10,8 @@ extern "C" {
 #include <ngx_thread_pool.h>
 }
 
+#include <array>
+#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -24,6 +26,11 @@ namespace sigra::nginx {
 
 inline std::string_view view(const ngx_str_t& s) {
     return {reinterpret_cast<const char*>(s.data), s.len};
+}
+
+template <std::size_t size>
+std::string_view view(const std::array<char, size>& bytes) {
+    return {bytes.data(), size};
 }
 
 // For nginx to read and not to write, while what is viewed lives.

@@ -64,6 +64,9 @@ OpenRequests::~OpenRequests() = default;
 
 void OpenRequests::add(Visit& visit, const LocationConf& conf) {
     forget(visit);
+    if (!watch(visit)) {
+        throw std::bad_alloc();
+    }
     resting_.emplace_back();
     OpenRequest& open = resting_.back();
     open.list = &resting_;

@@ -1,5 +1,6 @@
 #include "nginx/reissue.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include "nginx/gate.hpp"
@@ -113,7 +114,7 @@ void Attempt::answered(const postgres::Outcome& outcome) {
 // What stays open because of the session ends with the new row and not with
 // the old one.
 void Attempt::go_on_with_new_token() {
-    visit_.token = copy(r_->pool, token_);
+    std::copy_n(token_.begin(), visit_.token.size(), visit_.token.begin());
     visit_.token_hash = phoenix::sha256(token_);
     visit_.looked_up.age_ms -= visit_.looked_up.now(visit_.looked_up.age_ms);
 }

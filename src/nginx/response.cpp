@@ -164,6 +164,7 @@ void write_session(ngx_http_request_t* r, const LocationConf& conf,
     // A page that this answer carries speaks of the session that the browser
     // will have: its form is to hold that one's CSRF token.
     visit.session_payload = copy(r->pool, session.encode());
+    visit.session_sealed = false;
 }
 
 void write_remember_me(ngx_http_request_t* r, const LocationConf& conf,

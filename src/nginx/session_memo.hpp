@@ -1,27 +1,28 @@
-// What the bytes of a Cookie header came to. A session's life is many requests
-// with the same cookie, and its signature is right each time.
+// Which token a session cookie's value came to. A session's life is many
+// requests with the same cookie, and its signature is right each time.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "nginx/conf.hpp"
+#include "nginx/cookie_tag.hpp"
 #include "phoenix/crypto.hpp"
 
 namespace sigra::nginx {
 
-// Bounded: two places for each header's hash, of which the one that was
-// written last stays. What goes is wiped: these are secrets.
+// Bounded: 128 bytes for each of 131,072 cookies at most, in memory that is not
+// touched before it is used. What goes is overwritten: tokens are secrets. The
+// cookies themselves are not kept.
 class SessionMemo {
   public:
-    // Views into the memo, until the next remember().
     struct Remembered {
-        std::string_view payload;
-        std::string_view token;  // raw
-        const phoenix::Sha256* token_hash;
+        std::array<char, 32> token;  // raw
+        phoenix::Sha256 token_hash;
     };
 
     SessionMemo();
@@ -29,27 +30,41 @@ class SessionMemo {
     SessionMemo(const SessionMemo&) = delete;
     SessionMemo& operator=(const SessionMemo&) = delete;
 
-    // False where these bytes are not known under these keys.
-    [[nodiscard]] bool find(std::string_view header, const LocationConf& conf,
-                            Remembered& out) const;
-    void remember(std::string_view header, const LocationConf& conf,
+    // `value`: the session cookie's. Null where it is not known under the
+    // location's keys; else what it came to, until the next remember().
+    [[nodiscard]] const Remembered* find(std::string_view value,
+                                         const LocationConf& conf) const;
+    void remember(std::string_view value, const LocationConf& conf,
                   const Remembered& what);
 
   private:
-    struct Slot {
-        std::uint64_t hash = 0;
-        std::uint64_t cookies = 0;  // Cookies::id
-        std::uint64_t source = 0;   // its fingerprint
-        std::size_t header_length = 0;
-        std::size_t payload_length = 0;
-        phoenix::Sha256 token_hash{};
-        std::string bytes;  // header, payload, token
+    // Two cache lines, so that a session that was not seen for a while costs
+    // no more of them.
+    struct alignas(64) Entry {
+        CookieTag tag;
+        std::uint64_t cookies;  // Cookies::id
+        std::uint64_t source;   // its fingerprint
+        std::uint64_t length;
+        Remembered what;
+    };
+    static_assert(sizeof(Entry) == 128);
+
+    static constexpr std::size_t ways = 4;
+    static constexpr std::size_t entry_count = 131'072;
+    // Part of a tag, beside those of the other places where it might be; 0: the
+    // entry was never written.
+    using Mark = std::uint32_t;
+    struct Place {
+        std::size_t first;
+        Mark mark;
     };
 
-    [[nodiscard]] std::uint64_t hash_of(std::string_view header) const;
+    [[nodiscard]] static Place place_of(const CookieTag& tag);
+    [[nodiscard]] std::size_t victim(const Place& place) const;
 
-    std::uint64_t seed_ = 0;
-    std::vector<Slot> slots_;
+    CookieTagger tagger_;
+    std::vector<Mark> marks_;
+    std::unique_ptr<Entry[]> entries_;
 };
 
 }  // namespace sigra::nginx

@@ -1,5 +1,7 @@
 #include "nginx/token.hpp"
 
+#include <algorithm>
+
 #include "nginx/session_memo.hpp"
 #include "nginx/worker.hpp"
 #include "phoenix/cookie.hpp"
@@ -43,14 +45,17 @@ std::string read_remember_me_token(const Visit& visit, const Cookies& cookies,
     return phoenix::token_from_cookie(remembered.token, form).value_or("");
 }
 
+std::optional<std::string_view> session_cookie(const Visit& visit,
+                                               const Cookies& cookies) {
+    return phoenix::find_cookie(view(visit.cookie_header),
+                                cookies.session->name);
+}
+
+// `value`: the session cookie's.
 phoenix::SessionToken read_session_token(ngx_http_request_t* r, Visit& visit,
-                                         const LocationConf& conf) {
-    auto value = phoenix::find_cookie(view(visit.cookie_header),
-                                      conf.cookies->session->name);
-    if (!value) {
-        return {};
-    }
-    auto payload = conf.cookies->session_sealer.open(*value);
+                                         const LocationConf& conf,
+                                         std::string_view value) {
+    auto payload = conf.cookies->session_sealer.open(value);
     auto session = payload ? phoenix::Session::decode(*payload) : std::nullopt;
     if (!session) {
         visit.session_invalid = true;
@@ -61,44 +66,41 @@ phoenix::SessionToken read_session_token(ngx_http_request_t* r, Visit& visit,
                                   conf.source->form);
 }
 
-// The copies last as long as the request; the memo may be written to before.
-bool recall(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
-    SessionMemo::Remembered known;
+// What a cookie came to before. Its session stays closed: few requests look
+// into it.
+bool recall(std::string_view value, const LocationConf& conf, Visit& visit) {
     const Worker* w = worker();
-    if (w == nullptr || visit.cookie_header.len == 0 ||
-        !w->memo().find(view(visit.cookie_header), conf, known)) {
+    const SessionMemo::Remembered* known =
+        w == nullptr ? nullptr : w->memo().find(value, conf);
+    if (known == nullptr) {
         return false;
     }
-    const std::size_t length = known.payload.size();
-    // The token follows the payload there as here.
-    ngx_str_t both =
-        copy(r->pool, {known.payload.data(), length + known.token.size()});
-    if (both.data == nullptr) {
-        return false;
-    }
-    visit.session_payload = {length, both.data};
-    visit.token = {known.token.size(), both.data + length};
-    visit.token_hash = *known.token_hash;
+    visit.token = known->token;
+    visit.token_hash = known->token_hash;
     visit.has_token = true;
+    visit.session_sealed = true;
     visit.verdict = Verdict::anonymous;
     return true;
 }
 
-void remember(const LocationConf& conf, const Visit& visit) {
+void remember(std::string_view value, const LocationConf& conf,
+              const Visit& visit) {
     if (Worker* w = worker()) {
-        w->memo().remember(view(visit.cookie_header), conf,
-                           {view(visit.session_payload), view(visit.token),
-                            &visit.token_hash});
+        w->memo().remember(value, conf, {visit.token, visit.token_hash});
     }
 }
 
 }  // namespace
 
 bool read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
-    if (recall(r, conf, visit)) {
+    const auto value = session_cookie(visit, *conf.cookies);
+    if (value && recall(*value, conf, visit)) {
         return true;
     }
-    phoenix::SessionToken found = read_session_token(r, visit, conf);
+    phoenix::SessionToken found;
+    if (value) {
+        found = read_session_token(r, visit, conf, *value);
+    }
     visit.verdict =
         visit.session_invalid ? Verdict::invalid : Verdict::anonymous;
     std::string token;
@@ -115,16 +117,23 @@ bool read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
             visit.from_remember_me = !token.empty();
             break;
     }
-    if (token.empty()) {
+    if (token.size() != visit.token.size()) {
         return false;
     }
-    visit.token = copy(r->pool, token);
+    std::copy(token.begin(), token.end(), visit.token.begin());
     visit.token_hash = phoenix::sha256(token);
-    visit.has_token = visit.token.data != nullptr;
-    if (visit.has_token && !visit.from_remember_me) {
-        remember(conf, visit);
+    visit.has_token = true;
+    if (!visit.from_remember_me) {
+        remember(*value, conf, visit);
     }
-    return visit.has_token;
+    return true;
+}
+
+std::optional<phoenix::Session> open_session(const Visit& visit) {
+    const auto value = session_cookie(visit, *visit.cookies);
+    auto payload =
+        value ? visit.cookies->session_sealer.open(*value) : std::nullopt;
+    return payload ? phoenix::Session::decode(*payload) : std::nullopt;
 }
 
 std::string_view stored_token(const Visit& visit) {

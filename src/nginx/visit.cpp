@@ -1,5 +1,6 @@
 #include "nginx/visit.hpp"
 
+#include "nginx/token.hpp"
 #include "nginx/worker.hpp"
 
 namespace sigra::nginx {
@@ -30,16 +31,13 @@ Visit* search(ngx_http_request_t* r) {
 }
 
 Visit* make(ngx_http_request_t* r) {
-    ngx_http_cleanup_t* leaves = ngx_http_cleanup_add(r, 0);
     ngx_pool_cleanup_t* home = ngx_pool_cleanup_add(r->pool, sizeof(Visit));
-    if (leaves == nullptr || home == nullptr) {
+    if (home == nullptr) {
         return nullptr;
     }
     auto* visit = new (home->data) Visit{};
     visit->request = r;
     home->handler = pool_goes;
-    leaves->data = visit;
-    leaves->handler = request_goes;
     return visit;
 }
 
@@ -74,6 +72,7 @@ void Visit::forget_verdict() {
     Lookup::detach(waiter);
     step = Step::fresh;
     session_payload = {};
+    session_sealed = false;
     session_invalid = has_token = from_remember_me = false;
     token = {};
     looked_up = {};
@@ -107,7 +106,24 @@ Visit* visit_of(ngx_http_request_t* r) {
     return visit;
 }
 
+bool watch(Visit& visit) {
+    if (visit.watched) {
+        return true;
+    }
+    ngx_http_cleanup_t* leaves = ngx_http_cleanup_add(visit.request, 0);
+    if (leaves == nullptr) {
+        return false;
+    }
+    leaves->data = &visit;
+    leaves->handler = request_goes;
+    visit.watched = true;
+    return true;
+}
+
 phoenix::Session session_of(const Visit& visit) {
+    if (visit.session_sealed) {
+        return open_session(visit).value_or(phoenix::Session());
+    }
     return phoenix::Session::decode(view(visit.session_payload))
         .value_or(phoenix::Session());
 }

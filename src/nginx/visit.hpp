@@ -3,6 +3,7 @@
 // destructible, and is found again after an internal redirect.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -76,11 +77,12 @@ struct Visit {
     bool cookie_header_twice;
 
     ngx_str_t session_payload;  // opened and checked; empty: no session
+    bool session_sealed;        // good, and yet to be opened for its payload
     bool session_invalid;       // a cookie that did not open
     bool has_token;
     bool from_remember_me;
     phoenix::Sha256 token_hash;
-    ngx_str_t token;  // 32 raw bytes
+    std::array<char, 32> token;  // raw
 
     LookedUp looked_up;
     Verdict verdict;
@@ -96,6 +98,7 @@ struct Visit {
 
     OpenRequest* open;  // the worker's; null: not to end with its session
     Waiter waiter;
+    bool watched;
     // Goes on with the request when the answer is there, outside of any of its
     // handlers; null: its phases run again.
     void (*resume)(void* data) noexcept;
@@ -109,6 +112,10 @@ static_assert(std::is_trivially_destructible_v<Visit>);
 [[nodiscard]] Visit* find_visit(ngx_http_request_t* r);
 // Null when memory is out.
 [[nodiscard]] Visit* visit_of(ngx_http_request_t* r);
+
+// Lets go of `waiter` and `open` when the request goes; before either is used.
+// False when memory is out.
+[[nodiscard]] bool watch(Visit& visit);
 
 // The session that the client sent, or an empty one.
 [[nodiscard]] phoenix::Session session_of(const Visit& visit);

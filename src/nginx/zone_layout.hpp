@@ -85,8 +85,8 @@ struct ZoneGeometry {
     [[nodiscard]] static ZoneGeometry of_cells(std::uint32_t cells) {
         const std::uint32_t floor = std::bit_floor(cells);
         const std::uint32_t marks = floor / 16;
-        return {cells, marks < 256 ? 256 : (marks > 8192 ? 8192 : marks),
-                floor / 2, floor / 4};
+        return {cells, marks < 256 ? 256 : (marks > 8192 ? 8192 : marks), floor,
+                floor / 4};
     }
 
     [[nodiscard]] std::size_t bytes() const {

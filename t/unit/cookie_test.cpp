@@ -100,6 +100,23 @@ void sixty_planted_ones_lose_or_win_by_place(void**) {
     check_bytes(find_cookie(planted + "s=good", "s"), "bad");
 }
 
+// Wherever it stands: long values are looked through in blocks.
+void a_control_space_anywhere_drops_the_pair(void**) {
+    for (std::size_t size = 1; size <= 100; ++size) {
+        const std::string value(size, 'v');
+        check_bytes(find_cookie("_s=" + value, "_s"), value, value);
+        for (std::size_t at = 0; at < size; ++at) {
+            for (const char c : {'\t', '\n', '\v', '\f', '\r'}) {
+                std::string bad = value;
+                bad[at] = c;
+                check(!find_cookie("_s=" + bad, "_s"), bad);
+                check_bytes(find_cookie("_s=" + bad + "; _s=good", "_s"),
+                            "good", bad);
+            }
+        }
+    }
+}
+
 void takes_cookies_out(void**) {
     const std::array<std::string_view, 2> names{"_s", "_r"};
     struct {
@@ -225,6 +242,7 @@ int main() {
         cmocka_unit_test(another_spelling_is_not_the_session),
         cmocka_unit_test(quotes_hide_nothing),
         cmocka_unit_test(sixty_planted_ones_lose_or_win_by_place),
+        cmocka_unit_test(a_control_space_anywhere_drops_the_pair),
         cmocka_unit_test(takes_cookies_out),
         cmocka_unit_test(puts_one_in_front),
         cmocka_unit_test(writes_as_plug_does),
