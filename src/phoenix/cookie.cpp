@@ -39,17 +39,18 @@ bool is_white_space(char c) {
     return c == ' ' || is_control_space(c);
 }
 
-// The value of the pair between two semicolons if it is called `name`;
-// nullopt also where Plug drops the pair.
-std::optional<std::string_view> value_of(std::string_view pair,
-                                         std::string_view name) {
-    pair.remove_prefix(std::min(pair.find_first_not_of(" \t"), pair.size()));
-    if (!pair.starts_with(name) || pair.substr(name.size(), 1) != "=")
+// The value of the pair between two semicolons if it is called `name`.
+std::optional<std::string_view> named_value(std::string_view pair,
+                                            std::string_view name) {
+    while (!pair.empty() && (pair.front() == ' ' || pair.front() == '\t'))
+        pair.remove_prefix(1);
+    if (pair.size() <= name.size() || pair[name.size()] != '=' ||
+        !pair.starts_with(name))
         return std::nullopt;
     pair.remove_prefix(name.size() + 1);
-    if (has_control_space(pair))
-        return std::nullopt;
-    return pair.substr(0, pair.find_last_not_of(' ') + 1);
+    while (!pair.empty() && pair.back() == ' ')
+        pair.remove_suffix(1);
+    return pair;
 }
 
 // The text up to the next semicolon, which goes as well.
@@ -134,8 +135,19 @@ std::optional<std::string_view> find_cookie(std::string_view header,
                                             std::string_view name) {
     if (name.empty() || std::ranges::any_of(name, is_white_space))
         return std::nullopt;
+    while (!header.empty()) {
+        const auto value = named_value(next_pair(header), name);
+        // Plug drops such a pair.
+        if (value && !has_control_space(*value))
+            return value;
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string_view> first_cookie(std::string_view header,
+                                             std::string_view name) {
     while (!header.empty())
-        if (const auto value = value_of(next_pair(header), name))
+        if (const auto value = named_value(next_pair(header), name))
             return value;
     return std::nullopt;
 }

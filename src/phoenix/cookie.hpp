@@ -14,6 +14,12 @@ namespace sigra::phoenix {
 [[nodiscard]] std::optional<std::string_view> find_cookie(
     std::string_view header, std::string_view name);
 
+// The same, where the first pair called `name` is one that Plug keeps: nobody
+// has looked at its value, and who takes it knows it already. `name`: not empty
+// and without white space.
+[[nodiscard]] std::optional<std::string_view> first_cookie(
+    std::string_view header, std::string_view name);
+
 // The header with every pair called one of `names` gone; the others keep
 // their bytes. Empty when none is left. A pair whose name matches after
 // trimming or without regard to case goes too: an upstream may read it so.

@@ -72,6 +72,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
         return sigra::fuzz::not_for_the_corpus;
     const auto found = find_cookie(header, name);
     require(found == slow_find(header, name), "found as a slow reader does");
+    if (!name.empty() && folded(name).size() == name.size()) {
+        const auto first = first_cookie(header, name);
+        require(!found || first, "there is a first of what is found");
+        require(!first || first->find_first_of("\t\n\v\f\r") != first->npos ||
+                    first == found,
+                "what is kept is found without a look");
+    }
 
     const auto without = without_cookies(header, std::array{name});
     require(!find_cookie(without, name), "what was taken out is gone");

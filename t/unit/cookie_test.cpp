@@ -117,6 +117,20 @@ void a_control_space_anywhere_drops_the_pair(void**) {
     }
 }
 
+void the_first_is_not_looked_at(void**) {
+    struct {
+        const char* header;
+        std::optional<std::string_view> value;
+    } const cases[] = {
+        {"b=2; a=1; a=3", "1"}, {" a=1 \t; a=3", "1 \t"}, {"a=1  ;a=3", "1"},
+        {"a=\v1; a=3", "\v1"},  {"a=; a=3", ""},          {"a; a=3", "3"},
+        {"b a=1; \ta=3", "3"},  {"ab=1", Nothing()},      {"a", Nothing()},
+        {"", Nothing()},
+    };
+    for (const auto& row : cases)
+        check_bytes(first_cookie(row.header, "a"), row.value, row.header);
+}
+
 void takes_cookies_out(void**) {
     const std::array<std::string_view, 2> names{"_s", "_r"};
     struct {
@@ -243,6 +257,7 @@ int main() {
         cmocka_unit_test(quotes_hide_nothing),
         cmocka_unit_test(sixty_planted_ones_lose_or_win_by_place),
         cmocka_unit_test(a_control_space_anywhere_drops_the_pair),
+        cmocka_unit_test(the_first_is_not_looked_at),
         cmocka_unit_test(takes_cookies_out),
         cmocka_unit_test(puts_one_in_front),
         cmocka_unit_test(writes_as_plug_does),
