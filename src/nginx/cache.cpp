@@ -28,21 +28,23 @@ bool is_young(const Cache& cache, const ZoneCell& cell) {
 
 }  // namespace
 
-bool find_trusted(const Cache& cache, const Lookup::Key& key, ZoneCell& out) {
+bool find_trusted(const Cache& cache, const Lookup::Key& key,
+                  std::uint32_t& place, ZoneCell& out) {
     if (!cache.require_listen) {
-        return cache.zone->find(key.token_hash, key.fingerprint, out) &&
+        return cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
                is_young(cache, out);
     }
     const Channel* channel = heard(cache);
     return channel != nullptr &&
-           cache.zone->find(key.token_hash, key.fingerprint, out) &&
+           cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
            is_young(cache, out) && !out.has(ZoneCell::unlistened) &&
            out.stamp >= channel->epoch(*cache.zone);
 }
 
 bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneCell& out) {
+    std::uint32_t place = no_cell;
     return cache.stale_ms != 0 &&
-           cache.zone->find(key.token_hash, key.fingerprint, out) &&
+           cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
            !out.has(ZoneCell::dead) &&
            monotonic_ms() - out.verified_at <= cache.stale_ms &&
            !cache.zone->barred(key.token_hash);

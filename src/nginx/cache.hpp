@@ -9,9 +9,10 @@
 namespace sigra::nginx {
 
 // An entry that counts now, live or dead: not older than the location's ttl,
-// and verified while this worker would have heard of its end.
+// and verified while this worker would have heard of its end. `place`:
+// Zone::find()'s.
 [[nodiscard]] bool find_trusted(const Cache& cache, const Lookup::Key& key,
-                                ZoneCell& out);
+                                std::uint32_t& place, ZoneCell& out);
 
 // While PostgreSQL is out of reach: a live entry that was verified not too
 // long ago, whose end nobody has heard of or asked for.

@@ -43,14 +43,21 @@ bool add_cookie(ngx_http_request_t* r, const ngx_str_t& set_cookie,
         return true;
     }
     added = true;
-    return add_header(r, "Set-Cookie", view(set_cookie));
+    return push_header(r, "Set-Cookie", view(set_cookie));
 }
 
+bool add_cookies(ngx_http_request_t* r, const Visit& visit, bool& added) {
+    return (visit.set_session.len == 0 && visit.set_remember.len == 0) ||
+           (add_cookie(r, visit.set_session, added) &&
+            add_cookie(r, visit.set_remember, added));
+}
+
+// `value` is static.
 bool set_cache_control(ngx_http_request_t* r, std::string_view value) {
     each_header(r, "cache-control",
                 [](ngx_table_elt_t& header) { header.hash = 0; });
     each_header(r, "expires", [](ngx_table_elt_t& header) { header.hash = 0; });
-    return add_header(r, "Cache-Control", value);
+    return push_header(r, "Cache-Control", value);
 }
 
 bool says_nothing_of_caching(ngx_http_request_t* r) {
@@ -77,7 +84,7 @@ bool add_cache_control(ngx_http_request_t* r, const Visit& visit,
             return set_cache_control(r, "no-store");
         case cache_control_private:
             return !says_nothing_of_caching(r) ||
-                   add_header(r, "Cache-Control", "private");
+                   push_header(r, "Cache-Control", "private");
         default:
             return true;
     }
@@ -96,8 +103,7 @@ ngx_int_t header_filter(ngx_http_request_t* r) noexcept {
                            r == r->main ? find_visit(r) : nullptr;
                        if (visit != nullptr) {
                            bool added = false;
-                           if (!add_cookie(r, visit->set_session, added) ||
-                               !add_cookie(r, visit->set_remember, added) ||
+                           if (!add_cookies(r, *visit, added) ||
                                !add_cache_control(r, *visit, added)) {
                                return NGX_ERROR;
                            }

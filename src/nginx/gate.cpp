@@ -30,32 +30,37 @@ bool keep(ngx_pool_t* pool, const LookupResult& result, LookedUp& out) {
            out.identity.email.data != nullptr;
 }
 
+std::optional<std::int64_t> known(std::int64_t moment) {
+    return moment == no_time ? std::nullopt : std::optional(moment);
+}
+
 std::optional<std::int64_t> age_of(std::int64_t moment, std::int64_t now) {
     return moment == no_time ? std::nullopt : std::optional(now - moment);
 }
 
 bool keep(ngx_pool_t* pool, const ZoneCell& cell, Verdict how, LookedUp& out) {
-    const std::int64_t now = monotonic_ms();
-    out = {};
-    out.how = how;
-    out.at = ngx_current_msec;
-    out.state = LookupResult::State::absent;
     if (cell.has(ZoneCell::dead)) {
+        out = {};
+        out.state = LookupResult::State::absent;
+        out.how = how;
+        out.at = ngx_current_msec;
         return true;
     }
-    out.state = LookupResult::State::found;
     // The email follows the id there as here.
     const std::size_t id_length = cell.user_id_length;
-    ngx_str_t both = copy(pool, {cell.text, id_length + cell.email_length});
+    const ngx_str_t both =
+        copy(pool, {cell.text, id_length + cell.email_length});
     if (both.data == nullptr) {
         return false;
     }
+    const std::int64_t now = monotonic_ms();
+    out.state = LookupResult::State::found;
+    out.how = how;
     out.identity.user_id = {id_length, both.data};
     out.identity.email = {cell.email_length, both.data + id_length};
-    if (cell.authenticated_at != no_time) {
-        out.identity.authenticated_at = cell.authenticated_at;
-    }
+    out.identity.authenticated_at = known(cell.authenticated_at);
     out.remember_me_row = cell.has(ZoneCell::remember_me);
+    out.at = ngx_current_msec;
     out.age_ms = now - cell.inserted_at;
     out.authenticated_age_ms = age_of(cell.authenticated, now);
     out.idle_ms = age_of(cell.active_at, now);
@@ -68,8 +73,11 @@ Lookup::Key key_of(const Visit& visit) {
 
 bool take_from_cache(Visit& visit) {
     ZoneCell cell;
+    std::uint32_t nowhere = no_cell;
+    std::uint32_t& place =
+        visit.place_in_zone != nullptr ? *visit.place_in_zone : nowhere;
     return visit.cache != nullptr &&
-           find_trusted(*visit.cache, key_of(visit), cell) &&
+           find_trusted(*visit.cache, key_of(visit), place, cell) &&
            keep(visit.request->pool, cell, Verdict::hit, visit.looked_up);
 }
 
@@ -252,8 +260,9 @@ void run_phases_again(ngx_http_request_t* r) {
 void read_cookies(ngx_http_request_t* r, const LocationConf& conf,
                   Visit& visit) {
     read_cookie_header(r, visit);
-    if (visit.source != conf.source || visit.cookies != conf.cookies ||
-        !is_for(conf.cache, visit)) {
+    if (visit.step != Visit::Step::fresh &&
+        (visit.source != conf.source || visit.cookies != conf.cookies ||
+         !is_for(conf.cache, visit))) {
         visit.forget_verdict();
     }
     if (visit.step != Visit::Step::fresh) {

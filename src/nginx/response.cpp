@@ -111,7 +111,7 @@ ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
     }
     // Not headers_out.location: nginx would make it absolute, with the host
     // that the client named.
-    return add_header(r, "Location", view(conf.login_url))
+    return push_header(r, "Location", view(conf.login_url))
                ? NGX_HTTP_MOVED_TEMPORARILY
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -125,8 +125,8 @@ bool answers_with_status(ngx_http_request_t* r, const LocationConf& conf) {
 
 }  // namespace
 
-bool add_header(ngx_http_request_t* r, std::string_view key,
-                std::string_view value) {
+bool push_header(ngx_http_request_t* r, std::string_view key,
+                 std::string_view value) {
     auto* header =
         static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
     if (header == nullptr) {
@@ -134,12 +134,15 @@ bool add_header(ngx_http_request_t* r, std::string_view key,
     }
     *header = ngx_table_elt_t{};
     header->key = as_ngx_str(key);
-    header->value = copy(r->pool, value);
-    if (header->value.data == nullptr) {
-        return false;
-    }
+    header->value = as_ngx_str(value);
     header->hash = 1;
     return true;
+}
+
+bool add_header(ngx_http_request_t* r, std::string_view key,
+                std::string_view value) {
+    const ngx_str_t kept = copy(r->pool, value);
+    return kept.data != nullptr && push_header(r, key, view(kept));
 }
 
 void write_session(ngx_http_request_t* r, const LocationConf& conf,

@@ -13,7 +13,11 @@ namespace sigra::nginx {
 inline constexpr std::string_view must_log_in =
     "You must log in to access this page.";
 
-// Adds a response header; `key` is static. False when memory is out.
+// Adds a response header; `key` is static and `value` lives as long as the
+// request. False when memory is out.
+[[nodiscard]] bool push_header(ngx_http_request_t* r, std::string_view key,
+                               std::string_view value);
+// The same with a copy of `value`.
 [[nodiscard]] bool add_header(ngx_http_request_t* r, std::string_view key,
                               std::string_view value);
 

@@ -20,12 +20,13 @@ SessionMemo::~SessionMemo() {
 SessionMemo::Place SessionMemo::place_of(const CookieTag& tag) {
     constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;
     const std::uint64_t mixed = (tag[0] ^ tag[1]) * odd;
-    return {(mixed >> 32) % (entry_count / ways) * ways,
-            static_cast<Mark>(mixed >> 8) | 1};
+    const std::size_t first = (mixed >> 32) % (entry_count / ways) * ways;
+    const auto mark = static_cast<Mark>(mixed >> 24);
+    return {first, first + (mixed >> 16) % ways, mark == 0 ? Mark{1} : mark};
 }
 
-const SessionMemo::Remembered* SessionMemo::find(
-    std::string_view value, const LocationConf& conf) const {
+SessionMemo::Remembered* SessionMemo::find(std::string_view value,
+                                           const LocationConf& conf) {
     if (value.size() > CookieTagger::max_value) {
         return nullptr;
     }
@@ -35,7 +36,7 @@ const SessionMemo::Remembered* SessionMemo::find(
         if (marks_[i] != place.mark) {
             continue;
         }
-        const Entry& entry = entries_[i];
+        Entry& entry = entries_[i];
         if (entry.tag == tag && entry.length == value.size() &&
             entry.cookies == conf.cookies->id &&
             entry.source == conf.source->fingerprint) {
@@ -45,14 +46,13 @@ const SessionMemo::Remembered* SessionMemo::find(
     return nullptr;
 }
 
-// Where all places are taken, the mark says which one goes: as good as chance.
 std::size_t SessionMemo::victim(const Place& place) const {
     for (std::size_t i = place.first; i < place.first + ways; i++) {
         if (marks_[i] == 0) {
             return i;
         }
     }
-    return place.first + (place.mark >> 8) % ways;
+    return place.victim;
 }
 
 void SessionMemo::remember(std::string_view value, const LocationConf& conf,

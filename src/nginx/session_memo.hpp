@@ -11,6 +11,7 @@
 
 #include "nginx/conf.hpp"
 #include "nginx/cookie_tag.hpp"
+#include "nginx/zone_layout.hpp"
 #include "phoenix/crypto.hpp"
 
 namespace sigra::nginx {
@@ -23,6 +24,8 @@ class SessionMemo {
     struct Remembered {
         std::array<char, 32> token;  // raw
         phoenix::Sha256 token_hash;
+        // Zone::find()'s.
+        std::uint32_t place_in_zone = no_cell;
     };
 
     SessionMemo();
@@ -32,8 +35,8 @@ class SessionMemo {
 
     // `value`: the session cookie's. Null where it is not known under the
     // location's keys; else what it came to, until the next remember().
-    [[nodiscard]] const Remembered* find(std::string_view value,
-                                         const LocationConf& conf) const;
+    [[nodiscard]] Remembered* find(std::string_view value,
+                                   const LocationConf& conf);
     void remember(std::string_view value, const LocationConf& conf,
                   const Remembered& what);
 
@@ -53,9 +56,10 @@ class SessionMemo {
     static constexpr std::size_t entry_count = 131'072;
     // Part of a tag, beside those of the other places where it might be; 0: the
     // entry was never written.
-    using Mark = std::uint32_t;
+    using Mark = std::uint8_t;
     struct Place {
         std::size_t first;
+        std::size_t victim;  // where all are taken: as good as chance
         Mark mark;
     };
 

@@ -69,12 +69,16 @@ phoenix::SessionToken read_session_token(ngx_http_request_t* r, Visit& visit,
 // What a cookie came to before. Its session stays closed: few requests look
 // into it.
 bool recall(std::string_view value, const LocationConf& conf, Visit& visit) {
-    const Worker* w = worker();
-    const SessionMemo::Remembered* known =
+    Worker* w = worker();
+    SessionMemo::Remembered* known =
         w == nullptr ? nullptr : w->memo().find(value, conf);
     if (known == nullptr) {
         return false;
     }
+    if (conf.cache != nullptr) {
+        conf.cache->zone->prefetch(known->place_in_zone);
+    }
+    visit.place_in_zone = &known->place_in_zone;
     visit.token = known->token;
     visit.token_hash = known->token_hash;
     visit.has_token = true;
@@ -90,13 +94,9 @@ void remember(std::string_view value, const LocationConf& conf,
     }
 }
 
-}  // namespace
-
-bool read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
+[[gnu::noinline]] bool read_new_token(ngx_http_request_t* r,
+                                      const LocationConf& conf, Visit& visit) {
     const auto value = session_cookie(visit, *conf.cookies);
-    if (value && recall(*value, conf, visit)) {
-        return true;
-    }
     phoenix::SessionToken found;
     if (value) {
         found = read_session_token(r, visit, conf, *value);
@@ -127,6 +127,16 @@ bool read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
         remember(*value, conf, visit);
     }
     return true;
+}
+
+}  // namespace
+
+bool read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
+    // What is remembered was found by find_cookie() once.
+    const auto sent = phoenix::first_cookie(view(visit.cookie_header),
+                                            conf.cookies->session->name);
+    return (sent && recall(*sent, conf, visit)) ||
+           read_new_token(r, conf, visit);
 }
 
 std::optional<phoenix::Session> open_session(const Visit& visit) {

@@ -75,17 +75,14 @@ void Visit::forget_verdict() {
     session_sealed = false;
     session_invalid = has_token = from_remember_me = false;
     token = {};
+    place_in_zone = nullptr;
     looked_up = {};
     cache = nullptr;
     verdict = Verdict::none;
     identified = false;
 }
 
-Visit* find_visit(ngx_http_request_t* r) {
-    void* context = ngx_http_get_module_ctx(r, ngx_http_auth_sigra_module);
-    if (context != nullptr) {
-        return static_cast<Visit*>(context);
-    }
+Visit* find_lost_visit(ngx_http_request_t* r) {
     // Only a redirect or a named location loses a context.
     if (!r->internal && r == r->main) {
         return nullptr;

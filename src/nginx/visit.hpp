@@ -83,6 +83,9 @@ struct Visit {
     bool from_remember_me;
     phoenix::Sha256 token_hash;
     std::array<char, 32> token;  // raw
+    // Zone::find()'s, in the worker's memo, which outlives the request; null:
+    // the cookie was not remembered.
+    std::uint32_t* place_in_zone;
 
     LookedUp looked_up;
     Verdict verdict;
@@ -108,8 +111,15 @@ struct Visit {
 };
 static_assert(std::is_trivially_destructible_v<Visit>);
 
+// For find_visit().
+[[nodiscard]] Visit* find_lost_visit(ngx_http_request_t* r);
+
 // Null where there is none (yet).
-[[nodiscard]] Visit* find_visit(ngx_http_request_t* r);
+[[nodiscard]] inline Visit* find_visit(ngx_http_request_t* r) {
+    void* context = ngx_http_get_module_ctx(r, ngx_http_auth_sigra_module);
+    return context != nullptr ? static_cast<Visit*>(context)
+                              : find_lost_visit(r);
+}
 // Null when memory is out.
 [[nodiscard]] Visit* visit_of(ngx_http_request_t* r);
 

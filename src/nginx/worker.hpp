@@ -29,7 +29,6 @@ class Worker {
     PasswordChecks& password_checks() { return password_checks_; }
     OpenRequests& open_requests() { return open_requests_; }
     SessionMemo& memo() { return memo_; }
-    const SessionMemo& memo() const { return memo_; }
     // Null for a channel of another cycle.
     const Channel* channel(const ChannelConf& conf) const;
 

@@ -1,6 +1,7 @@
 #include "nginx/zone.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace sigra::nginx {
 namespace {
@@ -28,6 +29,22 @@ std::uint32_t monotonic_s() {
 
 std::int64_t ago(std::int64_t at, const std::optional<std::int64_t>& age) {
     return age ? at - *age : no_time;
+}
+
+// Without a call: it is on every request's way.
+bool equal_hashes(const char* a, const char* b) {
+    std::array<std::uint64_t, 4> left;
+    std::array<std::uint64_t, 4> right;
+    std::memcpy(left.data(), a, sizeof(left));
+    std::memcpy(right.data(), b, sizeof(right));
+    return ((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2]) |
+            (left[3] ^ right[3])) == 0;
+}
+
+bool is_entry_of(const ZoneCell& cell, const char* token_hash,
+                 std::uint64_t fingerprint) {
+    return cell.fingerprint == fingerprint && !cell.has(ZoneCell::bar) &&
+           equal_hashes(cell.token_hash, token_hash);
 }
 
 bool fits(const postgres::SessionRow& row) {
@@ -158,32 +175,63 @@ std::uint32_t Zone::index_of(const char* token_hash,
                              std::uint64_t fingerprint) {
     std::uint32_t index = token_bucket(token_hash);
     while (index != no_cell) {
-        const ZoneCell& cell = cells_[index];
-        if (cell.fingerprint == fingerprint && !cell.has(ZoneCell::bar) &&
-            std::memcmp(cell.token_hash, token_hash, 32) == 0) {
+        if (is_entry_of(cells_[index], token_hash, fingerprint)) {
             break;
         }
-        index = cell.next_by_token;
+        index = cells_[index].next_by_token;
     }
     return index;
 }
 
-// Moved to the front once a second at most, and what is dead never.
+// While there is room, nobody has to know who is to go first, and a move costs
+// three other cells' cache lines.
+bool Zone::order_counts() const {
+    return header_->untouched >= header_->cells - header_->cells / 8;
+}
+
+// A move a second at most, and what is dead stays where it is.
+void Zone::note_use(std::uint32_t index) {
+    ZoneCell& cell = cells_[index];
+    const std::uint32_t now_s = monotonic_s();
+    if (now_s - cell.used_at_s < move_after_s || cell.has(ZoneCell::dead)) {
+        return;
+    }
+    if (!order_counts()) {
+        if (!cell.has(ZoneCell::used)) {
+            cell.flags |= ZoneCell::used;
+        }
+        return;
+    }
+    Changing changing(*this);
+    cell.used_at_s = now_s;
+    move_to_front(index);
+}
+
+void Zone::prefetch(std::uint32_t place) const {
+    if (place == no_cell || cells_ == nullptr) {
+        return;
+    }
+    const char* cell = reinterpret_cast<const char*>(cells_ + place);
+    for (std::size_t at = 0; at < offsetof(ZoneCell, text); at += 64) {
+        __builtin_prefetch(cell + at);
+    }
+}
+
 bool Zone::find(const phoenix::Sha256& token_hash, std::uint64_t fingerprint,
-                ZoneCell& out) {
+                std::uint32_t& place, ZoneCell& out) {
     Locked locked(*this);
-    const std::uint32_t index = index_of(token_hash.data(), fingerprint);
+    // A cell that is free, or from before the zone was emptied, may still hold
+    // what it held.
+    if (place >= header_->untouched || cells_[place].has(ZoneCell::free) ||
+        !is_entry_of(cells_[place], token_hash.data(), fingerprint)) {
+        place = index_of(token_hash.data(), fingerprint);
+    }
+    const std::uint32_t index = place;
     if (index == no_cell || !is_live(cells_[index])) {
         return false;
     }
-    ZoneCell& cell = cells_[index];
-    const std::uint32_t now_s = monotonic_s();
-    if (now_s - cell.used_at_s >= move_after_s && !cell.has(ZoneCell::dead)) {
-        Changing changing(*this);
-        cell.used_at_s = now_s;
-        unlink_recent(index);
-        link_recent(index);
-    }
+    const ZoneCell& cell = cells_[index];
+    note_use(index);
     // Of the text what is used: the rest would be cache lines for nothing.
     std::memcpy(
         &out, &cell,

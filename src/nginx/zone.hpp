@@ -42,9 +42,13 @@ class Zone {
     // A new number: what was sent before it is older.
     [[nodiscard]] std::uint64_t next_seq();
 
-    // A copy of the entry; false where there is none.
+    // A copy of the entry; false where there is none. `place`: where it was
+    // the last time, which is looked at first; no_cell, or anything.
     [[nodiscard]] bool find(const phoenix::Sha256& token_hash,
-                            std::uint64_t fingerprint, ZoneCell& out);
+                            std::uint64_t fingerprint, std::uint32_t& place,
+                            ZoneCell& out);
+    // Before find(): its memory is on the way while something else is done.
+    void prefetch(std::uint32_t place) const;
 
     // What PostgreSQL answered. `row` is null where it knows no such session.
     struct Answer {
@@ -88,6 +92,8 @@ class Zone {
     [[nodiscard]] std::uint32_t index_of(const char* token_hash,
                                          std::uint64_t fingerprint);
     [[nodiscard]] bool is_live(const ZoneCell& cell) const;
+    [[nodiscard]] bool order_counts() const;
+    void note_use(std::uint32_t index);
 
     void put(const Answer& answer);
     void put_bar(const phoenix::Sha256& token_hash);
@@ -98,6 +104,8 @@ class Zone {
     void link_recent(std::uint32_t index);
     void link_oldest(std::uint32_t index);
     void unlink_recent(std::uint32_t index);
+    void move_to_front(std::uint32_t index);
+    void evict();
 
     ngx_shm_zone_t* shm_;
     ngx_slab_pool_t* slab_ = nullptr;

@@ -26,6 +26,7 @@ struct ZoneCell {
         bar = 4,         // no entry: `stale` is closed to the token
         unlistened = 8,  // stored by a worker whose channel was down
         free = 16,
+        used = 32,  // since it stands where it does among the others
     };
 
     char token_hash[32];

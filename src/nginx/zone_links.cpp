@@ -5,13 +5,26 @@
 
 namespace sigra::nginx {
 
-// A free cell, or the one that was not used for the longest time.
+// The one that was not used for the longest time. Who was used while the order
+// did not count is taken for used now; not many in a row, for all wait.
+void Zone::evict() {
+    constexpr int reprieves = 16;
+    for (int i = 0; i < reprieves; i++) {
+        if (!cells_[header_->oldest].has(ZoneCell::used)) {
+            break;
+        }
+        move_to_front(header_->oldest);
+    }
+    drop(header_->oldest);
+}
+
+// A free cell, or one that is evicted.
 std::uint32_t Zone::take_cell() {
     if (header_->first_free == no_cell && header_->untouched < header_->cells) {
         return header_->untouched++;
     }
     if (header_->first_free == no_cell) {
-        drop(header_->oldest);
+        evict();
     }
     const std::uint32_t index = header_->first_free;
     header_->first_free = cells_[index].next_by_token;
@@ -94,6 +107,12 @@ void Zone::unlink_recent(std::uint32_t index) {
         cell.older;
     (cell.older != no_cell ? cells_[cell.older].newer : header_->oldest) =
         cell.newer;
+}
+
+void Zone::move_to_front(std::uint32_t index) {
+    cells_[index].flags &= static_cast<std::uint8_t>(~ZoneCell::used);
+    unlink_recent(index);
+    link_recent(index);
 }
 
 }  // namespace sigra::nginx
