@@ -71,7 +71,7 @@ OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
     -fno-sanitize-recover=undefined
 LDOPT := -fsanitize=address,undefined
 else
-OPT := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
+OPT := -O2 -g -fno-plt -fstack-protector-strong -D_FORTIFY_SOURCE=2
 LDOPT := -Wl,-z,relro -Wl,-z,now
 endif
 

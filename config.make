@@ -4,6 +4,6 @@
 for sigra_room in phoenix postgres nginx; do
     cat << END >> $NGX_MAKEFILE
 
-$NGX_OBJS/addon/$sigra_room/%.o: CFLAGS += -std=c++20 -fvisibility=hidden
+$NGX_OBJS/addon/$sigra_room/%.o: CFLAGS += -std=c++20 -fvisibility=hidden -fno-plt
 END
 done

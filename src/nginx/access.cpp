@@ -19,9 +19,9 @@ bool is_open(ngx_http_request_t* r, const LocationConf& conf) {
            (conf.login_path.len != 0 && view(r->uri) == view(conf.login_path));
 }
 
-ngx_int_t let_in(ngx_http_request_t* r, const LocationConf& conf,
-                 Visit& visit) {
-    if (reissue(r, conf, visit) == Reissue::wait) {
+[[gnu::hot]] ngx_int_t let_in(ngx_http_request_t* r, const LocationConf& conf,
+                              Visit& visit) {
+    if (conf.reissue_age != 0 && reissue(r, conf, visit) == Reissue::wait) {
         return NGX_AGAIN;
     }
     visit.passed = true;
@@ -83,7 +83,7 @@ ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
     return server_error;
 }
 
-ngx_int_t gate(ngx_http_request_t* r, const LocationConf& conf) {
+[[gnu::hot]] ngx_int_t gate(ngx_http_request_t* r, const LocationConf& conf) {
     // An endpoint looks after itself.
     if (conf.gate == gate_off || conf.endpoint != nullptr) {
         return NGX_DECLINED;
@@ -114,12 +114,12 @@ bool prepare_headers(ngx_http_request_t* r, const LocationConf& conf) {
 
 }  // namespace
 
-ngx_int_t access_handler(ngx_http_request_t* r) noexcept {
+[[gnu::hot]] ngx_int_t access_handler(ngx_http_request_t* r) noexcept {
     return guarded(r->connection->log, server_error,
                    [&] { return gate(r, location_conf(r)); });
 }
 
-ngx_int_t preaccess_handler(ngx_http_request_t* r) noexcept {
+[[gnu::hot]] ngx_int_t preaccess_handler(ngx_http_request_t* r) noexcept {
     return guarded(r->connection->log, server_error, [&]() -> ngx_int_t {
         const LocationConf& conf = location_conf(r);
         if (!prepare_headers(r, conf)) {

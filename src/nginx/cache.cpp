@@ -28,17 +28,16 @@ bool is_young(const Cache& cache, const ZoneCell& cell) {
 
 }  // namespace
 
-bool find_trusted(const Cache& cache, const Lookup::Key& key,
-                  std::uint32_t& place, ZoneCell& out) {
-    if (!cache.require_listen) {
-        return cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
-               is_young(cache, out);
+[[gnu::hot]] bool find_trusted(const Cache& cache, const Lookup::Key& key,
+                               std::uint32_t& place, ZoneCell& out) {
+    const Channel* channel = cache.require_listen ? heard(cache) : nullptr;
+    if (cache.require_listen && channel == nullptr) {
+        return false;
     }
-    const Channel* channel = heard(cache);
-    return channel != nullptr &&
-           cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
-           is_young(cache, out) && !out.has(ZoneCell::unlistened) &&
-           out.stamp >= channel->epoch(*cache.zone);
+    return cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
+           is_young(cache, out) &&
+           (channel == nullptr || (!out.has(ZoneCell::unlistened) &&
+                                   out.stamp >= channel->epoch(*cache.zone)));
 }
 
 bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneCell& out) {

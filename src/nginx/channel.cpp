@@ -1,7 +1,5 @@
 #include "nginx/channel.hpp"
 
-#include <limits>
-
 #include "nginx/conf.hpp"
 #include "nginx/worker.hpp"
 
@@ -28,17 +26,8 @@ Channel::Channel(Worker& worker, postgres::Reactor& reactor,
       conf_(conf),
       listener_(reactor, options_of(conf), *this) {
     for (const Zone* zone : conf.zones) {
-        epochs_.emplace_back(zone, std::numeric_limits<std::uint64_t>::max());
+        epochs_.emplace_back(zone, never);
     }
-}
-
-std::uint64_t Channel::epoch(const Zone& zone) const {
-    for (const auto& [known, epoch] : epochs_) {
-        if (known == &zone) {
-            return epoch;
-        }
-    }
-    return std::numeric_limits<std::uint64_t>::max();
 }
 
 // Connections from before may lead to another server than the one that is

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -26,7 +27,14 @@ class Channel final : public postgres::ListenerObserver {
     [[nodiscard]] const ChannelConf& conf() const { return conf_; }
     [[nodiscard]] bool up() const { return listener_.up(); }
     // What was asked before it may have ended unheard.
-    [[nodiscard]] std::uint64_t epoch(const Zone& zone) const;
+    [[nodiscard]] std::uint64_t epoch(const Zone& zone) const {
+        for (const auto& [known, epoch] : epochs_) {
+            if (known == &zone) {
+                return epoch;
+            }
+        }
+        return never;
+    }
 
     void listening() override;
     void lost() override {}
@@ -35,6 +43,9 @@ class Channel final : public postgres::ListenerObserver {
     void revoked_all() override;
 
   private:
+    static constexpr std::uint64_t never =
+        std::numeric_limits<std::uint64_t>::max();
+
     Worker& worker_;
     const ChannelConf& conf_;
     std::vector<std::pair<const Zone*, std::uint64_t>> epochs_;

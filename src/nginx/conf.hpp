@@ -145,17 +145,30 @@ enum Preflight : ngx_uint_t { preflight_deny, preflight_pass };
 // Plain data, for the directive table reaches into it by offset. What the
 // pointers name lives in the configuration's pool.
 struct LocationConf {
+    // What each request through the gate reads comes first.
     ngx_uint_t gate;
-    ngx_uint_t unauthenticated;
-    ngx_uint_t cache_control;
     ngx_uint_t preflight;
-    ngx_uint_t secure;
     ngx_flag_t forward;
     ngx_flag_t hide_cookies;
+    ngx_uint_t cache_control;
+    time_t sudo;         // 0: off
+    time_t reissue_age;  // 0: off
+    // The location's own: only an `if` and a limit_except in it have it too.
+    const Endpoint* endpoint;
+    // Made at merge, where the location looks at sessions. `ttl` is
+    // `lifetimes` or the schema's own, and so is not inherited by a level with
+    // another schema.
+    const Lifetimes* ttl;
+    const Source* source;
+    Cookies* cookies;
+    const Cache* cache;           // null: off
+    const ChannelConf* listened;  // null: auth_sigra_close_on_revoke is off
+    ngx_str_t login_path;         // the part of login_url that is a path
+
+    ngx_uint_t unauthenticated;
+    ngx_uint_t secure;
     ngx_flag_t close_on_revoke;
-    time_t sudo;          // 0: off
     time_t idle_timeout;  // 0: off; unset: sigra_sessions' own
-    time_t reissue_age;   // 0: off
     ngx_str_t login_url;
     ngx_str_t signed_in_url;
     ngx_str_t logged_out_url;
@@ -174,19 +187,7 @@ struct LocationConf {
     ngx_thread_pool_t* password_threads;
     const Lockout* lockout;
     const SecondFactor* second_factor;
-    // The location's own: only an `if` and a limit_except in it have it too.
-    const Endpoint* endpoint;
     const CacheSetting* cache_setting;
-
-    // Made at merge: `ttl` is `lifetimes` or the schema's own, and so is not
-    // inherited by a level with another schema.
-    const Lifetimes* ttl;
-    // Where the location looks at sessions.
-    const Source* source;
-    Cookies* cookies;
-    const Cache* cache;           // null: off
-    const ChannelConf* listened;  // null: auth_sigra_close_on_revoke is off
-    ngx_str_t login_path;         // the part of login_url that is a path
 
     time_t idle_timeout_s() const {
         return idle_timeout == NGX_CONF_UNSET ? 30 * 60 : idle_timeout;

@@ -96,7 +96,7 @@ bool is_refused_endpoint(ngx_http_request_t* r) {
            location_conf(r).endpoint != nullptr;
 }
 
-ngx_int_t header_filter(ngx_http_request_t* r) noexcept {
+[[gnu::hot]] ngx_int_t header_filter(ngx_http_request_t* r) noexcept {
     return guarded(r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
                    [&]() -> ngx_int_t {
                        const Visit* visit =

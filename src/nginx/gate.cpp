@@ -38,7 +38,8 @@ std::optional<std::int64_t> age_of(std::int64_t moment, std::int64_t now) {
     return moment == no_time ? std::nullopt : std::optional(now - moment);
 }
 
-bool keep(ngx_pool_t* pool, const ZoneCell& cell, Verdict how, LookedUp& out) {
+[[gnu::hot]] bool keep(ngx_pool_t* pool, const ZoneCell& cell, Verdict how,
+                       LookedUp& out) {
     if (cell.has(ZoneCell::dead)) {
         out = {};
         out.state = LookupResult::State::absent;
@@ -71,7 +72,7 @@ Lookup::Key key_of(const Visit& visit) {
     return {visit.token_hash, visit.source->fingerprint, visit.cache};
 }
 
-bool take_from_cache(Visit& visit) {
+[[gnu::hot]] bool take_from_cache(Visit& visit) {
     ZoneCell cell;
     std::uint32_t nowhere = no_cell;
     std::uint32_t& place =
@@ -257,9 +258,11 @@ void run_phases_again(ngx_http_request_t* r) {
     ngx_http_run_posted_requests(c);
 }
 
-void read_cookies(ngx_http_request_t* r, const LocationConf& conf,
-                  Visit& visit) {
-    read_cookie_header(r, visit);
+[[gnu::hot]] void read_cookies(ngx_http_request_t* r, const LocationConf& conf,
+                               Visit& visit) {
+    if (!visit.cookie_header_known) {
+        read_cookie_header(r, visit);
+    }
     if (visit.step != Visit::Step::fresh &&
         (visit.source != conf.source || visit.cookies != conf.cookies ||
          !is_for(conf.cache, visit))) {
@@ -279,8 +282,11 @@ void read_cookies(ngx_http_request_t* r, const LocationConf& conf,
     visit.step = Visit::Step::read;
 }
 
-Decision decide(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
-    read_cookie_header(r, visit);
+[[gnu::hot]] Decision decide(ngx_http_request_t* r, const LocationConf& conf,
+                             Visit& visit) {
+    if (!visit.cookie_header_known) {
+        read_cookie_header(r, visit);
+    }
     if (visit.cookie_header_twice) {
         return Decision::two_cookies;
     }
@@ -305,7 +311,8 @@ Decision decide(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     return judge(conf, visit);
 }
 
-void on_pass(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
+[[gnu::hot]] void on_pass(ngx_http_request_t* r, const LocationConf& conf,
+                          Visit& visit) {
     if (conf.source->kind == postgres::LayoutKind::sigra_sessions) {
         touch(visit);
     }

@@ -92,7 +92,7 @@ std::optional<std::string_view> find_header(ngx_http_request_t* r,
     return std::nullopt;
 }
 
-void read_cookie_header(ngx_http_request_t* r, Visit& visit) {
+[[gnu::hot]] void read_cookie_header(ngx_http_request_t* r, Visit& visit) {
     if (visit.cookie_header_known) {
         return;
     }

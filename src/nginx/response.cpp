@@ -125,8 +125,8 @@ bool answers_with_status(ngx_http_request_t* r, const LocationConf& conf) {
 
 }  // namespace
 
-bool push_header(ngx_http_request_t* r, std::string_view key,
-                 std::string_view value) {
+[[gnu::hot]] bool push_header(ngx_http_request_t* r, std::string_view key,
+                              std::string_view value) {
     auto* header =
         static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
     if (header == nullptr) {

@@ -49,25 +49,30 @@ class SessionMemo {
         std::uint64_t source;   // its fingerprint
         std::uint64_t length;
         Remembered what;
+
+        [[nodiscard]] bool is_of(const CookieTag& other_tag,
+                                 std::size_t other_length,
+                                 const LocationConf& conf) const;
     };
     static_assert(sizeof(Entry) == 128);
 
-    static constexpr std::size_t ways = 4;
-    static constexpr std::size_t entry_count = 131'072;
+    static constexpr std::size_t ways = 8;
+    static constexpr std::size_t sets = 16'384;
     // Part of a tag, beside those of the other places where it might be; 0: the
     // entry was never written.
     using Mark = std::uint8_t;
+    using Marks = std::array<Mark, ways>;
     struct Place {
-        std::size_t first;
-        std::size_t victim;  // where all are taken: as good as chance
+        std::size_t set;
+        std::size_t liked;  // way
         Mark mark;
     };
 
     [[nodiscard]] static Place place_of(const CookieTag& tag);
-    [[nodiscard]] std::size_t victim(const Place& place) const;
+    [[nodiscard]] std::size_t way_for(const Place& place) const;
 
     CookieTagger tagger_;
-    std::vector<Mark> marks_;
+    std::vector<Marks> marks_;
     std::unique_ptr<Entry[]> entries_;
 };
 

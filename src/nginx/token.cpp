@@ -131,7 +131,8 @@ void remember(std::string_view value, const LocationConf& conf,
 
 }  // namespace
 
-bool read_token(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
+[[gnu::hot]] bool read_token(ngx_http_request_t* r, const LocationConf& conf,
+                             Visit& visit) {
     // What is remembered was found by find_cookie() once.
     const auto sent = phoenix::first_cookie(view(visit.cookie_header),
                                             conf.cookies->session->name);

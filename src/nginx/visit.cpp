@@ -8,7 +8,7 @@ namespace {
 
 // Marks a visit's pool cleanup, which is how it is found again: an internal
 // redirect clears the request's contexts, but not its pool.
-void pool_goes(void*) noexcept {}
+[[gnu::hot]] void pool_goes(void*) noexcept {}
 
 void request_goes(void* data) noexcept {
     auto* visit = static_cast<Visit*>(data);
@@ -94,7 +94,7 @@ Visit* find_lost_visit(ngx_http_request_t* r) {
     return visit;
 }
 
-Visit* visit_of(ngx_http_request_t* r) {
+[[gnu::hot]] Visit* visit_of(ngx_http_request_t* r) {
     Visit* visit = find_visit(r);
     if (visit == nullptr) {
         visit = make(r);

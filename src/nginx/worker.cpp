@@ -3,14 +3,14 @@
 namespace sigra::nginx {
 namespace {
 
-std::unique_ptr<Worker> the_worker;  // this process's own
-
 const MainConf* conf_of(ngx_cycle_t* cycle) {
     return static_cast<const MainConf*>(
         ngx_http_cycle_get_module_main_conf(cycle, ngx_http_auth_sigra_module));
 }
 
 }  // namespace
+
+std::unique_ptr<Worker> Worker::own_;
 
 Worker::Worker(ngx_log_t* log, const MainConf& conf)
     : reactor_(log, conf.resolver_threads),
@@ -47,14 +47,6 @@ postgres::Pool* Worker::pool(const Database& database) const {
     return pools_[database.index].second.get();
 }
 
-const Channel* Worker::channel(const ChannelConf& conf) const {
-    if (conf.index >= channels_.size() ||
-        &channels_[conf.index]->conf() != &conf) {
-        return nullptr;
-    }
-    return channels_[conf.index].get();
-}
-
 void Worker::revoke_token(const phoenix::Sha256& token_hash) {
     const std::string_view hash(token_hash.data(), token_hash.size());
     for (Zone* zone : zones_) {
@@ -78,10 +70,6 @@ void Worker::bar(const phoenix::Sha256& token_hash) {
     }
 }
 
-Worker* worker() {
-    return the_worker.get();
-}
-
 ngx_int_t init_worker(ngx_cycle_t* cycle) noexcept {
     if (ngx_process != NGX_PROCESS_WORKER &&
         ngx_process != NGX_PROCESS_SINGLE) {
@@ -91,15 +79,15 @@ ngx_int_t init_worker(ngx_cycle_t* cycle) noexcept {
         cycle->log, static_cast<ngx_int_t>(NGX_ERROR), [&]() -> ngx_int_t {
             const MainConf* conf = conf_of(cycle);
             if (conf != nullptr && !conf->databases.empty()) {
-                the_worker = std::make_unique<Worker>(cycle->log, *conf);
-                the_worker->listen();
+                Worker::own_ = std::make_unique<Worker>(cycle->log, *conf);
+                Worker::own_->listen();
             }
             return NGX_OK;
         });
 }
 
 void exit_worker(ngx_cycle_t* cycle) noexcept {
-    guarded(cycle->log, [] { the_worker.reset(); });
+    guarded(cycle->log, [] { Worker::own_.reset(); });
 }
 
 }  // namespace sigra::nginx

@@ -30,7 +30,12 @@ class Worker {
     OpenRequests& open_requests() { return open_requests_; }
     SessionMemo& memo() { return memo_; }
     // Null for a channel of another cycle.
-    const Channel* channel(const ChannelConf& conf) const;
+    const Channel* channel(const ChannelConf& conf) const {
+        return conf.index < channels_.size() &&
+                       &channels_[conf.index]->conf() == &conf
+                   ? channels_[conf.index].get()
+                   : nullptr;
+    }
 
     // What this worker has deleted itself, after the commit: nobody waits for
     // the notification.
@@ -53,10 +58,17 @@ class Worker {
         pools_;
     // Gone before the pools: what it hears goes to both.
     std::vector<std::unique_ptr<Channel>> channels_;
+
+    static std::unique_ptr<Worker> own_;  // this process's
+    friend Worker* worker();
+    friend ngx_int_t init_worker(ngx_cycle_t* cycle) noexcept;
+    friend void exit_worker(ngx_cycle_t* cycle) noexcept;
 };
 
 // Null in a process that serves no requests, or before its start.
-Worker* worker();
+inline Worker* worker() {
+    return Worker::own_.get();
+}
 
 ngx_int_t init_worker(ngx_cycle_t* cycle) noexcept;
 void exit_worker(ngx_cycle_t* cycle) noexcept;

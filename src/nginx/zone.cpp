@@ -32,7 +32,7 @@ std::int64_t ago(std::int64_t at, const std::optional<std::int64_t>& age) {
 }
 
 // Without a call: it is on every request's way.
-bool equal_hashes(const char* a, const char* b) {
+inline bool equal_hashes(const char* a, const char* b) {
     std::array<std::uint64_t, 4> left;
     std::array<std::uint64_t, 4> right;
     std::memcpy(left.data(), a, sizeof(left));
@@ -60,7 +60,7 @@ class Zone::Locked {
   public:
     explicit Locked(Zone& zone) : zone_(zone) {
         ngx_shmtx_lock(&zone_.slab_->mutex);
-        if (zone_.header_->dirty != 0) {
+        if (zone_.header_->version % 2 != 0) {
             zone_.clear();
         }
     }
@@ -72,21 +72,19 @@ class Zone::Locked {
     Zone& zone_;
 };
 
+// Under the mutex, and never one within another.
 class Zone::Changing {
   public:
-    explicit Changing(Zone& zone) : header_(*zone.header_) {
-        header_.dirty = 1;
-        ngx_memory_barrier();
+    explicit Changing(Zone& zone) : version_(zone.header_->version) {
+        __atomic_store_n(&version_, version_ | 1, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
     }
-    ~Changing() {
-        ngx_memory_barrier();
-        header_.dirty = 0;
-    }
+    ~Changing() { __atomic_store_n(&version_, version_ + 1, __ATOMIC_RELEASE); }
     Changing(const Changing&) = delete;
     Changing& operator=(const Changing&) = delete;
 
   private:
-    ZoneHeader& header_;
+    std::uint32_t& version_;
 };
 
 Zone::Zone(ngx_shm_zone_t* shm) : shm_(shm) {}
@@ -124,7 +122,7 @@ ngx_int_t Zone::init(ngx_shm_zone_t* shm, void* old) noexcept {
         return NGX_ERROR;
     }
     self.lay_out(memory, size);
-    self.header_->seq = 0;
+    self.header_->seq = self.header_->version = 0;
     self.clear();
     return NGX_OK;
 }
@@ -190,48 +188,71 @@ bool Zone::order_counts() const {
 }
 
 // A move a second at most, and what is dead stays where it is.
+bool Zone::wants_note(const ZoneCell& cell) const {
+    return monotonic_s() - cell.used_at_s >= move_after_s &&
+           !cell.has(ZoneCell::dead) &&
+           (order_counts() || !cell.has(ZoneCell::used));
+}
+
 void Zone::note_use(std::uint32_t index) {
     ZoneCell& cell = cells_[index];
-    const std::uint32_t now_s = monotonic_s();
-    if (now_s - cell.used_at_s < move_after_s || cell.has(ZoneCell::dead)) {
-        return;
-    }
-    if (!order_counts()) {
-        if (!cell.has(ZoneCell::used)) {
-            cell.flags |= ZoneCell::used;
-        }
+    if (!wants_note(cell)) {
         return;
     }
     Changing changing(*this);
-    cell.used_at_s = now_s;
-    move_to_front(index);
-}
-
-void Zone::prefetch(std::uint32_t place) const {
-    if (place == no_cell || cells_ == nullptr) {
-        return;
-    }
-    const char* cell = reinterpret_cast<const char*>(cells_ + place);
-    for (std::size_t at = 0; at < offsetof(ZoneCell, text); at += 64) {
-        __builtin_prefetch(cell + at);
+    if (order_counts()) {
+        cell.used_at_s = monotonic_s();
+        move_to_front(index);
+    } else {
+        cell.flags |= ZoneCell::used;
     }
 }
 
-bool Zone::find(const phoenix::Sha256& token_hash, std::uint64_t fingerprint,
-                std::uint32_t& place, ZoneCell& out) {
-    Locked locked(*this);
-    // A cell that is free, or from before the zone was emptied, may still hold
-    // what it held.
-    if (place >= header_->untouched || cells_[place].has(ZoneCell::free) ||
-        !is_entry_of(cells_[place], token_hash.data(), fingerprint)) {
-        place = index_of(token_hash.data(), fingerprint);
-    }
-    const std::uint32_t index = place;
-    if (index == no_cell || !is_live(cells_[index])) {
+// Without the mutex: false where that is not enough. What is copied may be
+// changing; it counts if the version says that it has not.
+[[gnu::hot]] bool Zone::peek(const phoenix::Sha256& token_hash,
+                             std::uint64_t fingerprint, std::uint32_t place,
+                             ZoneCell& out) const {
+    const std::uint32_t version =
+        __atomic_load_n(&header_->version, __ATOMIC_ACQUIRE);
+    if (version % 2 != 0 || place >= header_->untouched) {
         return false;
     }
-    const ZoneCell& cell = cells_[index];
-    note_use(index);
+    const ZoneCell& cell = cells_[place];
+    constexpr std::size_t text = peeked - offsetof(ZoneCell, text);
+    std::memcpy(&out, &cell, peeked);
+    const std::size_t length =
+        std::size_t{out.user_id_length} + out.email_length;
+    if (length > sizeof(out.text)) {
+        return false;
+    }
+    if (length > text) {
+        std::memcpy(out.text + text, cell.text + text, length - text);
+    }
+    const bool counts = is_entry_of(out, token_hash.data(), fingerprint) &&
+                        !out.has(ZoneCell::free) && is_live(out) &&
+                        !wants_note(out);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return counts &&
+           __atomic_load_n(&header_->version, __ATOMIC_RELAXED) == version;
+}
+
+[[gnu::hot]] bool Zone::find(const phoenix::Sha256& token_hash,
+                             std::uint64_t fingerprint, std::uint32_t& place,
+                             ZoneCell& out) {
+    return peek(token_hash, fingerprint, place, out) ||
+           search(token_hash, fingerprint, place, out);
+}
+
+bool Zone::search(const phoenix::Sha256& token_hash, std::uint64_t fingerprint,
+                  std::uint32_t& place, ZoneCell& out) {
+    Locked locked(*this);
+    place = index_of(token_hash.data(), fingerprint);
+    if (place == no_cell || !is_live(cells_[place])) {
+        return false;
+    }
+    const ZoneCell& cell = cells_[place];
+    note_use(place);
     // Of the text what is used: the rest would be cache lines for nothing.
     std::memcpy(
         &out, &cell,
@@ -298,6 +319,7 @@ void Zone::touch(const phoenix::Sha256& token_hash, std::uint64_t fingerprint,
     Locked locked(*this);
     const std::uint32_t index = index_of(token_hash.data(), fingerprint);
     if (index != no_cell && cells_[index].active_at != no_time) {
+        Changing changing(*this);
         cells_[index].active_at = std::max(cells_[index].active_at, now);
     }
 }
@@ -339,6 +361,7 @@ void Zone::revoke_user(std::string_view id) {
 
 void Zone::revoke_all() {
     Locked locked(*this);
+    Changing changing(*this);
     header_->revoked_all = ++header_->seq;
 }
 

@@ -1,8 +1,10 @@
 // The session cache in shared memory: fixed cells, found by token and by
 // user, evicted from the least recently used, and the marks that say what was
 // revoked last. Every worker, of this configuration and the one before, works
-// on the same memory; all of it under the mutex of the slab pool, the only
-// one that the master unlocks for a worker that died.
+// on the same memory under the mutex of the slab pool, the only one that the
+// master unlocks for a worker that died. Only a session that was found before
+// is read without it: the header's version tells whether anything has changed
+// meanwhile, and a change makes it odd and then even again.
 #pragma once
 
 #include <cstddef>
@@ -42,13 +44,22 @@ class Zone {
     // A new number: what was sent before it is older.
     [[nodiscard]] std::uint64_t next_seq();
 
-    // A copy of the entry; false where there is none. `place`: where it was
-    // the last time, which is looked at first; no_cell, or anything.
+    // A copy of the entry, its text as far as it goes; false where there is
+    // none. `place`: where it was the last time, which is looked at first, with
+    // no lock taken; no_cell, or anything.
     [[nodiscard]] bool find(const phoenix::Sha256& token_hash,
                             std::uint64_t fingerprint, std::uint32_t& place,
                             ZoneCell& out);
     // Before find(): its memory is on the way while something else is done.
-    void prefetch(std::uint32_t place) const;
+    void prefetch(std::uint32_t place) const {
+        if (place == no_cell || cells_ == nullptr) {
+            return;
+        }
+        const char* cell = reinterpret_cast<const char*>(cells_ + place);
+        for (std::size_t at = 0; at < peeked; at += 64) {
+            __builtin_prefetch(cell + at);
+        }
+    }
 
     // What PostgreSQL answered. `row` is null where it knows no such session.
     struct Answer {
@@ -81,6 +92,9 @@ class Zone {
     class Locked;
     class Changing;
 
+    // Of a cell, by who reads without a lock: its text is longer seldom.
+    static constexpr std::size_t peeked = 160;
+
     void lay_out(void* memory, std::size_t size);
     void clear();
 
@@ -93,7 +107,14 @@ class Zone {
                                          std::uint64_t fingerprint);
     [[nodiscard]] bool is_live(const ZoneCell& cell) const;
     [[nodiscard]] bool order_counts() const;
+    [[nodiscard]] bool wants_note(const ZoneCell& cell) const;
     void note_use(std::uint32_t index);
+    [[nodiscard]] bool peek(const phoenix::Sha256& token_hash,
+                            std::uint64_t fingerprint, std::uint32_t place,
+                            ZoneCell& out) const;
+    [[nodiscard]] bool search(const phoenix::Sha256& token_hash,
+                              std::uint64_t fingerprint, std::uint32_t& place,
+                              ZoneCell& out);
 
     void put(const Answer& answer);
     void put_bar(const phoenix::Sha256& token_hash);
@@ -108,13 +129,13 @@ class Zone {
     void evict();
 
     ngx_shm_zone_t* shm_;
-    ngx_slab_pool_t* slab_ = nullptr;
     ZoneHeader* header_ = nullptr;  // null until the memory is there
+    ZoneCell* cells_ = nullptr;
+    ngx_slab_pool_t* slab_ = nullptr;
     std::uint64_t* token_marks_ = nullptr;
     std::uint64_t* user_marks_ = nullptr;
     std::uint32_t* by_token_ = nullptr;
     std::uint32_t* by_user_ = nullptr;
-    ZoneCell* cells_ = nullptr;
 };
 
 }  // namespace sigra::nginx

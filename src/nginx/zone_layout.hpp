@@ -62,7 +62,7 @@ static_assert(std::is_trivially_copyable_v<ZoneCell>);
 struct ZoneHeader {
     std::uint64_t seq;
     std::uint64_t revoked_all;  // the mark for everything
-    std::uint32_t dirty;        // somebody is changing it, or died of it
+    std::uint32_t version;      // odd: somebody is changing it, or died of it
     std::uint32_t cells;
     std::uint32_t marks;          // of tokens, and as many of users
     std::uint32_t token_buckets;  // both powers of two
