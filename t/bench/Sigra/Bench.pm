@@ -3,6 +3,7 @@ package Sigra::Bench;
 use v5.14;
 use strict;
 use warnings;
+use utf8;
 
 use Exporter qw(import);
 use File::Temp ();
@@ -11,7 +12,7 @@ use Sigra::Nginx;
 
 our @EXPORT = qw(
     now rounds seconds rows_wanted parameter on_core server_core load_core at_cost
-    run_program wrk knows bench_nginx interleaved median percentile busy_core
+    run_program wrk in_turns knows bench_nginx interleaved median percentile busy_core
     skipped result ratio_of scratch
 );
 
@@ -71,9 +72,9 @@ sub core_times {
     return ($ticks[3] + $ticks[4], $sum);
 }
 
-# Seconds of processor time of all that serves here, whatever else the machine does: this process' children but for those
-# that ask, and PostgreSQL's.
-sub served {
+# All that serves here: this process' children but for those that ask, and PostgreSQL's. By process: the seconds that it
+# had of a processor.
+sub serving {
     my (%parent, %ticks);
     for my $file (glob '/proc/[0-9]*/stat') {
         open my $in, '<', $file or next;
@@ -84,13 +85,20 @@ sub served {
     }
     my ($postmaster) = split /\n/, Sigra::Nginx::slurp("$ENV{SIGRA_TEST_PGDIR}/data/postmaster.pid");
     my %is_root = ($postmaster => 1, map { $parent{$_} == $$ ? ($_ => 1) : () } keys %parent);
-    my $sum = 0;
+    my %seconds;
     for my $pid (keys %parent) {
         my $above = $pid;
         $above = $parent{$above} while $above && !$is_root{$above};
-        $sum += $ticks{$pid} if $above;
+        $seconds{$pid} = $ticks{$pid} / POSIX::sysconf(POSIX::_SC_CLK_TCK()) if $above;
     }
-    return $sum / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+    return \%seconds;
+}
+
+# Of those as well that have ended and were waited for.
+sub served {
+    my $sum = 0;
+    $sum += $_ for values %{ serving() };
+    return $sum;
 }
 
 # What was asked for in the last measurement cost those who serve, in microseconds each; wrk() and pgbench() set it.
@@ -132,20 +140,45 @@ my $here = __FILE__ =~ s{/Sigra/[^/]*\z}{}r;
 # from (the line to begin with), repeat (requests of a session in a row), seconds, header (one more).
 sub wrk {
     my ($url, %option) = @_;
-    local $ENV{BENCH_COOKIES} = $option{cookies} // '';
-    local $ENV{BENCH_FROM}    = $option{from} // 0;
-    local $ENV{BENCH_REPEAT}  = $option{repeat} // 1;
-    my $seconds = $option{seconds} // seconds();
+    my ($origin, $path) = $url =~ m{^(http://[^/]+)(/.*)} or die "no URL: $url\n";
     my ($text) = at_cost(sub {
-        my $output = run_program('wrk', '-t1', '-c32', "-d${seconds}s", '-s', "$here/rotate.lua",
-            (defined $option{header} ? ('-H', $option{header}) : ()), $url);
+        my $output = asked_for($origin, $option{seconds} // seconds(), $option{header}, { path => $path, %option });
         return ($output =~ /^bench (\d+)/m, $output);
     });
-    my ($requests, $microseconds, $bytes, $failed) = $text =~ /^bench (\d+) (\d+) (\d+) (\d+)$/m or die "wrk says:\n$text\n";
-    $requests or die "$url: no answers\n$text\n";
-    $failed == 0 or die "$url: $failed requests fail\n$text\n";
-    $bytes / $requests >= 1024 or die "$url: answers of other than the file\n$text\n";
+    my ($requests, $microseconds) = $text =~ /^bench (\d+) (\d+)/m;
     return $requests / ($microseconds / 1e6);
+}
+
+# The same for cases that take turns of so many requests: what the machine does besides is the same to all of them then.
+# Cases have names and wrk()'s options, with a path in place of a URL. By name: the figure and what one cost.
+sub in_turns {
+    my ($origin, $turn, @cases) = @_;
+    my (@names, @options);
+    local $ENV{BENCH_TURN} = $turn;
+    while (my ($name, $option) = splice @cases, 0, 2) { push @names, $name; push @options, $option }
+    local $ENV{BENCH_SERVING} = join ' ', keys %{ serving() };
+    my $text = asked_for($origin, seconds() * @names, undef, @options);
+    my @turns = $text =~ /^turns (\d+) (\d+) (\d+)$/mg;
+    my %found;
+    for my $name (@names) {
+        my ($requests, $elapsed, $served) = splice @turns, 0, 3;
+        $requests or die "$name had no turn:\n$text\n";
+        $found{$name} = [$requests / $elapsed * 1e6, $served / $requests];
+    }
+    return \%found;
+}
+
+sub asked_for {
+    my ($origin, $seconds, $header, @cases) = @_;
+    my $text = run_program('wrk', '-t1', '-c32', "-d${seconds}s", '-s', "$here/rotate.lua",
+        (defined $header ? ('-H', $header) : ()), $origin, '--',
+        map { join ',', $_->{path}, $_->{repeat} // 1, $_->{from} // 0, $_->{cookies} // '' } @cases);
+    my ($requests, $microseconds, $bytes, $failed) = $text =~ /^bench (\d+) (\d+) (\d+) (\d+)$/m or die "wrk says:\n$text\n";
+    my $what = join ' ', $origin, map { $_->{path} } @cases;
+    $requests or die "$what: no answers\n$text\n";
+    $failed == 0 or die "$what: $failed requests fail\n$text\n";
+    $bytes / $requests >= 1024 or die "$what: answers of other than the file\n$text\n";
+    return $text;
 }
 
 # Does this module know the directive: nginx says so.
@@ -180,7 +213,7 @@ sub bench_nginx {
 my %costs_of;    # by the list of a case's figures
 
 # Each case once without being counted, then all of them in turn, so many rounds, each round beginning with another.
-# Cases are pairs of a name and code that is told the round and returns a figure.
+# Cases are pairs of a name and code that is told the round and returns a figure, or in_turns()'s.
 sub interleaved {
     my (@cases) = @_;
     my (@names, %code, %figures, %costs);
@@ -189,15 +222,20 @@ sub interleaved {
         for (1 .. @names) {
             undef $cost;
             my ($busy, $figure) = busy_core(server_core(), sub { $code{ $names[0] }->($round) });
-            push @{ $costs{ $names[0] } }, $cost // () if $round;
-            printf STDERR "  %-24s %12.2f  (the server's core %.0f%% busy, start included%s)\n", $names[0], $figure, 100 * $busy,
-                $round ? '' : '; not counted';
-            push @{ $figures{ $names[0] } }, $figure if $round;
+            my $found = ref $figure ? $figure : { $names[0] => [$figure, $cost // ()] };
+            for my $name (sort keys %$found) {
+                my ($value, @cost) = @{ $found->{$name} };
+                printf STDERR "  %-24s %12.2f  %8s (the server's core %.0f%% busy, start included%s)\n", $name, $value,
+                    @cost ? sprintf('%.2f µs', @cost) : '', 100 * $busy, $round ? '' : '; not counted';
+                next if !$round;
+                push @{ $figures{$name} }, $value;
+                push @{ $costs{$name} }, @cost;
+            }
             push @names, shift @names;
         }
         push @names, shift @names;
     }
-    $costs_of{ $figures{$_} } = $costs{$_} for keys %costs;
+    $costs_of{ $figures{$_} } = $costs{$_} for keys %figures;
     return %figures;
 }
 
