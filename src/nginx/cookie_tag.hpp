@@ -28,9 +28,12 @@ class CookieTagger {
     // `value`: at most max_value bytes. Its length is not in the tag.
     [[nodiscard]] CookieTag tag(std::string_view value) const;
 
+    // For another use than the tag: a number that nobody knows.
+    [[nodiscard]] std::uint64_t salt() const { return key_.back(); }
+
   private:
-    // A pair for each 16 bytes, and one more for the second pass.
-    std::array<std::uint64_t, max_value / 8 + 2> key_;
+    // A pair for each 16 bytes, one more for the second pass, and the salt.
+    std::array<std::uint64_t, max_value / 8 + 3> key_;
 };
 
 }  // namespace sigra::nginx

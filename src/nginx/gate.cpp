@@ -111,7 +111,7 @@ void wake(void* data, const LookupResult& result) noexcept {
     run_phases_again(visit->request);
 }
 
-void ask(ngx_http_request_t* r, Visit& visit) {
+[[gnu::cold]] void ask(ngx_http_request_t* r, Visit& visit) {
     Worker* w = worker();
     postgres::Pool* pool =
         w == nullptr ? nullptr : w->pool(*visit.source->database);
@@ -137,8 +137,8 @@ bool is_for(const Cache* cache, const Visit& visit) {
 
 // A main request's verdict serves its subrequests as well, where both ask the
 // same source with the same cookies.
-bool take_from_main(ngx_http_request_t* r, Visit& visit) {
-    const Visit* main = r == r->main ? nullptr : find_visit(r->main);
+[[gnu::cold]] bool take_from_main(ngx_http_request_t* r, Visit& visit) {
+    const Visit* main = find_visit(r->main);
     if (main == nullptr || main->step != Visit::Step::answered ||
         main->source != visit.source || main->cookies != visit.cookies ||
         !is_for(visit.cache, *main)) {
@@ -204,7 +204,7 @@ Decision judge(const LocationConf& conf, Visit& visit) {
 
 // Off the request's path: nobody waits for it, and a failure costs a session
 // that is idle a little earlier.
-void touch(Visit& visit) {
+[[gnu::cold]] void touch(Visit& visit) {
     const LookedUp& found = visit.looked_up;
     Worker* w = worker();
     postgres::Pool* pool =
@@ -228,7 +228,8 @@ void touch(Visit& visit) {
     pool->submit(std::move(query));
 }
 
-void rehydrate(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
+[[gnu::cold]] void rehydrate(ngx_http_request_t* r, const LocationConf& conf,
+                             Visit& visit) {
     phoenix::Session session = session_of(visit);
     phoenix::put_token(session, conf.source->keys, conf.source->form,
                        view(visit.token));
@@ -274,7 +275,7 @@ void run_phases_again(ngx_http_request_t* r) {
     visit.source = conf.source;
     visit.cookies = conf.cookies;
     visit.cache = conf.cache;
-    if (take_from_main(r, visit)) {
+    if (r != r->main && take_from_main(r, visit)) {
         visit.step = Visit::Step::answered;
         return;
     }

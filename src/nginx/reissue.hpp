@@ -14,7 +14,8 @@ enum class Reissue {
 };
 
 // Of a visit that passes. The new token is in the visit's session cookie.
-[[nodiscard]] Reissue reissue(ngx_http_request_t* r, const LocationConf& conf,
-                              Visit& visit);
+[[nodiscard, gnu::cold]] Reissue reissue(ngx_http_request_t* r,
+                                         const LocationConf& conf,
+                                         Visit& visit);
 
 }  // namespace sigra::nginx

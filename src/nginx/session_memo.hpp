@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "nginx/conf.hpp"
@@ -17,8 +18,8 @@
 namespace sigra::nginx {
 
 // Bounded: 128 bytes for each of 131,072 cookies at most, in memory that is not
-// touched before it is used. What goes is overwritten: tokens are secrets. The
-// cookies themselves are not kept.
+// touched before it is used, 2 MB at a time where there are huge pages. What
+// goes is overwritten: tokens are secrets. The cookies themselves are not kept.
 class SessionMemo {
   public:
     struct Remembered {
@@ -55,9 +56,14 @@ class SessionMemo {
                                  const LocationConf& conf) const;
     };
     static_assert(sizeof(Entry) == 128);
+    static_assert(std::is_trivially_destructible_v<Entry>);
 
     static constexpr std::size_t ways = 8;
     static constexpr std::size_t sets = 16'384;
+    static constexpr std::size_t memory = sets * ways * sizeof(Entry);
+    struct Freed {
+        void operator()(Entry* entries) const;
+    };
     // Part of a tag, beside those of the other places where it might be; 0: the
     // entry was never written.
     using Mark = std::uint8_t;
@@ -68,12 +74,12 @@ class SessionMemo {
         Mark mark;
     };
 
-    [[nodiscard]] static Place place_of(const CookieTag& tag);
+    [[nodiscard]] Place place_of(std::string_view value) const;
     [[nodiscard]] std::size_t way_for(const Place& place) const;
 
     CookieTagger tagger_;
     std::vector<Marks> marks_;
-    std::unique_ptr<Entry[]> entries_;
+    std::unique_ptr<Entry[], Freed> entries_;  // sets * ways
 };
 
 }  // namespace sigra::nginx

@@ -94,8 +94,8 @@ void remember(std::string_view value, const LocationConf& conf,
     }
 }
 
-[[gnu::noinline]] bool read_new_token(ngx_http_request_t* r,
-                                      const LocationConf& conf, Visit& visit) {
+[[gnu::cold]] bool read_new_token(ngx_http_request_t* r,
+                                  const LocationConf& conf, Visit& visit) {
     const auto value = session_cookie(visit, *conf.cookies);
     phoenix::SessionToken found;
     if (value) {

@@ -107,7 +107,7 @@ struct Visit {
     void (*resume)(void* data) noexcept;
     void* resume_data;
 
-    void forget_verdict();
+    [[gnu::cold]] void forget_verdict();
 };
 static_assert(std::is_trivially_destructible_v<Visit>);
 

@@ -25,6 +25,10 @@ namespace sigra::nginx {
     return static_cast<std::int64_t>(ngx_current_msec);
 }
 
+[[nodiscard]] inline std::uint32_t monotonic_s() {
+    return static_cast<std::uint32_t>(monotonic_ms() / 1000);
+}
+
 class Zone {
   public:
     // What is smaller holds too few sessions to be meant.
@@ -112,9 +116,9 @@ class Zone {
     [[nodiscard]] bool peek(const phoenix::Sha256& token_hash,
                             std::uint64_t fingerprint, std::uint32_t place,
                             ZoneCell& out) const;
-    [[nodiscard]] bool search(const phoenix::Sha256& token_hash,
-                              std::uint64_t fingerprint, std::uint32_t& place,
-                              ZoneCell& out);
+    [[nodiscard, gnu::cold]] bool search(const phoenix::Sha256& token_hash,
+                                         std::uint64_t fingerprint,
+                                         std::uint32_t& place, ZoneCell& out);
 
     void put(const Answer& answer);
     void put_bar(const phoenix::Sha256& token_hash);

@@ -28,7 +28,7 @@ sub run {
     server { listen unix:verdict.sock; location / { return 204; } }
 END
         server => <<"END",
-        location / { }
+        location = /static { alias html/file; }
         location = /basic { auth_basic private; auth_basic_user_file ../html/htpasswd; alias html/file; }
         location = /request { auth_request /verdict; alias html/file; }
         location = /verdict {
@@ -54,7 +54,7 @@ END
         # The zone comes by every session first.
         wrk("$origin/cached", cookies => $cookies, seconds => 15) if !$round && $has_cache;
         return in_turns($origin, 640,
-            static => $asked->('file', $round),
+            static => $asked->('static', $round),
             ($has_cache ? (cached => $asked->('cached', $round), another => $asked->('cached', $round, repeat => 1)) : ()));
     };
     my @cases = (
