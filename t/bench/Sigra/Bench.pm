@@ -13,7 +13,7 @@ use Sigra::Nginx;
 our @EXPORT = qw(
     now rounds seconds rows_wanted parameter on_core server_core load_core at_cost
     run_program wrk in_turns knows bench_nginx interleaved median percentile busy_core
-    skipped result ratio_of scratch
+    skipped result ratios_of scratch
 );
 
 # What the sections share: who runs on which core, rounds that take turns, and the rows of the table.
@@ -251,14 +251,23 @@ sub percentile {
 
 # ---- the table
 
-# The medians of what two cases have in each round, one over the other.
-sub ratio_of { return median(@{ $_[0] }) / median(@{ $_[1] }) }
+# What two cases have, one over the other, round by round: they were measured side by side, and the machine is another in
+# the next.
+sub ratios_of {
+    my ($one, $other) = @_;
+    @$one == @$other or die "not as many rounds\n";
+    return [map { $one->[$_] / $other->[$_] } 0 .. $#$one];
+}
 
-# One row: what, values (of the rounds), unit; and where there is something to compare with: ratio, against,
-# target (text) and met.
+# One row: what, values (of the rounds), unit; and where there is something to compare with: ratios (of the rounds),
+# against, target (text) and what it asks of their median, least or most.
 sub result {
     my (%row) = @_;
     $row{costs} = $costs_of{ $row{values} };
+    if ($row{ratios}) {
+        my $ratio = median(@{ $row{ratios} });
+        $row{met} = $ratio >= ($row{least} // $ratio) && $ratio <= ($row{most} // $ratio);
+    }
     return \%row;
 }
 

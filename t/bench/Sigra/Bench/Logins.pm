@@ -32,11 +32,10 @@ sub run {
             });
         },
     );
-    my $ratio = ratio_of(@figures{qw(logins hashes)});
     return (
         result(what => 'the bare hash: argon2id, 64 MiB, 3 passes, 1 thread', values => $figures{hashes}, unit => 'a second'),
-        result(what => "logins, $clients clients", values => $figures{logins}, unit => 'a second', ratio => $ratio,
-            against => 'the hash', target => '0.9 or more', met => $ratio >= 0.9),
+        result(what => "logins, $clients clients", values => $figures{logins}, unit => 'a second', ratios => ratios_of(@figures{qw(logins hashes)}),
+            against => 'the hash', target => '0.9 or more', least => 0.9),
     );
 }
 
