@@ -64,7 +64,7 @@ class SessionMemo {
     struct Freed {
         void operator()(Entry* entries) const;
     };
-    // Part of a tag, beside those of the other places where it might be; 0: the
+    // More of what says the place, beside those of the set's others; 0: the
     // entry was never written.
     using Mark = std::uint8_t;
     using Marks = std::array<Mark, ways>;

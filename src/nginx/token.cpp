@@ -97,6 +97,11 @@ void remember(std::string_view value, const LocationConf& conf,
 [[gnu::cold]] bool read_new_token(ngx_http_request_t* r,
                                   const LocationConf& conf, Visit& visit) {
     const auto value = session_cookie(visit, *conf.cookies);
+    // Behind a pair that Plug drops stands what may well be remembered: not
+    // twice, or one cookie would fill its set.
+    if (value && recall(*value, conf, visit)) {
+        return true;
+    }
     phoenix::SessionToken found;
     if (value) {
         found = read_session_token(r, visit, conf, *value);
