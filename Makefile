@@ -24,7 +24,7 @@ CXX := g++
 endif
 
 MODULE := ngx_http_auth_sigra_module.so
-ROOMS := phoenix postgres nginx
+ROOMS := phoenix postgres cache nginx nginx/conf nginx/gate nginx/endpoints
 
 NGX_SRC ?= $(patsubst %/,%,$(dir $(firstword $(wildcard \
     /usr/share/nginx/src/configure /usr/src/nginx/configure))))
@@ -199,7 +199,7 @@ tidy: $(OBJS:$(O)/obj/%.o=$(O)/tidy/%.ok)
 
 .PHONY: format
 format: ## clang-format on src and t
-	@clang-format -i $(wildcard src/*/*.[ch]pp t/*/*.[ch]pp)
+	@clang-format -i $(wildcard $(ROOMS:%=src/%/*.[ch]pp) t/*/*.[ch]pp)
 
 # ---- nginx's configuration
 
@@ -248,6 +248,11 @@ $(O)/sources.key: FORCE
 # ---- objects
 
 $(O)/obj/nginx/%.o: src/nginx/%.cpp $(O)/flags.key $(NGX)/Makefile
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@$(CXX) $(ALL_CXXFLAGS) $(NGX_INCS) -MMD -MP -c -o $@ $<
+
+$(O)/obj/cache/%.o: src/cache/%.cpp $(O)/flags.key $(NGX)/Makefile
 	@mkdir -p $(@D)
 	@echo "  CXX  $@"
 	@$(CXX) $(ALL_CXXFLAGS) $(NGX_INCS) -MMD -MP -c -o $@ $<

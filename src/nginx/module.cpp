@@ -1,11 +1,11 @@
 // The directive table and the module's hooks.
-#include "nginx/access.hpp"
-#include "nginx/cache_conf.hpp"
-#include "nginx/conf.hpp"
-#include "nginx/directives.hpp"
-#include "nginx/filter.hpp"
+#include "nginx/conf/cache_conf.hpp"
+#include "nginx/conf/conf.hpp"
+#include "nginx/conf/directives.hpp"
+#include "nginx/gate/access.hpp"
+#include "nginx/gate/filter.hpp"
+#include "nginx/gate/variables.hpp"
 #include "nginx/ngx.hpp"
-#include "nginx/variables.hpp"
 #include "nginx/worker.hpp"
 
 namespace sigra::nginx {

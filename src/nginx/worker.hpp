@@ -5,13 +5,13 @@
 #include <memory>
 #include <vector>
 
-#include "nginx/channel.hpp"
-#include "nginx/conf.hpp"
-#include "nginx/lookup.hpp"
-#include "nginx/open_requests.hpp"
-#include "nginx/password_checks.hpp"
+#include "cache/session_memo.hpp"
+#include "nginx/conf/conf.hpp"
+#include "nginx/endpoints/password_checks.hpp"
+#include "nginx/gate/channel.hpp"
+#include "nginx/gate/lookup.hpp"
+#include "nginx/gate/open_requests.hpp"
 #include "nginx/reactor.hpp"
-#include "nginx/session_memo.hpp"
 
 namespace sigra::nginx {
 

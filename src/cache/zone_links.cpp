@@ -1,0 +1,118 @@
+// How a zone's cells hang together: a list for each bucket of tokens and of
+// users, one list of all from the most to the least recently used, and what is
+// free.
+#include "cache/zone.hpp"
+
+namespace sigra::nginx {
+
+// The one that was not used for the longest time. Who was used while the order
+// did not count is taken for used now; not many in a row, for all wait.
+void Zone::evict() {
+    constexpr int reprieves = 16;
+    for (int i = 0; i < reprieves; i++) {
+        if (!cells_[header_->oldest].has(ZoneCell::used)) {
+            break;
+        }
+        move_to_front(header_->oldest);
+    }
+    drop(header_->oldest);
+}
+
+// A free cell, or one that is evicted.
+std::uint32_t Zone::take_cell() {
+    if (header_->first_free == no_cell && header_->untouched < header_->cells) {
+        return header_->untouched++;
+    }
+    if (header_->first_free == no_cell) {
+        evict();
+    }
+    const std::uint32_t index = header_->first_free;
+    header_->first_free = cells_[index].next_by_token;
+    return index;
+}
+
+// What is not warm is the next to be evicted: a flood of dead sessions costs
+// no live one its place.
+void Zone::insert(std::uint32_t index, bool warm) {
+    ZoneCell& cell = cells_[index];
+    std::uint32_t& bucket = token_bucket(cell.token_hash);
+    cell.next_by_token = bucket;
+    bucket = index;
+    cell.next_by_user = cell.previous_by_user = no_cell;
+    if (cell.user_id_length != 0) {
+        std::uint32_t& users = user_bucket(cell.user_id());
+        cell.next_by_user = users;
+        if (users != no_cell) {
+            cells_[users].previous_by_user = index;
+        }
+        users = index;
+    }
+    if (warm) {
+        link_recent(index);
+    } else {
+        link_oldest(index);
+    }
+}
+
+void Zone::drop(std::uint32_t index) {
+    ZoneCell& cell = cells_[index];
+    std::uint32_t* link = &token_bucket(cell.token_hash);
+    while (*link != index) {
+        link = &cells_[*link].next_by_token;
+    }
+    *link = cell.next_by_token;
+    if (cell.user_id_length != 0) {
+        if (cell.next_by_user != no_cell) {
+            cells_[cell.next_by_user].previous_by_user = cell.previous_by_user;
+        }
+        if (cell.previous_by_user != no_cell) {
+            cells_[cell.previous_by_user].next_by_user = cell.next_by_user;
+        } else {
+            user_bucket(cell.user_id()) = cell.next_by_user;
+        }
+    }
+    unlink_recent(index);
+    cell.flags = ZoneCell::free;
+    cell.next_by_token = header_->first_free;
+    header_->first_free = index;
+}
+
+void Zone::link_recent(std::uint32_t index) {
+    ZoneCell& cell = cells_[index];
+    cell.newer = no_cell;
+    cell.older = header_->newest;
+    if (header_->newest != no_cell) {
+        cells_[header_->newest].newer = index;
+    } else {
+        header_->oldest = index;
+    }
+    header_->newest = index;
+}
+
+void Zone::link_oldest(std::uint32_t index) {
+    ZoneCell& cell = cells_[index];
+    cell.older = no_cell;
+    cell.newer = header_->oldest;
+    if (header_->oldest != no_cell) {
+        cells_[header_->oldest].older = index;
+    } else {
+        header_->newest = index;
+    }
+    header_->oldest = index;
+}
+
+void Zone::unlink_recent(std::uint32_t index) {
+    ZoneCell& cell = cells_[index];
+    (cell.newer != no_cell ? cells_[cell.newer].older : header_->newest) =
+        cell.older;
+    (cell.older != no_cell ? cells_[cell.older].newer : header_->oldest) =
+        cell.newer;
+}
+
+void Zone::move_to_front(std::uint32_t index) {
+    cells_[index].flags &= static_cast<std::uint8_t>(~ZoneCell::used);
+    unlink_recent(index);
+    link_recent(index);
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,182 @@
+#include "nginx/conf/arguments.hpp"
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "nginx/conf/conf.hpp"
+
+namespace sigra::nginx {
+
+Arguments::Arguments(ngx_conf_t* cf, ngx_uint_t first) : cf_(cf) {
+    for (ngx_uint_t i = first; i < cf->args->nelts; i++) {
+        rest_.push_back(word(i));
+    }
+}
+
+std::string_view Arguments::word(ngx_uint_t index) const {
+    return view(static_cast<ngx_str_t*>(cf_->args->elts)[index]);
+}
+
+std::optional<std::string_view> Arguments::take(std::string_view name) {
+    for (auto it = rest_.begin(); it != rest_.end(); ++it) {
+        if (it->size() > name.size() && it->starts_with(name) &&
+            (*it)[name.size()] == '=') {
+            std::string_view value = it->substr(name.size() + 1);
+            rest_.erase(it);
+            return value;
+        }
+    }
+    return std::nullopt;
+}
+
+void Arguments::fail(std::string message) {
+    if (error_.empty()) {
+        error_ = std::move(message);
+    }
+}
+
+void Arguments::bad_value(std::string_view name, std::string_view value,
+                          std::string_view wanted) {
+    fail("invalid value \"" + std::string(value) + "\" of \"" +
+         std::string(name) + "\", it must be " + std::string(wanted));
+}
+
+std::optional<std::string> Arguments::text(std::string_view name) {
+    auto value = take(name);
+    if (value && value->empty()) {
+        bad_value(name, "", "a text that is not empty");
+        return std::nullopt;
+    }
+    return value ? std::optional<std::string>(*value) : std::nullopt;
+}
+
+std::optional<std::int64_t> Arguments::number(std::string_view name,
+                                              std::int64_t min,
+                                              std::int64_t max) {
+    auto value = take(name);
+    if (!value) {
+        return std::nullopt;
+    }
+    std::int64_t n = 0;
+    const char* end = value->data() + value->size();
+    auto [rest, error] = std::from_chars(value->data(), end, n);
+    if (error != std::errc() || rest != end || n < min || n > max) {
+        bad_value(name, *value,
+                  "a number from " + std::to_string(min) + " to " +
+                      std::to_string(max));
+        return std::nullopt;
+    }
+    return n;
+}
+
+std::optional<std::int64_t> Arguments::time(std::string_view name,
+                                            bool is_sec) {
+    auto value = take(name);
+    if (!value) {
+        return std::nullopt;
+    }
+    ngx_str_t s = as_ngx_str(*value);
+    ngx_int_t t = ngx_parse_time(&s, is_sec ? 1 : 0);
+    if (t == NGX_ERROR || t == 0) {
+        bad_value(name, *value, "a time above zero like \"2s\" or \"60d\"");
+        return std::nullopt;
+    }
+    return t;
+}
+
+std::optional<std::int64_t> Arguments::seconds(std::string_view name) {
+    return time(name, true);
+}
+
+std::optional<std::int64_t> Arguments::milliseconds(std::string_view name) {
+    return time(name, false);
+}
+
+std::optional<bool> Arguments::flag(std::string_view name) {
+    auto value = take(name);
+    if (!value) {
+        return std::nullopt;
+    }
+    if (*value != "on" && *value != "off") {
+        bad_value(name, *value, "\"on\" or \"off\"");
+        return std::nullopt;
+    }
+    return *value == "on";
+}
+
+char* Arguments::finish() {
+    if (!rest_.empty()) {
+        fail("invalid parameter \"" + std::string(rest_.front()) + "\"");
+    }
+    if (!error_.empty()) {
+        return conf_error(
+            cf_, error_ + " in \"" + std::string(word(0)) + "\" directive");
+    }
+    return NGX_CONF_OK;
+}
+
+namespace {
+
+std::optional<std::string> read_file(ngx_conf_t* cf, std::string_view path,
+                                     std::string& error) {
+    ngx_str_t full = copy(cf->pool, path);
+    if (full.data == nullptr ||
+        ngx_conf_full_name(cf->cycle, &full, 1) != NGX_OK) {
+        error = "out of memory";
+        return std::nullopt;
+    }
+    std::string name(view(full));
+    std::ifstream file(name, std::ios::binary);
+    if (!file) {
+        error = "cannot open \"" + name + "\" (" + std::strerror(errno) + ")";
+        return std::nullopt;
+    }
+    std::string text;
+    std::array<char, 4096> part;
+    do {
+        file.read(part.data(), part.size());
+        text.append(part.data(), static_cast<std::size_t>(file.gcount()));
+    } while (file);
+    if (file.bad()) {
+        error = "cannot read \"" + name + "\" (" + std::strerror(errno) + ")";
+        return std::nullopt;
+    }
+    if (text.ends_with('\n')) {
+        text.pop_back();
+    }
+    if (text.ends_with('\r')) {
+        text.pop_back();
+    }
+    if (text.empty()) {
+        error = "\"" + name + "\" is empty";
+        return std::nullopt;
+    }
+    return text;
+}
+
+}  // namespace
+
+std::optional<std::string> read_indirect(ngx_conf_t* cf, std::string_view word,
+                                         bool allow_env, std::string& error) {
+    constexpr std::string_view file = "file:";
+    constexpr std::string_view env = "env:";
+    if (word.starts_with(file)) {
+        return read_file(cf, word.substr(file.size()), error);
+    }
+    if (allow_env && word.starts_with(env)) {
+        std::string name(word.substr(env.size()));
+        const char* value = std::getenv(name.c_str());
+        if (value == nullptr || *value == '\0') {
+            error = "the environment variable \"" + name + "\" is not set";
+            return std::nullopt;
+        }
+        return std::string(value);
+    }
+    return std::string(word);
+}
+
+}  // namespace sigra::nginx

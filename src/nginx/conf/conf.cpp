@@ -1,0 +1,363 @@
+#include "nginx/conf/conf.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "nginx/conf/cookie_rules.hpp"
+#include "phoenix/form.hpp"
+#include "phoenix/remember_me.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::int64_t day = 86400;
+// The grace of a token that was replaced: with less, one grace could begin in
+// another, and a log-out ends but the last.
+constexpr time_t min_reissue_age = 60;
+// Room for the largest form in chunks of a byte each.
+constexpr std::size_t body_buffer_size = 8 * phoenix::max_form_size;
+
+// Where a level and all above it are silent.
+const Schema default_schema{};
+const SessionCookie default_session_cookie{};
+const RememberMeCookie default_remember_cookie{};
+const TrustedOrigins no_trusted_origins{};
+const PasswordHash default_password_hash{};
+const CacheSetting default_cache{};
+
+const Lifetimes& default_lifetimes(postgres::LayoutKind kind) {
+    static const Lifetimes sigra{60 * day, 60 * day};
+    static const Lifetimes phx_gen_auth{14 * day, 14 * day};
+    static const Lifetimes sigra_sessions{day, 60 * day};
+    switch (kind) {
+        case postgres::LayoutKind::sigra:
+            return sigra;
+        case postgres::LayoutKind::phx_gen_auth:
+            return phx_gen_auth;
+        case postgres::LayoutKind::sigra_sessions:
+            return sigra_sessions;
+    }
+    return sigra;
+}
+
+// How many processors there are is known once nginx runs.
+const PasswordLimits& default_password_limits() {
+    static const PasswordLimits limits{default_running_checks()};
+    return limits;
+}
+
+template <class T>
+void inherit(const T*& own, const T* parent) {
+    if (own == nullptr) {
+        own = parent;
+    }
+}
+
+// A field's end is marked by its length, so that no two lists of fields can
+// look alike.
+void add_field(std::string& out, std::string_view field) {
+    out += std::to_string(field.size());
+    out += ':';
+    out += field;
+}
+
+// What concerns logins and revocations alone stays out of it.
+std::uint64_t fingerprint(const Database& database,
+                          const postgres::Layout& layout) {
+    std::string all;
+    add_field(all, database.options.conninfo);
+    add_field(all, std::to_string(static_cast<int>(layout.kind)));
+    add_field(all, layout.users);
+    add_field(all, layout.tokens);
+    add_field(all, layout.singular);
+    add_field(all, layout.where);
+    phoenix::Sha256 digest = phoenix::sha256(all);
+    std::uint64_t out = 0;
+    std::memcpy(&out, digest.data(), sizeof(out));
+    return out;
+}
+
+std::size_t number_of(Database& database, const postgres::Layout& layout) {
+    for (std::size_t i = 0; i < database.layouts.size(); i++) {
+        if (database.layouts[i] == layout) {
+            return i;
+        }
+    }
+    database.layouts.push_back(layout);
+    return database.layouts.size() - 1;
+}
+
+// The schema with what other directives say of it.
+postgres::Layout layout_of(const LocationConf& conf) {
+    postgres::Layout layout = conf.schema->layout;
+    layout.channel = view(conf.channel);
+    layout.lockout = conf.lockout != nullptr && conf.lockout->threshold != 0;
+    layout.rehash = conf.password_hash->cost.has_value();
+    if (conf.second_factor != nullptr) {
+        layout.second_factor = conf.second_factor->condition;
+    }
+    return layout;
+}
+
+const Source* make_source(ngx_conf_t* cf, const LocationConf& conf) {
+    MainConf& main = main_conf(cf);
+    Database& database = *main.databases[conf.database->index];
+    const postgres::Layout layout = layout_of(conf);
+    const std::size_t number = number_of(database, layout);
+    const std::string& plural = conf.schema->plural;
+    const Source*& known = main.sources[{&database, number, plural}];
+    if (known == nullptr) {
+        known = pool_make<Source>(
+            cf->pool, Source{&database, number, layout.kind,
+                             fingerprint(database, layout),
+                             phoenix::SessionKeys(layout.singular, plural),
+                             layout.kind == postgres::LayoutKind::sigra_sessions
+                                 ? phoenix::TokenForm::text
+                                 : phoenix::TokenForm::raw});
+    }
+    return known;
+}
+
+Cookies* make_cookies(ngx_conf_t* cf, const LocationConf& conf) {
+    Cookies*& known =
+        main_conf(cf)
+            .cookies[{conf.secrets, conf.session_cookie, conf.remember_cookie}];
+    if (known != nullptr) {
+        return known;
+    }
+    known = pool_make<Cookies>(cf->pool);
+    if (known == nullptr) {
+        return nullptr;
+    }
+    static std::uint64_t last_id = 0;
+    known->id = ++last_id;
+    const SessionCookie& session = *conf.session_cookie;
+    const RememberMeCookie& remember = *conf.remember_cookie;
+    known->session = &session;
+    known->remember = &remember;
+    const std::string remember_salt =
+        phoenix::signed_cookie_salt(remember.name);
+    for (const std::string& secret : conf.secrets->values) {
+        if (session.encryption_salt.empty()) {
+            known->session_sealer.add(phoenix::Verifier(phoenix::derive_key(
+                secret, session.signing_salt, session.key)));
+        } else {
+            known->session_sealer.add(phoenix::Encryptor(phoenix::derive_key(
+                secret, session.encryption_salt, session.key)));
+        }
+        known->remember_sealer.add(phoenix::Verifier(
+            phoenix::derive_key(secret, remember_salt, phoenix::KeyOptions{})));
+    }
+    return known;
+}
+
+// Its path as a request for it will have it in r->uri: decoded.
+ngx_str_t path_of(ngx_pool_t* pool, const ngx_str_t& url) {
+    std::string_view path = view(url);
+    if (!path.starts_with('/')) {
+        return {};
+    }
+    ngx_str_t out = copy(pool, path.substr(0, path.find_first_of("?#")));
+    if (out.data == nullptr) {
+        throw std::bad_alloc();
+    }
+    u_char* from = out.data;
+    u_char* to = out.data;
+    ngx_unescape_uri(&to, &from, out.len, 0);
+    out.len = static_cast<std::size_t>(to - out.data);
+    return out;
+}
+
+// The directive for which the rest is needed.
+std::string needing(const LocationConf& conf) {
+    if (conf.endpoint == nullptr) {
+        return "\"auth_sigra\"";
+    }
+    switch (conf.endpoint->kind) {
+        case Endpoint::Kind::login:
+            return "\"auth_sigra_login\"";
+        case Endpoint::Kind::logout:
+            return "\"auth_sigra_logout\"";
+        case Endpoint::Kind::renew:
+            return "\"auth_sigra_renew\"";
+    }
+    return {};
+}
+
+char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
+    if (conf.database == nullptr) {
+        return conf_error(cf, needing(conf) +
+                                  " needs a database: say which with "
+                                  "\"auth_sigra_postgres\" here or above");
+    }
+    if (conf.secrets == nullptr) {
+        return conf_error(cf,
+                          needing(conf) +
+                              " needs a secret: give the application's with "
+                              "\"auth_sigra_secret_key_base\" here or above");
+    }
+    // Only there does a row say when its session was last active.
+    if (conf.idle_timeout > 0 &&
+        conf.schema->layout.kind != postgres::LayoutKind::sigra_sessions) {
+        return conf_error(cf,
+                          "\"auth_sigra_idle_timeout\" needs "
+                          "\"auth_sigra_schema\" sigra_sessions; say "
+                          "\"auth_sigra_idle_timeout off\" here");
+    }
+    if (conf.reissue_age > 0 && conf.reissue_age < min_reissue_age) {
+        return conf_error(cf,
+                          "\"auth_sigra_reissue_age\" must be at least 1m: a "
+                          "token that was replaced passes for as long");
+    }
+    if (std::string error = cookie_error(conf); !error.empty()) {
+        return conf_error(cf, error);
+    }
+    if (conf.password_threads == nullptr) {
+        conf.password_threads = ngx_thread_pool_add(cf, nullptr);
+        if (conf.password_threads == nullptr) {
+            return static_cast<char*>(NGX_CONF_ERROR);
+        }
+    }
+    conf.source = make_source(cf, conf);
+    conf.cookies = make_cookies(cf, conf);
+    if (conf.source == nullptr || conf.cookies == nullptr) {
+        return static_cast<char*>(NGX_CONF_ERROR);
+    }
+    if (conf.cookies->session_sealer.empty() ||
+        conf.cookies->remember_sealer.empty()) {
+        return conf_error(cf, "cannot derive the cookies' keys");
+    }
+    return compile_cache(cf, conf);
+}
+
+void merge_plain(LocationConf& conf, const LocationConf& prev) {
+    ngx_conf_merge_uint_value(conf.gate, prev.gate, gate_off);
+    ngx_conf_merge_uint_value(conf.unauthenticated, prev.unauthenticated,
+                              unauthenticated_auto);
+    ngx_conf_merge_uint_value(conf.cache_control, prev.cache_control,
+                              cache_control_private);
+    ngx_conf_merge_uint_value(conf.preflight, prev.preflight, preflight_deny);
+    ngx_conf_merge_uint_value(conf.secure, prev.secure, secure_auto);
+    ngx_conf_merge_value(conf.forward, prev.forward, 0);
+    ngx_conf_merge_value(conf.hide_cookies, prev.hide_cookies, 0);
+    ngx_conf_merge_value(conf.close_on_revoke, prev.close_on_revoke, 0);
+    ngx_conf_merge_sec_value(conf.sudo, prev.sudo, 0);
+    ngx_conf_merge_sec_value(conf.reissue_age, prev.reissue_age, 0);
+    ngx_conf_merge_sec_value(conf.idle_timeout, prev.idle_timeout,
+                             NGX_CONF_UNSET);
+    ngx_conf_merge_str_value(conf.login_url, prev.login_url, "/users/log-in");
+    ngx_conf_merge_str_value(conf.signed_in_url, prev.signed_in_url, "/");
+    ngx_conf_merge_str_value(conf.logged_out_url, prev.logged_out_url, "/");
+    ngx_conf_merge_str_value(conf.cookie_domain, prev.cookie_domain, "");
+    ngx_conf_merge_str_value(conf.channel, prev.channel, "auth_sigra_revoked");
+}
+
+void merge_pointers(LocationConf& conf, const LocationConf& prev) {
+    inherit(conf.database, prev.database);
+    inherit(conf.schema, prev.schema);
+    inherit(conf.secrets, prev.secrets);
+    inherit(conf.session_cookie, prev.session_cookie);
+    inherit(conf.remember_cookie, prev.remember_cookie);
+    inherit(conf.lifetimes, prev.lifetimes);
+    inherit(conf.trusted_origins, prev.trusted_origins);
+    inherit(conf.password_checks, prev.password_checks);
+    inherit(conf.password_hash, prev.password_hash);
+    if (conf.password_threads == nullptr) {
+        conf.password_threads = prev.password_threads;
+    }
+    inherit(conf.cache_setting, prev.cache_setting);
+    inherit(conf.lockout, prev.lockout);
+    inherit(conf.second_factor, prev.second_factor);
+}
+
+// A password is read into memory and never to a file, whatever the level above
+// says of bodies.
+void merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
+                    const LocationConf& prev) {
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    // An `if` that has a handler of its own (proxy_pass) is none.
+    if (core->noname && core->handler == nullptr && prev.endpoint != nullptr) {
+        conf.endpoint = prev.endpoint;
+        core->handler = conf.endpoint->handler;
+    }
+    if (conf.endpoint == nullptr) {
+        return;
+    }
+    constexpr off_t largest = phoenix::max_form_size;
+    if (core->client_max_body_size == 0 ||
+        core->client_max_body_size > largest) {
+        core->client_max_body_size = largest;
+    }
+    core->client_body_buffer_size = body_buffer_size;
+    core->client_body_in_file_only = 0;
+}
+
+void fill_in(ngx_conf_t* cf, LocationConf& conf) {
+    inherit(conf.schema, &default_schema);
+    inherit(conf.session_cookie, &default_session_cookie);
+    inherit(conf.remember_cookie, &default_remember_cookie);
+    inherit(conf.trusted_origins, &no_trusted_origins);
+    inherit(conf.password_checks, &default_password_limits());
+    inherit(conf.password_hash, &default_password_hash);
+    inherit(conf.cache_setting, &default_cache);
+    conf.ttl = conf.lifetimes != nullptr
+                   ? conf.lifetimes
+                   : &default_lifetimes(conf.schema->layout.kind);
+    conf.login_path = path_of(cf->pool, conf.login_url);
+}
+
+}  // namespace
+
+Secrets::~Secrets() {
+    for (std::string& value : values) {
+        phoenix::wipe(value);
+    }
+}
+
+std::size_t default_running_checks() {
+    return static_cast<std::size_t>(std::max<ngx_int_t>(ngx_ncpu / 2, 1));
+}
+
+char* conf_error(ngx_conf_t* cf, const std::string& message) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", message.c_str());
+    return static_cast<char*>(NGX_CONF_ERROR);
+}
+
+void* create_main_conf(ngx_conf_t* cf) noexcept {
+    return guarded(cf->log, static_cast<void*>(nullptr),
+                   [&]() -> void* { return pool_make<MainConf>(cf->pool); });
+}
+
+void* create_location_conf(ngx_conf_t* cf) noexcept {
+    auto* conf =
+        static_cast<LocationConf*>(ngx_pcalloc(cf->pool, sizeof(LocationConf)));
+    if (conf == nullptr) {
+        return nullptr;
+    }
+    for (ngx_uint_t* field :
+         {&conf->gate, &conf->unauthenticated, &conf->cache_control,
+          &conf->preflight, &conf->secure}) {
+        *field = NGX_CONF_UNSET_UINT;
+    }
+    conf->forward = conf->hide_cookies = conf->close_on_revoke = NGX_CONF_UNSET;
+    conf->sudo = conf->idle_timeout = conf->reissue_age = NGX_CONF_UNSET;
+    return conf;
+}
+
+char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept {
+    return guarded(cf->log, static_cast<char*>(NGX_CONF_ERROR), [&]() -> char* {
+        auto& prev = *static_cast<LocationConf*>(parent);
+        auto& conf = *static_cast<LocationConf*>(child);
+        merge_plain(conf, prev);
+        merge_pointers(conf, prev);
+        merge_endpoint(cf, conf, prev);
+        fill_in(cf, conf);
+        return conf.looks_at_sessions() ? check_and_compile(cf, conf)
+                                        : NGX_CONF_OK;
+    });
+}
+
+}  // namespace sigra::nginx

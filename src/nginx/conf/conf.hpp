@@ -1,0 +1,237 @@
+// What the directives say, and what is made of it once at start-up. Nothing
+// here is written after the configuration was read.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "nginx/conf/cache_conf.hpp"
+#include "nginx/ngx.hpp"
+#include "phoenix/crypto.hpp"
+#include "phoenix/message.hpp"
+#include "phoenix/origin.hpp"
+#include "phoenix/password.hpp"
+#include "phoenix/session.hpp"
+#include "postgres/pool.hpp"
+
+namespace sigra::nginx {
+
+// One database as auth_sigra_postgres names it. Locations with the same
+// conninfo share it, and so each worker's pool.
+struct Database {
+    std::size_t index = 0;  // into MainConf::databases and a worker's pools
+    postgres::PoolOptions options;
+    std::string listen;  // a conninfo around a pooler; empty: options'
+    std::vector<postgres::Layout> layouts;  // numbered as the pool will
+};
+
+struct Schema {
+    postgres::Layout layout;
+    std::string plural = "users";
+};
+
+// What a lookup depends on beside the token. Everything that is shared
+// between requests is keyed by `fingerprint` as well as by the token's hash:
+// another database or another `where` is another verdict.
+struct Source {
+    const Database* database;
+    std::size_t layout;  // the pool's number for it
+    postgres::LayoutKind kind;
+    std::uint64_t fingerprint;
+    phoenix::SessionKeys keys;
+    phoenix::TokenForm form;
+};
+
+// Newest first. Wiped when the cycle goes.
+struct Secrets {
+    std::vector<std::string> values;
+    ~Secrets();
+};
+
+struct SessionCookie {
+    std::string name = "_sigra_key";
+    std::string signing_salt = "auth_sigra";
+    std::string encryption_salt;  // empty: signed
+    phoenix::KeyOptions key;
+    std::optional<std::int64_t> max_age;
+    std::string path = "/";
+    std::string same_site = "Lax";
+};
+
+struct RememberMeCookie {
+    bool enabled = true;
+    std::string name = "_sigra_user_remember_me";
+    std::optional<std::int64_t> max_age;  // none: remember_me's session_ttl
+    std::string path = "/";
+    std::string same_site = "Lax";
+};
+
+// Both cookies with their keys: the secrets and the cookie directives of one
+// level put together. Sealers copy keyed contexts and so are not const; a
+// worker has one thread that uses them.
+struct Cookies {
+    std::uint64_t id;  // of no others in this process, before or after
+    const SessionCookie* session;
+    const RememberMeCookie* remember;
+    phoenix::Sealer session_sealer;
+    phoenix::Sealer remember_sealer;
+};
+
+struct Lifetimes {
+    std::int64_t standard_s;
+    std::int64_t remember_me_s;  // by the row's type, in sigra_sessions
+};
+
+// auth_sigra_password_checks
+struct PasswordLimits {
+    std::size_t running;  // per worker
+    std::size_t queue = 64;
+    ngx_msec_t floor_ms = 500;  // from a login's arrival to its refusal
+};
+
+// auth_sigra_password_hash
+struct PasswordHash {
+    std::optional<phoenix::Argon2Cost> cost;  // none: never written
+    // Of the check that an unknown user's password gets.
+    [[nodiscard]] phoenix::Argon2Cost dummy() const {
+        return cost.value_or(phoenix::Argon2Cost{});
+    }
+};
+
+using TrustedOrigins = std::vector<phoenix::WebOrigin>;
+
+struct LoginTemplate;
+
+// What a location does itself in place of the application.
+struct Endpoint {
+    enum class Kind { login, logout, renew };
+    Kind kind = Kind::login;
+    ngx_http_handler_pt handler = nullptr;  // its content handler
+    bool everywhere = false;                // logout: all sessions of the user
+    bool authenticated = false;  // renew: an upstream confirmed who is there
+    std::string fallback;        // login: a named location, or empty
+    const LoginTemplate* page = nullptr;  // login: none: the built-in one
+};
+
+// Failed logins lock an account.
+struct Lockout {
+    std::int64_t threshold = 0;  // 0: off
+    std::int64_t duration_s = 900;
+};
+
+struct SecondFactor {
+    std::string condition;  // SQL on the users row u
+    ngx_str_t url;
+};
+
+enum Gate : ngx_uint_t { gate_off, gate_on, gate_optional };
+enum Unauthenticated : ngx_uint_t {
+    unauthenticated_auto,
+    unauthenticated_redirect,
+    unauthenticated_status,
+};
+enum CacheControl : ngx_uint_t {
+    cache_control_private,
+    cache_control_no_store,
+    cache_control_off,
+};
+enum Secure : ngx_uint_t { secure_auto, secure_on, secure_off };
+enum Preflight : ngx_uint_t { preflight_deny, preflight_pass };
+
+// Plain data, for the directive table reaches into it by offset. What the
+// pointers name lives in the configuration's pool.
+struct LocationConf {
+    // What each request through the gate reads comes first.
+    ngx_uint_t gate;
+    ngx_uint_t preflight;
+    ngx_flag_t forward;
+    ngx_flag_t hide_cookies;
+    ngx_uint_t cache_control;
+    time_t sudo;         // 0: off
+    time_t reissue_age;  // 0: off
+    // The location's own: only an `if` and a limit_except in it have it too.
+    const Endpoint* endpoint;
+    // Made at merge, where the location looks at sessions. `ttl` is
+    // `lifetimes` or the schema's own, and so is not inherited by a level with
+    // another schema.
+    const Lifetimes* ttl;
+    const Source* source;
+    Cookies* cookies;
+    const Cache* cache;           // null: off
+    const ChannelConf* listened;  // null: auth_sigra_close_on_revoke is off
+    ngx_str_t login_path;         // the part of login_url that is a path
+
+    ngx_uint_t unauthenticated;
+    ngx_uint_t secure;
+    ngx_flag_t close_on_revoke;
+    time_t idle_timeout;  // 0: off; unset: sigra_sessions' own
+    ngx_str_t login_url;
+    ngx_str_t signed_in_url;
+    ngx_str_t logged_out_url;
+    ngx_str_t cookie_domain;
+    ngx_str_t channel;  // of revocations; empty: off
+
+    const Database* database;
+    const Schema* schema;
+    const Secrets* secrets;
+    const SessionCookie* session_cookie;
+    const RememberMeCookie* remember_cookie;
+    const Lifetimes* lifetimes;
+    const TrustedOrigins* trusted_origins;
+    const PasswordLimits* password_checks;
+    const PasswordHash* password_hash;
+    ngx_thread_pool_t* password_threads;
+    const Lockout* lockout;
+    const SecondFactor* second_factor;
+    const CacheSetting* cache_setting;
+
+    time_t idle_timeout_s() const {
+        return idle_timeout == NGX_CONF_UNSET ? 30 * 60 : idle_timeout;
+    }
+    bool looks_at_sessions() const {
+        return gate != gate_off || endpoint != nullptr;
+    }
+};
+
+struct MainConf {
+    // Pointers, for locations keep them.
+    std::vector<std::unique_ptr<Database>> databases;
+    ngx_thread_pool_t* resolver_threads = nullptr;
+    CacheConf cache;
+    // One of each for all levels that share the same parts: here the layout as
+    // the database has numbered it, and the plural.
+    std::map<std::tuple<const Database*, std::size_t, std::string>,
+             const Source*>
+        sources;
+    std::map<std::tuple<const Secrets*, const SessionCookie*,
+                        const RememberMeCookie*>,
+             Cookies*>
+        cookies;
+};
+
+inline MainConf& main_conf(ngx_conf_t* cf) {
+    return *static_cast<MainConf*>(
+        ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_sigra_module));
+}
+
+inline const LocationConf& location_conf(ngx_http_request_t* r) {
+    return *static_cast<LocationConf*>(
+        ngx_http_get_module_loc_conf(r, ngx_http_auth_sigra_module));
+}
+
+// Half the processors, at least one.
+[[nodiscard]] std::size_t default_running_checks();
+
+void* create_main_conf(ngx_conf_t* cf) noexcept;
+void* create_location_conf(ngx_conf_t* cf) noexcept;
+char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept;
+
+// Logs at emerg with the file and line; always NGX_CONF_ERROR.
+char* conf_error(ngx_conf_t* cf, const std::string& message);
+
+}  // namespace sigra::nginx

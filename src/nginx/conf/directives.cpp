@@ -1,0 +1,363 @@
+#include "nginx/conf/directives.hpp"
+
+#include <algorithm>
+
+#include "nginx/conf/arguments.hpp"
+#include "nginx/conf/setter.hpp"
+#include "phoenix/redirect.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::size_t min_secret = 64;
+
+bool is_identifier(std::string_view s) {
+    return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) {
+        return c == '_' || (c >= '0' && c <= '9') ||
+               ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    });
+}
+
+// RFC 6265 cookie-name: an HTTP token.
+bool is_cookie_name(std::string_view s) {
+    constexpr std::string_view separators = "()<>@,;:\\\"/[]?={}";
+    return !s.empty() && std::all_of(s.begin(), s.end(), [&](char c) {
+        return c > 0x20 && c < 0x7f &&
+               separators.find(c) == std::string_view::npos;
+    });
+}
+
+bool is_cookie_path(std::string_view s) {
+    return s.starts_with('/') && std::all_of(s.begin(), s.end(), [](char c) {
+               return c >= 0x20 && c < 0x7f && c != ';';
+           });
+}
+
+bool is_same_site(std::string_view s) {
+    return s == "Lax" || s == "Strict" || s == "None";
+}
+
+// Two directives that name one conninfo mean one pool, so they have to agree
+// on how it works.
+const Database* share_database(MainConf& main, postgres::PoolOptions options,
+                               std::string listen, Arguments& arguments) {
+    for (const auto& known : main.databases) {
+        if (known->options.conninfo != options.conninfo) {
+            continue;
+        }
+        if (known->options != options || known->listen != listen) {
+            arguments.fail(
+                "the same conninfo stands elsewhere with other parameters; "
+                "one database has one pool, give both the same ones");
+        }
+        return known.get();
+    }
+    auto database = std::make_unique<Database>();
+    database->index = main.databases.size();
+    database->options = std::move(options);
+    database->listen = std::move(listen);
+    main.databases.push_back(std::move(database));
+    return main.databases.back().get();
+}
+
+// CONNINFO or file:PATH. nullopt: it cannot be read.
+std::optional<std::string> read_conninfo(ngx_conf_t* cf, Arguments& arguments,
+                                         std::string_view word) {
+    std::string error;
+    auto conninfo = read_indirect(cf, word, /*allow_env=*/false, error);
+    if (!conninfo) {
+        arguments.fail(error);
+        return std::nullopt;
+    }
+    error = postgres::conninfo_error(*conninfo);
+    if (!error.empty()) {
+        // libpq quotes what it stumbles over, and that may be the password
+        // that the file was to keep out of sight.
+        arguments.fail(word.starts_with("file:")
+                           ? "the file holds no well-formed conninfo"
+                           : "invalid conninfo: " + error);
+    }
+    return conninfo;
+}
+
+std::string take_listen(ngx_conf_t* cf, Arguments& arguments) {
+    auto word = arguments.text("listen");
+    return word ? read_conninfo(cf, arguments, *word).value_or("") : "";
+}
+
+void take_pool_options(Arguments& arguments, postgres::PoolOptions& options) {
+    using postgres::Milliseconds;
+    if (auto n = arguments.number("connections", 1, 1000)) {
+        options.connections = static_cast<unsigned>(*n);
+    }
+    if (auto n = arguments.number("queue", 1, 1000000)) {
+        options.queue = static_cast<unsigned>(*n);
+    }
+    if (auto t = arguments.milliseconds("timeout")) {
+        options.timeout = Milliseconds(*t);
+    }
+    if (auto t = arguments.milliseconds("connect_timeout")) {
+        options.connect_timeout = Milliseconds(*t);
+    }
+    if (auto t = arguments.milliseconds("max_reconnect_delay")) {
+        options.max_reconnect_delay = Milliseconds(*t);
+    }
+    if (auto on = arguments.flag("prepare")) {
+        options.prepare = *on;
+    }
+}
+
+}  // namespace
+
+char* set_postgres(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        if (location(conf).database != nullptr) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        postgres::PoolOptions options;
+        auto conninfo = read_conninfo(cf, arguments, arguments.word(1));
+        if (!conninfo) {
+            return arguments.finish();
+        }
+        options.conninfo = *conninfo;
+        take_pool_options(arguments, options);
+        location(conf).database =
+            share_database(main_conf(cf), std::move(options),
+                           take_listen(cf, arguments), arguments);
+        return arguments.finish();
+    });
+}
+
+char* set_schema(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        if (location(conf).schema != nullptr) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        auto* schema = make<Schema>(cf);
+        postgres::Layout& layout = schema->layout;
+        if (arguments.word(1) == "phx_gen_auth") {
+            layout.kind = postgres::LayoutKind::phx_gen_auth;
+        } else if (arguments.word(1) == "sigra_sessions") {
+            layout.kind = postgres::LayoutKind::sigra_sessions;
+            layout.tokens = "user_sessions";
+        } else if (arguments.word(1) != "sigra") {
+            arguments.fail("invalid layout \"" +
+                           std::string(arguments.word(1)) +
+                           "\", it must be \"sigra\", \"phx_gen_auth\" or "
+                           "\"sigra_sessions\"");
+        }
+        layout.users = arguments.text("users").value_or(layout.users);
+        layout.tokens = arguments.text("tokens").value_or(layout.tokens);
+        layout.singular = arguments.text("singular").value_or(layout.singular);
+        layout.where = arguments.text("where").value_or("");
+        schema->plural = arguments.text("plural").value_or(schema->plural);
+        if (!is_identifier(layout.singular) || !is_identifier(schema->plural)) {
+            arguments.fail(
+                "\"singular\" and \"plural\" must be made of letters, digits "
+                "and \"_\"");
+        }
+        location(conf).schema = schema;
+        return arguments.finish();
+    });
+}
+
+char* set_secret(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        Arguments arguments(cf, 2);
+        std::string error;
+        auto secret =
+            read_indirect(cf, arguments.word(1), /*allow_env=*/true, error);
+        if (!secret) {
+            arguments.fail(error);
+        } else if (secret->size() < min_secret) {
+            arguments.fail("the secret has " + std::to_string(secret->size()) +
+                           " bytes, it must have at least 64 (\"mix "
+                           "phx.gen.secret\" or \"openssl rand -base64 48\" "
+                           "makes one)");
+        } else {
+            auto* secrets = const_cast<Secrets*>(location(conf).secrets);
+            if (secrets == nullptr) {
+                secrets = make<Secrets>(cf);
+                location(conf).secrets = secrets;
+            }
+            secrets->values.push_back(*secret);
+            phoenix::wipe(*secret);
+        }
+        return arguments.finish();
+    });
+}
+
+char* set_session_cookie(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        if (location(conf).session_cookie != nullptr) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        auto* cookie = make<SessionCookie>(cf);
+        cookie->name = arguments.word(1);
+        auto salt = arguments.text("signing_salt");
+        cookie->encryption_salt =
+            arguments.text("encryption_salt").value_or("");
+        cookie->key.iterations = static_cast<int>(
+            arguments.number("key_iterations", 1, 10'000'000).value_or(1000));
+        cookie->key.length = static_cast<std::size_t>(
+            arguments.number("key_length", 1, 1024).value_or(32));
+        std::string digest = arguments.text("key_digest").value_or("sha256");
+        cookie->max_age = arguments.seconds("max_age");
+        cookie->path = arguments.text("path").value_or("/");
+        cookie->same_site = arguments.text("same_site").value_or("Lax");
+        if (digest == "sha384") {
+            cookie->key.digest = phoenix::Digest::sha384;
+        } else if (digest == "sha512") {
+            cookie->key.digest = phoenix::Digest::sha512;
+        } else if (digest != "sha256") {
+            arguments.fail(
+                "\"key_digest\" must be \"sha256\", \"sha384\" or \"sha512\"");
+        }
+        if (!is_cookie_name(cookie->name)) {
+            arguments.fail("invalid cookie name \"" + cookie->name + "\"");
+        }
+        if (!salt) {
+            arguments.fail(
+                "\"signing_salt\" is missing; it stands in the application's "
+                "endpoint.ex, in @session_options");
+        }
+        if (!cookie->encryption_salt.empty() &&
+            cookie->key.length != phoenix::Encryptor::key_length) {
+            arguments.fail(
+                "\"key_length\" must be 32 with \"encryption_salt\"");
+        }
+        if (!is_cookie_path(cookie->path)) {
+            arguments.fail("\"path\" must start with \"/\"");
+        }
+        if (!is_same_site(cookie->same_site)) {
+            arguments.fail(
+                "\"same_site\" must be \"Lax\", \"Strict\" or \"None\"");
+        }
+        cookie->signing_salt = salt.value_or("");
+        location(conf).session_cookie = cookie;
+        return arguments.finish();
+    });
+}
+
+char* set_remember_me_cookie(ngx_conf_t* cf, ngx_command_t*,
+                             void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        if (location(conf).remember_cookie != nullptr) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        auto* cookie = make<RememberMeCookie>(cf);
+        cookie->enabled = arguments.word(1) != "off";
+        cookie->name = arguments.word(1);
+        cookie->max_age = arguments.seconds("max_age");
+        cookie->path = arguments.text("path").value_or("/");
+        cookie->same_site = arguments.text("same_site").value_or("Lax");
+        if (!is_cookie_name(cookie->name)) {
+            arguments.fail("invalid cookie name \"" + cookie->name + "\"");
+        }
+        if (!is_cookie_path(cookie->path)) {
+            arguments.fail("\"path\" must start with \"/\"");
+        }
+        if (!is_same_site(cookie->same_site)) {
+            arguments.fail(
+                "\"same_site\" must be \"Lax\", \"Strict\" or \"None\"");
+        }
+        location(conf).remember_cookie = cookie;
+        return arguments.finish();
+    });
+}
+
+char* set_session_ttl(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        if (location(conf).lifetimes != nullptr) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        auto* lifetimes = make<Lifetimes>(cf);
+        ngx_str_t text = as_ngx_str(arguments.word(1));
+        ngx_int_t standard = ngx_parse_time(&text, 1);
+        if (standard == NGX_ERROR || standard == 0) {
+            arguments.fail("invalid time \"" + std::string(view(text)) + "\"");
+        }
+        lifetimes->standard_s = standard;
+        lifetimes->remember_me_s =
+            arguments.seconds("remember_me").value_or(standard);
+        location(conf).lifetimes = lifetimes;
+        return arguments.finish();
+    });
+}
+
+char* set_time_or_off(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        auto& field =
+            *reinterpret_cast<time_t*>(static_cast<char*>(conf) + cmd->offset);
+        if (field != NGX_CONF_UNSET) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        ngx_str_t text = as_ngx_str(arguments.word(1));
+        if (view(text) == "off") {
+            field = 0;
+            return arguments.finish();
+        }
+        field = ngx_parse_time(&text, 1);
+        if (field == NGX_ERROR || field == 0) {
+            arguments.fail("invalid time \"" + std::string(view(text)) +
+                           "\", it must be a time above zero or \"off\"");
+        }
+        return arguments.finish();
+    });
+}
+
+char* set_url(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        auto& field = *reinterpret_cast<ngx_str_t*>(static_cast<char*>(conf) +
+                                                    cmd->offset);
+        if (field.data != nullptr) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        std::string_view url = arguments.word(1);
+        bool absolute =
+            url.starts_with("https://") || url.starts_with("http://");
+        bool clean = std::all_of(url.begin(), url.end(), [](char c) {
+            return static_cast<unsigned char>(c) > 0x20 && c != 0x7f;
+        });
+        if (!clean || !(absolute || phoenix::is_local_path(url))) {
+            arguments.fail("invalid URL \"" + std::string(url) +
+                           "\", it must be a path like \"/users/log-in\" or "
+                           "start with \"https://\"");
+        }
+        field = as_ngx_str(url);
+        return arguments.finish();
+    });
+}
+
+char* set_cookie_domain(ngx_conf_t* cf, ngx_command_t* cmd,
+                        void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        auto& field = *reinterpret_cast<ngx_str_t*>(static_cast<char*>(conf) +
+                                                    cmd->offset);
+        if (field.data != nullptr) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        std::string_view domain = arguments.word(1);
+        bool valid = !domain.empty() && domain.size() <= 253 &&
+                     std::all_of(domain.begin(), domain.end(), [](char c) {
+                         return c == '.' || c == '-' ||
+                                (c >= '0' && c <= '9') ||
+                                ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+                     });
+        if (!valid) {
+            arguments.fail("invalid domain \"" + std::string(domain) + "\"");
+        }
+        field = as_ngx_str(domain);
+        return arguments.finish();
+    });
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,138 @@
+// The setters of login, log-out and renewal.
+#include "nginx/conf/arguments.hpp"
+#include "nginx/conf/directives.hpp"
+#include "nginx/conf/setter.hpp"
+#include "nginx/endpoints/endpoint.hpp"
+#include "nginx/endpoints/login_template.hpp"
+#include "phoenix/redirect.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+// Null where the location is an endpoint already.
+Endpoint* become(ngx_conf_t* cf, void* conf, Endpoint::Kind kind) {
+    if (location(conf).endpoint != nullptr) {
+        return nullptr;
+    }
+    auto* endpoint = make<Endpoint>(cf);
+    endpoint->kind = kind;
+    location(conf).endpoint = endpoint;
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    endpoint->handler = endpoint_handler;
+    core->handler = endpoint_handler;
+    return endpoint;
+}
+
+char* not_a_second(Arguments& arguments) {
+    arguments.fail(
+        "a location has one of \"auth_sigra_login\", \"auth_sigra_logout\" "
+        "and \"auth_sigra_renew\"; give each a location of its own");
+    return arguments.finish();
+}
+
+// A word that may stand after the directive's name, or not.
+char* set_optional_word(ngx_conf_t* cf, void* conf, Endpoint::Kind kind,
+                        std::string_view word, bool Endpoint::*flag) noexcept {
+    return setter(cf, [&]() -> char* {
+        Arguments arguments(cf, 2);
+        Endpoint* endpoint = become(cf, conf, kind);
+        if (endpoint == nullptr) {
+            return not_a_second(arguments);
+        }
+        if (cf->args->nelts > 1) {
+            if (arguments.word(1) != word) {
+                arguments.fail("invalid parameter \"" +
+                               std::string(arguments.word(1)) + "\"");
+            }
+            endpoint->*flag = true;
+        }
+        return arguments.finish();
+    });
+}
+
+bool is_url(std::string_view url) {
+    return phoenix::is_local_path(url) || url.starts_with("https://") ||
+           url.starts_with("http://");
+}
+
+}  // namespace
+
+char* set_login(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        Arguments arguments(cf, 1);
+        Endpoint* endpoint = become(cf, conf, Endpoint::Kind::login);
+        if (endpoint == nullptr) {
+            return not_a_second(arguments);
+        }
+        if (auto path = arguments.text("template")) {
+            std::string error;
+            auto text = read_indirect(cf, "file:" + *path,
+                                      /*allow_env=*/false, error);
+            endpoint->page = text ? parse_template(cf, *text, error) : nullptr;
+            if (endpoint->page == nullptr) {
+                arguments.fail(error);
+            }
+        }
+        endpoint->fallback = arguments.text("fallback").value_or("");
+        if (!endpoint->fallback.empty() &&
+            (!endpoint->fallback.starts_with('@') ||
+             endpoint->fallback.size() == 1)) {
+            arguments.fail(
+                "\"fallback\" must name a named location, \"@NAME\"");
+        }
+        return arguments.finish();
+    });
+}
+
+char* set_logout(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return set_optional_word(cf, conf, Endpoint::Kind::logout, "everywhere",
+                             &Endpoint::everywhere);
+}
+
+char* set_renew(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return set_optional_word(cf, conf, Endpoint::Kind::renew, "authenticated",
+                             &Endpoint::authenticated);
+}
+
+char* set_lockout(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        if (location(conf).lockout != nullptr) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Lockout lockout;
+        const bool off =
+            view(static_cast<ngx_str_t*>(cf->args->elts)[1]) == "off";
+        Arguments arguments(cf, off ? 2 : 1);
+        if (!off) {
+            lockout.threshold =
+                arguments.number("threshold", 1, 1'000'000).value_or(5);
+            lockout.duration_s = arguments.seconds("duration").value_or(900);
+        }
+        location(conf).lockout = make<Lockout>(cf, lockout);
+        return arguments.finish();
+    });
+}
+
+char* set_second_factor(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        if (location(conf).second_factor != nullptr) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        auto* factor = make<SecondFactor>(cf);
+        factor->condition = arguments.word(1);
+        std::string url = arguments.text("url").value_or("");
+        if (factor->condition.empty() || !is_url(url)) {
+            arguments.fail(
+                "it must be an SQL condition on the users row u, and "
+                "\"url=\" the path of the page that asks for the second "
+                "factor,");
+        }
+        factor->url = copy(cf->pool, url);
+        location(conf).second_factor = factor;
+        return arguments.finish();
+    });
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,235 @@
+#include "nginx/endpoints/exchange.hpp"
+
+#include <openssl/crypto.h>
+
+#include <utility>
+
+#include "nginx/gate/answer.hpp"
+#include "nginx/gate/request.hpp"
+#include "nginx/gate/token.hpp"
+#include "nginx/worker.hpp"
+#include "phoenix/csrf.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+template <class Each>
+void each_buffer(ngx_http_request_t* r, Each&& each) {
+    if (r->request_body == nullptr) {
+        return;
+    }
+    for (ngx_chain_t* link = r->request_body->bufs; link != nullptr;
+         link = link->next) {
+        each(*link->buf);
+    }
+}
+
+std::string text_of(std::int64_t number) {
+    return std::to_string(number);
+}
+
+}  // namespace
+
+Exchange::Exchange(ngx_http_request_t* r, const LocationConf& conf,
+                   Visit& visit)
+    : r_(r),
+      conf_(conf),
+      visit_(visit),
+      tie_(std::make_shared<Tie>(Tie{this})) {
+    // A connection, for nginx's debug log reads it as one.
+    timer_.data = r->connection;
+    timer_.log = r->connection->log;
+    timer_.handler = [](ngx_event_t* event) noexcept {
+        auto* c = static_cast<ngx_connection_t*>(event->data);
+        body_read(static_cast<ngx_http_request_t*>(c->data)->main);
+        ngx_http_run_posted_requests(c);
+    };
+}
+
+ngx_int_t Exchange::begin(bool with_body) {
+    ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r_, 0);
+    if (cleanup == nullptr) {
+        return server_error;
+    }
+    cleanup->data = this;
+    cleanup->handler = request_goes;
+    visit_.resume_data = this;
+    visit_.resume = [](void* data) noexcept {
+        static_cast<Exchange*>(data)->go_on();
+    };
+    if (!with_body) {
+        ngx_int_t rc = ngx_http_discard_request_body(r_);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+        r_->main->count++;
+        go_on();
+        return NGX_DONE;
+    }
+    r_->request_body_in_single_buf = 1;
+    ngx_int_t rc = ngx_http_read_client_request_body(r_, body_read);
+    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+}
+
+void Exchange::body_read(ngx_http_request_t* r) noexcept {
+    Visit* visit = find_visit(r);
+    static_cast<Exchange*>(visit->resume_data)->go_on();
+}
+
+void Exchange::request_goes(void* data) noexcept {
+    static_cast<Exchange*>(data)->leave();
+}
+
+void Exchange::leave() noexcept {
+    tie_->exchange = nullptr;
+    visit_.resume = nullptr;
+    Lookup::detach(visit_.waiter);
+    if (timer_.timer_set) {
+        ngx_del_timer(&timer_);
+    }
+}
+
+// Finalizing may free the exchange with its request.
+void Exchange::go_on() noexcept {
+    Result result = guarded(r_->connection->log, Result(server_error),
+                            [&] { return advance(); });
+    if (!result) {
+        watch_client();
+        return;
+    }
+    leave();
+    ngx_http_request_t* r = r_;
+    // Of one that was handed over another handler reads by now.
+    if (*result != NGX_DONE) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
+    ngx_http_finalize_request(r, *result);
+}
+
+void Exchange::watch_client() {
+    r_->read_event_handler = ngx_http_test_reading;
+    r_->write_event_handler = ngx_http_request_empty_handler;
+}
+
+bool Exchange::body_text(std::string& out) const {
+    if (r_->request_body != nullptr && r_->request_body->temp_file != nullptr) {
+        return false;
+    }
+    each_buffer(r_, [&](const ngx_buf_t& buffer) {
+        out.append(reinterpret_cast<const char*>(buffer.pos),
+                   static_cast<std::size_t>(buffer.last - buffer.pos));
+    });
+    return out.size() <= phoenix::max_form_size;
+}
+
+void Exchange::wipe_body() noexcept {
+    each_buffer(r_, [](ngx_buf_t& buffer) {
+        OPENSSL_cleanse(buffer.pos,
+                        static_cast<std::size_t>(buffer.last - buffer.pos));
+    });
+}
+
+Exchange::Result Exchange::read_checked_form(phoenix::LoginForm& form) {
+    std::string text;
+    const bool readable = body_text(text);
+    const phoenix::Secret body(std::move(text));
+    if (!readable) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+    if (!body.view().empty()) {
+        const auto content_type = find_header(r_, "content-type");
+        form_type_ = phoenix::form_type_of(content_type.value_or(""));
+        if (!form_type_) {
+            return NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+        }
+        auto read = phoenix::read_form(body.view(), *form_type_,
+                                       conf_.schema->layout.singular);
+        if (const auto* error = std::get_if<phoenix::FormError>(&read)) {
+            return *error == phoenix::FormError::too_large
+                       ? NGX_HTTP_REQUEST_ENTITY_TOO_LARGE
+                       : NGX_HTTP_BAD_REQUEST;
+        }
+        form = std::move(std::get<phoenix::LoginForm>(read));
+    }
+    read_cookies(r_, conf_, visit_);
+    std::string token = form.csrf_token;
+    if (token.empty()) {
+        token = find_header(r_, "x-csrf-token").value_or("");
+    }
+    const phoenix::Session session = session_of(visit_);
+    const auto state = session.binary(phoenix::csrf_key);
+    if (!phoenix::csrf_matches(state.value_or(""), token)) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+    return waiting;
+}
+
+Decision Exchange::identify() {
+    return decide(r_, conf_, visit_);
+}
+
+bool Exchange::ask(postgres::Statement statement,
+                   std::vector<postgres::Parameter> parameters) {
+    Worker* w = worker();
+    postgres::Pool* pool =
+        w == nullptr ? nullptr : w->pool(*conf_.source->database);
+    if (pool == nullptr) {
+        return false;
+    }
+    postgres::Query query;
+    query.layout = conf_.source->layout;
+    query.statement = statement;
+    query.parameters = std::move(parameters);
+    query.done = [tie = tie_](postgres::Outcome&& outcome) {
+        if (tie->exchange == nullptr) {
+            return;
+        }
+        ngx_connection_t* c = tie->exchange->r_->connection;
+        tie->exchange->outcome_ = std::move(outcome);
+        tie->exchange->go_on();
+        ngx_http_run_posted_requests(c);
+    };
+    pool->submit(std::move(query));
+    return true;
+}
+
+bool Exchange::succeeded() {
+    if (outcome_.status == postgres::Status::ok) {
+        return true;
+    }
+    if (outcome_.status == postgres::Status::refused) {
+        ngx_str_t state = as_ngx_str(std::string_view(outcome_.sqlstate));
+        ngx_str_t message = as_ngx_str(std::string_view(outcome_.message));
+        ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0,
+                      "auth_sigra: PostgreSQL refused: %V %V", &state,
+                      &message);
+    }
+    return false;
+}
+
+void Exchange::wait(ngx_msec_t delay) {
+    ngx_add_timer(&timer_, delay);
+}
+
+bool Exchange::wants_json() const {
+    return form_type_ == phoenix::FormType::json || accepts_json(r_);
+}
+
+postgres::Parameter Exchange::ttl() const {
+    return {text_of(conf_.ttl->standard_s)};
+}
+
+postgres::Parameter Exchange::remember_me_ttl() const {
+    return {text_of(conf_.ttl->remember_me_s)};
+}
+
+postgres::Parameter Exchange::stored(std::string_view token) const {
+    if (token.empty()) {
+        return {std::nullopt, /*binary=*/true};
+    }
+    return {stored_token(*conf_.source, token), /*binary=*/true};
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,94 @@
+// A request to an endpoint, from its body to its answer.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nginx/conf/conf.hpp"
+#include "nginx/gate/gate.hpp"
+#include "nginx/gate/visit.hpp"
+#include "nginx/ngx.hpp"
+#include "phoenix/form.hpp"
+#include "postgres/pool.hpp"
+
+namespace sigra::nginx {
+
+// What all endpoints share. Lives in its request's pool. What outlives the
+// request (a query in flight) holds the tie and not the exchange: the request
+// cuts it when it goes.
+class Exchange {
+  public:
+    Exchange(ngx_http_request_t* r, const LocationConf& conf, Visit& visit);
+    virtual ~Exchange() = default;
+    Exchange(const Exchange&) = delete;
+    Exchange& operator=(const Exchange&) = delete;
+
+    // As a content handler: reads the body where `with_body`, then advances.
+    // What it returns goes to nginx.
+    [[nodiscard]] ngx_int_t begin(bool with_body);
+
+    // Nothing that is still under way reaches the exchange any more.
+    void leave() noexcept;
+
+  protected:
+    // A result for ngx_http_finalize_request, or nothing while it waits. Runs
+    // again when what it waits for is there.
+    using Result = std::optional<ngx_int_t>;
+    static constexpr std::nullopt_t waiting = std::nullopt;
+    [[nodiscard]] virtual Result advance() = 0;
+    void go_on() noexcept;
+
+    // The body's fields, with the CSRF token checked; a result is the refusal.
+    [[nodiscard]] Result read_checked_form(phoenix::LoginForm& form);
+    // No more is to be read of the body than was: wipes what it held.
+    void wipe_body() noexcept;
+
+    // Who asks: waiting, or judged.
+    [[nodiscard]] Decision identify();
+
+    // Sends a query whose outcome advances the exchange. False where there is
+    // no database to ask any more.
+    [[nodiscard]] bool ask(postgres::Statement statement,
+                           std::vector<postgres::Parameter> parameters);
+    // Of the last query; logs what the server refused.
+    [[nodiscard]] bool succeeded();
+    [[nodiscard]] const std::vector<postgres::Row>& rows() const {
+        return outcome_.rows;
+    }
+
+    // Advances the exchange after so many milliseconds.
+    void wait(ngx_msec_t delay);
+
+    // The client wants JSON: by what it sent, or what it accepts.
+    [[nodiscard]] bool wants_json() const;
+    // session_ttl as parameters of a statement.
+    [[nodiscard]] postgres::Parameter ttl() const;
+    [[nodiscard]] postgres::Parameter remember_me_ttl() const;
+    // A token as its row has it; NULL where there is none.
+    [[nodiscard]] postgres::Parameter stored(std::string_view token) const;
+
+    ngx_http_request_t* r_;
+    const LocationConf& conf_;
+    Visit& visit_;
+    const ngx_msec_t arrived_ = ngx_current_msec;
+
+  private:
+    struct Tie {
+        Exchange* exchange;
+    };
+
+    static void body_read(ngx_http_request_t* r) noexcept;
+    static void request_goes(void* data) noexcept;
+    void watch_client();
+    [[nodiscard]] bool body_text(std::string& out) const;
+
+    std::shared_ptr<Tie> tie_;
+    postgres::Outcome outcome_;
+    std::optional<phoenix::FormType> form_type_;
+    ngx_event_t timer_{};
+};
+
+}  // namespace sigra::nginx

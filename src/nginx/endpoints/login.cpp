@@ -1,0 +1,394 @@
+#include "nginx/endpoints/login.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "nginx/gate/answer.hpp"
+#include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
+#include "nginx/gate/revoke.hpp"
+#include "nginx/gate/token.hpp"
+#include "nginx/worker.hpp"
+#include "phoenix/cookie.hpp"
+#include "phoenix/encoding.hpp"
+#include "phoenix/redirect.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
+constexpr std::string_view refused = "Invalid email or password";
+constexpr std::string_view welcome_back = "Welcome back!";
+constexpr std::size_t max_kept_email = 160;
+constexpr std::size_t max_user_agent = 255;
+constexpr std::size_t token_size = 32;
+// A check that takes longer than the floor is answered at the next multiple
+// of it, so that what it took is not told; a machine that is this slow tells.
+constexpr ngx_msec_t max_floors = 4;
+
+bool is_text(std::string_view text) {
+    return phoenix::utf8_length(text) && text.find('\0') == text.npos;
+}
+
+std::string first_characters(std::string_view text, std::size_t count) {
+    std::size_t end = 0;
+    while (end < text.size() && count > 0) {
+        end++;
+        while (end < text.size() &&
+               (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) {
+            end++;
+        }
+        count--;
+    }
+    return std::string(text.substr(0, end));
+}
+
+postgres::Parameter text(std::string_view value) {
+    return {std::string(value)};
+}
+
+// A bigint as JSON's number, another id as its string.
+std::string json_id(const std::string& id) {
+    const bool number = !id.empty() && id.size() < 20 &&
+                        id.find_first_not_of("0123456789") == std::string::npos;
+    return number ? id : json_string(id);
+}
+
+}  // namespace
+
+Login::Login(ngx_http_request_t* r, const LocationConf& conf, Visit& visit)
+    : Exchange(r, conf, visit) {}
+
+Login::~Login() {
+    PasswordChecks::detach(waiter_);
+}
+
+Exchange::Result Login::advance() {
+    for (;;) {
+        switch (step_) {
+            case Step::parse:
+                if (Result refusal = read_checked_form(form_)) {
+                    wipe_body();
+                    return refusal;
+                }
+                if (!form_.password && !conf_.endpoint->fallback.empty()) {
+                    return hand_over();
+                }
+                if (conf_.endpoint->fallback.empty()) {
+                    wipe_body();
+                }
+                step_ = Step::identify;
+                break;
+            case Step::identify:
+                switch (identify()) {
+                    case Decision::wait:
+                        return waiting;
+                    case Decision::no_answer:
+                        return unavailable(r_);
+                    case Decision::two_cookies:
+                    case Decision::internal_error:
+                        return server_error;
+                    case Decision::anonymous:
+                    case Decision::pass:
+                    case Decision::not_fresh:
+                        break;
+                }
+                step_ = form_.password ? Step::find : Step::refuse;
+                break;
+            case Step::find:
+                // Before the attempt is counted, for nobody would try it.
+                if (!has_room()) {
+                    return unavailable(r_);
+                }
+                known_email_ = form_.email && is_text(*form_.email);
+                if (known_email_) {
+                    step_ = Step::finding;
+                    if (!find()) {
+                        return unavailable(r_);
+                    }
+                    return waiting;
+                }
+                if (!check()) {
+                    return unavailable(r_);
+                }
+                return waiting;
+            case Step::finding:
+                if (!succeeded() || !check()) {
+                    return unavailable(r_);
+                }
+                return waiting;
+            case Step::checking:
+                log_problem(verdict_.check);
+                if (verdict_.check != phoenix::PasswordCheck::matches) {
+                    step_ = Step::refuse;
+                    break;
+                }
+                if (user_.second_factor && !stores_pending()) {
+                    if (!conf_.endpoint->fallback.empty()) {
+                        return hand_over();
+                    }
+                    step_ = Step::refuse;
+                    break;
+                }
+                step_ = Step::insert;
+                break;
+            case Step::insert:
+                token_ = phoenix::random_bytes(token_size);
+                if (token_.empty() || !insert()) {
+                    return token_.empty() ? server_error : unavailable(r_);
+                }
+                step_ = Step::inserting;
+                return waiting;
+            case Step::inserting:
+                if (!succeeded()) {
+                    return unavailable(r_);
+                }
+                // Meanwhile another login has stored a better hash, another
+                // password was set, or the user is gone.
+                if (rows().empty()) {
+                    step_ = std::exchange(again_, true) ||
+                                    !conf_.password_hash->cost
+                                ? Step::refuse
+                                : Step::find;
+                    break;
+                }
+                wipe_body();
+                return user_.second_factor ? ask_second_factor() : welcome();
+            case Step::refuse:
+                wipe_body();
+                step_ = Step::holding;
+                if (hold()) {
+                    return waiting;
+                }
+                break;
+            case Step::holding:
+                return refuse();
+        }
+    }
+}
+
+bool Login::has_room() const {
+    Worker* w = worker();
+    return w != nullptr &&
+           w->password_checks().has_room(*conf_.password_checks);
+}
+
+bool Login::find() {
+    const Lockout* lockout = conf_.lockout;
+    if (lockout == nullptr || lockout->threshold == 0) {
+        return ask(postgres::Statement::find_user, {text(*form_.email)});
+    }
+    return ask(postgres::Statement::attempt,
+               {text(*form_.email), text(std::to_string(lockout->threshold)),
+                text(std::to_string(lockout->duration_s))});
+}
+
+// One user, and not locked: whose password is to be looked at.
+bool Login::found(postgres::UserRow& user) {
+    if (!known_email_ || rows().size() != 1) {
+        return false;
+    }
+    auto row = postgres::read_user(rows().front());
+    if (!row) {
+        return false;
+    }
+    user = *std::move(row);
+    return user.allowed;
+}
+
+// Whoever it is, the same work.
+bool Login::check() {
+    Worker* w = worker();
+    if (w == nullptr) {
+        return false;
+    }
+    PasswordTask task;
+    if (found(user_)) {
+        task.hash = user_.hashed_password;
+        hash_ = user_.hashed_password.value_or("");
+        task.rehash = conf_.password_hash->cost;
+    }
+    task.password = task.rehash && !again_
+                        ? phoenix::Secret(std::string(form_.password->view()))
+                        : std::move(*form_.password);
+    task.dummy = conf_.password_hash->dummy();
+    waiter_.data = this;
+    waiter_.wake = [](void* data, const PasswordVerdict& verdict) noexcept {
+        auto* login = static_cast<Login*>(data);
+        ngx_connection_t* c = login->r_->connection;
+        login->verdict_ = verdict;
+        login->go_on();
+        ngx_http_run_posted_requests(c);
+    };
+    step_ = Step::checking;
+    return w->password_checks().submit(std::move(task), *conf_.password_checks,
+                                       conf_.password_threads, waiter_) ==
+           PasswordChecks::Admission::accepted;
+}
+
+void Login::log_problem(phoenix::PasswordCheck check) {
+    std::string_view problem = phoenix::problem_of(check);
+    if (problem.empty()) {
+        return;
+    }
+    ngx_str_t id = as_ngx_str(std::string_view(user_.id));
+    ngx_str_t text = as_ngx_str(problem);
+    ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0,
+                  "auth_sigra: user %V: %V", &id, &text);
+}
+
+// A row that is not logged in yet says who waits for his second factor.
+bool Login::stores_pending() const {
+    return conf_.source->kind == postgres::LayoutKind::sigra_sessions;
+}
+
+bool Login::is_same_user() const {
+    return visit_.identified &&
+           view(visit_.looked_up.identity.user_id) == user_.id;
+}
+
+bool Login::remembers() const {
+    return conf_.remember_cookie->enabled && !user_.second_factor &&
+           (form_.remember_me ||
+            (is_same_user() &&
+             session_of(visit_).truthy(conf_.source->keys.remember_me)));
+}
+
+std::string_view Login::type() const {
+    if (user_.second_factor) {
+        return "mfa_pending";
+    }
+    return remembers() ? "remember_me" : "standard";
+}
+
+bool Login::insert() {
+    std::string_view replaced =
+        visit_.has_token && !visit_.from_remember_me ? view(visit_.token) : "";
+    std::vector<postgres::Parameter> parameters = {
+        text(user_.id),
+        text(hash_),
+        stored(token_),
+        stored(replaced),
+        stored(remembered_token(conf_, visit_)),
+        ttl(),
+        remember_me_ttl(),
+        verdict_.new_hash.empty() ? postgres::Parameter{}
+                                  : text(verdict_.new_hash)};
+    if (stores_pending()) {
+        std::string_view agent = find_header(r_, "user-agent").value_or("");
+        parameters.push_back(text(type()));
+        parameters.push_back(text(view(r_->connection->addr_text)));
+        parameters.push_back(is_text(agent)
+                                 ? text(first_characters(agent, max_user_agent))
+                                 : postgres::Parameter{});
+    }
+    return ask(postgres::Statement::login, std::move(parameters));
+}
+
+// To the application, as if it had been asked in the first place.
+ngx_int_t Login::hand_over() {
+    ngx_str_t name = copy(r_->pool, conf_.endpoint->fallback);
+    if (name.data == nullptr) {
+        return server_error;
+    }
+    visit_.answered_here = false;
+    leave();
+    r_->read_event_handler = ngx_http_block_reading;
+    return ngx_http_named_location(r_, &name);
+}
+
+// False where the time has come.
+bool Login::hold() {
+    const ngx_msec_t floor = conf_.password_checks->floor_ms;
+    const ngx_msec_t taken = ngx_current_msec - arrived_;
+    const ngx_msec_t due =
+        floor == 0 ? 0 : std::min((taken / floor + 1), max_floors) * floor;
+    if (due <= taken) {
+        return false;
+    }
+    wait(due - taken);
+    return true;
+}
+
+ngx_int_t Login::refuse() {
+    if (wants_json()) {
+        return send_error(r_, NGX_HTTP_UNAUTHORIZED, refused);
+    }
+    phoenix::Session session = session_of(visit_);
+    session.put_flash("error", refused);
+    if (form_.email && is_text(*form_.email)) {
+        session.put_flash("email",
+                          first_characters(*form_.email, max_kept_email));
+    }
+    write_session(r_, conf_, visit_, session);
+    return redirect(r_, view(conf_.login_url));
+}
+
+std::string Login::target() const {
+    const phoenix::Session session = session_of(visit_);
+    const auto path = session.binary(conf_.source->keys.return_to);
+    return std::string(path && phoenix::is_local_path(*path)
+                           ? *path
+                           : view(conf_.signed_in_url));
+}
+
+// Another user's is no longer good for anything: its row went with the insert.
+void Login::forget_foreign_remember_me() {
+    const bool own = !rows().front().empty() && rows().front()[0] == "t";
+    if (!own && phoenix::find_cookie(view(visit_.cookie_header),
+                                     conf_.remember_cookie->name)) {
+        clear_remember_me(r_, conf_, visit_);
+    }
+}
+
+// Reset for another user, so that nothing planted before counts after;
+// rotated for the same one.
+ngx_int_t Login::welcome() {
+    const phoenix::SessionKeys& keys = conf_.source->keys;
+    const std::string url = target();
+    const bool remember = remembers();
+    phoenix::Session session;
+    if (is_same_user()) {
+        session = session_of(visit_);
+        session.erase(keys.return_to);
+        session.erase(phoenix::sudo_key);
+        session.erase_flash("error");
+        session.erase_flash("email");
+    }
+    phoenix::put_token(session, keys, conf_.source->form, token_);
+    ensure_csrf_state(session);
+    session.put_flash("info", welcome_back);
+    if (remember) {
+        session.put_true(keys.remember_me);
+        write_remember_me(r_, conf_, visit_, token_);
+    } else {
+        forget_foreign_remember_me();
+    }
+    write_session(r_, conf_, visit_, session);
+    revoke_replaced(conf_, visit_);
+    if (!wants_json()) {
+        return redirect(r_, url);
+    }
+    return send_json(r_, NGX_HTTP_OK,
+                     R"({"redirect_to":)" + json_string(url) +
+                         R"(,"user":{"id":)" + json_id(user_.id) +
+                         R"(,"email":)" + json_string(user_.email) + "}}");
+}
+
+ngx_int_t Login::ask_second_factor() {
+    const phoenix::SessionKeys& keys = conf_.source->keys;
+    const phoenix::Session before = session_of(visit_);
+    phoenix::Session session;
+    phoenix::put_token(session, keys, conf_.source->form, token_);
+    ensure_csrf_state(session);
+    if (const auto path = before.binary(keys.return_to)) {
+        session.put(keys.return_to, *path);
+    }
+    forget_foreign_remember_me();
+    write_session(r_, conf_, visit_, session);
+    revoke_replaced(conf_, visit_);
+    std::string_view url = view(conf_.second_factor->url);
+    return wants_json() ? send_target(r_, url) : redirect(r_, url);
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,76 @@
+// auth_sigra_login: the page, and its POST.
+#pragma once
+
+#include <string>
+
+#include "nginx/endpoints/exchange.hpp"
+#include "nginx/endpoints/password_checks.hpp"
+#include "phoenix/form.hpp"
+#include "postgres/statements.hpp"
+
+namespace sigra::nginx {
+
+// GET: the form, or the CSRF token as JSON.
+class LoginPage final : public Exchange {
+  public:
+    using Exchange::Exchange;
+
+  private:
+    Result advance() override;
+    [[nodiscard]] ngx_int_t show(bool confirm);
+    [[nodiscard]] ngx_int_t show_token();
+    [[nodiscard]] ngx_int_t send_page(const phoenix::Session& session,
+                                      bool confirm);
+};
+
+// POST: the email and the password.
+class Login final : public Exchange {
+  public:
+    Login(ngx_http_request_t* r, const LocationConf& conf, Visit& visit);
+    ~Login() override;
+
+  private:
+    enum class Step {
+        parse,     // the body
+        identify,  // who is logged in already
+        find,      // the user of that email
+        finding,
+        checking,  // the password, on a thread
+        insert,    // the new session
+        inserting,
+        refuse,
+        holding,  // until a refusal's time has come
+    };
+
+    Result advance() override;
+    [[nodiscard]] bool has_room() const;
+    [[nodiscard]] bool find();
+    [[nodiscard]] bool found(postgres::UserRow& user);
+    [[nodiscard]] bool check();
+    [[nodiscard]] bool insert();
+    [[nodiscard]] ngx_int_t hand_over();
+    [[nodiscard]] bool hold();
+    [[nodiscard]] ngx_int_t refuse();
+    [[nodiscard]] ngx_int_t welcome();
+    [[nodiscard]] ngx_int_t ask_second_factor();
+    void forget_foreign_remember_me();
+    void log_problem(phoenix::PasswordCheck check);
+
+    [[nodiscard]] bool stores_pending() const;
+    [[nodiscard]] bool is_same_user() const;
+    [[nodiscard]] bool remembers() const;
+    [[nodiscard]] std::string_view type() const;
+    [[nodiscard]] std::string target() const;
+
+    Step step_ = Step::parse;
+    phoenix::LoginForm form_;
+    bool again_ = false;        // the hash has changed under the first check
+    bool known_email_ = false;  // one that can be asked for
+    postgres::UserRow user_;
+    std::string hash_;  // of user_, checked
+    PasswordWaiter waiter_{};
+    PasswordVerdict verdict_;
+    std::string token_;
+};
+
+}  // namespace sigra::nginx

@@ -1,0 +1,109 @@
+#include "phoenix/login_page.hpp"
+#include "nginx/endpoints/login.hpp"
+#include "nginx/endpoints/login_template.hpp"
+#include "nginx/gate/answer.hpp"
+#include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
+#include "phoenix/csrf.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::string_view html = "text/html; charset=utf-8";
+
+}  // namespace
+
+Exchange::Result LoginPage::advance() {
+    if (accepts_json(r_)) {
+        read_cookies(r_, conf_, visit_);
+        return show_token();
+    }
+    switch (identify()) {
+        case Decision::wait:
+            return waiting;
+        case Decision::anonymous:
+            return show(/*confirm=*/false);
+        case Decision::pass:
+        case Decision::not_fresh:
+            if (session_of(visit_).truthy(phoenix::sudo_key)) {
+                return show(/*confirm=*/true);
+            }
+            return redirect(r_, view(conf_.signed_in_url));
+        case Decision::no_answer:
+            return unavailable(r_);
+        case Decision::two_cookies:
+            return NGX_HTTP_BAD_REQUEST;
+        case Decision::internal_error:
+            break;
+    }
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+// What it shows of the flash it takes out of the session. A prefetch changes
+// no session, for its answer may come after a login's; a page that needs one
+// is refused, and the browser asks again when somebody wants to see it.
+ngx_int_t LoginPage::show(bool confirm) {
+    phoenix::Session session = session_of(visit_);
+    phoenix::Session shown = session;
+    bool changed = ensure_csrf_state(shown);
+    for (std::string_view name : {"info", "error", "email"}) {
+        changed |= session.flash(name).has_value();
+    }
+    if (changed && is_prefetch(r_)) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+    if (changed) {
+        phoenix::Session kept = shown;
+        for (std::string_view name : {"info", "error", "email"}) {
+            kept.erase_flash(name);
+        }
+        write_session(r_, conf_, visit_, kept);
+    }
+    return send_page(shown, confirm);
+}
+
+ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
+    const std::string token =
+        phoenix::mask_csrf(session.binary(phoenix::csrf_key).value_or(""));
+    phoenix::LoginPage page;
+    page.csrf_token = token;
+    page.flash_info = session.flash("info").value_or("");
+    page.flash_error = session.flash("error").value_or("");
+    page.email = confirm ? view(visit_.looked_up.identity.email)
+                         : session.flash("email").value_or("");
+    page.singular = conf_.schema->layout.singular;
+    page.remember_me = conf_.remember_cookie->enabled;
+    page.confirm = confirm;
+    if (conf_.endpoint->page != nullptr) {
+        return send(r_, NGX_HTTP_OK, html,
+                    render_template(r_, *conf_.endpoint->page, page));
+    }
+    std::vector<std::string_view> targets = {view(conf_.signed_in_url)};
+    if (conf_.second_factor != nullptr) {
+        targets.push_back(view(conf_.second_factor->url));
+    }
+    if (!add_header(r_, "Content-Security-Policy",
+                    phoenix::login_page_policy(targets)) ||
+        !add_header(r_, "X-Content-Type-Options", "nosniff") ||
+        !add_header(r_, "Referrer-Policy", "same-origin")) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return send(r_, NGX_HTTP_OK, html, phoenix::render_login_page(page));
+}
+
+ngx_int_t LoginPage::show_token() {
+    phoenix::Session session = session_of(visit_);
+    if (ensure_csrf_state(session)) {
+        if (is_prefetch(r_)) {
+            return NGX_HTTP_SERVICE_UNAVAILABLE;
+        }
+        write_session(r_, conf_, visit_, session);
+    }
+    return send_json(r_, NGX_HTTP_OK,
+                     R"({"csrf_token":)" +
+                         json_string(phoenix::mask_csrf(
+                             session.binary(phoenix::csrf_key).value_or(""))) +
+                         "}");
+}
+
+}  // namespace sigra::nginx

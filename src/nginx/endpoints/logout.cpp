@@ -1,0 +1,145 @@
+#include "nginx/endpoints/logout.hpp"
+
+#include <algorithm>
+
+#include "nginx/gate/answer.hpp"
+#include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
+#include "nginx/gate/revoke.hpp"
+#include "nginx/gate/token.hpp"
+#include "phoenix/encoding.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::string_view logged_out = "Logged out successfully.";
+constexpr std::string_view logged_out_everywhere = "Logged out of all devices.";
+constexpr std::string_view alive =
+    "You are still logged in: the log-out could not be carried out. Please "
+    "try again in a moment.";
+
+// _method as browsers' forms say it; a form of no method logs out as well.
+bool is_log_out(std::string_view method) {
+    return method.empty() || equal_ignoring_case(method, "delete") ||
+           equal_ignoring_case(method, "post");
+}
+
+std::string alive_page() {
+    return "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+           "<meta name=\"viewport\" content=\"width=device-width\">\n"
+           "<title>Still logged in</title>\n<h1>Still logged in</h1>\n<p>" +
+           std::string(alive) + "</p>\n</html>\n";
+}
+
+}  // namespace
+
+Exchange::Result Logout::advance() {
+    for (;;) {
+        switch (step_) {
+            case Step::parse: {
+                phoenix::LoginForm form;
+                if (Result refusal = read_checked_form(form)) {
+                    return refusal;
+                }
+                if (!is_log_out(form.method)) {
+                    return not_allowed(r_, "POST, DELETE");
+                }
+                step_ =
+                    conf_.endpoint->everywhere ? Step::identify : Step::remove;
+                break;
+            }
+            case Step::identify:
+                switch (identify()) {
+                    case Decision::wait:
+                        return waiting;
+                    case Decision::no_answer:
+                        return still_alive();
+                    case Decision::two_cookies:
+                    case Decision::internal_error:
+                        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+                    case Decision::anonymous:
+                    case Decision::pass:
+                    case Decision::not_fresh:
+                        break;
+                }
+                step_ = Step::remove;
+                break;
+            case Step::remove:
+                if (!visit_.has_token &&
+                    remembered_token(conf_, visit_).empty()) {
+                    step_ = Step::answer;
+                    break;
+                }
+                step_ = Step::removing;
+                if (!remove()) {
+                    return still_alive();
+                }
+                return waiting;
+            case Step::removing:
+                if (!succeeded()) {
+                    return still_alive();
+                }
+                step_ = Step::answer;
+                break;
+            case Step::answer:
+                return say_goodbye();
+        }
+    }
+}
+
+std::string Logout::session_token() const {
+    return std::string(
+        visit_.has_token && !visit_.from_remember_me ? view(visit_.token) : "");
+}
+
+bool Logout::remove() {
+    const postgres::Parameter session = stored(session_token());
+    const postgres::Parameter remember =
+        stored(remembered_token(conf_, visit_));
+    if (conf_.endpoint->everywhere && visit_.identified) {
+        return ask(postgres::Statement::logout_everywhere,
+                   {{std::string(view(visit_.looked_up.identity.user_id))},
+                    session,
+                    remember});
+    }
+    return ask(postgres::Statement::logout,
+               {session, remember, ttl(), remember_me_ttl()});
+}
+
+ngx_int_t Logout::still_alive() {
+    if (visit_.has_token) {
+        bar(visit_.token_hash);
+    }
+    if (!add_header(r_, "Retry-After", "2")) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return wants_json() ? send_error(r_, NGX_HTTP_SERVICE_UNAVAILABLE, alive)
+                        : send(r_, NGX_HTTP_SERVICE_UNAVAILABLE,
+                               "text/html; charset=utf-8", alive_page());
+}
+
+ngx_int_t Logout::say_goodbye() {
+    revoke_replaced(conf_, visit_);
+    for (const postgres::Row& row : rows()) {
+        const auto bytes = row.empty() || !row[0]
+                               ? std::nullopt
+                               : phoenix::hex_decode(*row[0]);
+        phoenix::Sha256 hash;
+        if (bytes && bytes->size() == hash.size()) {
+            std::copy(bytes->begin(), bytes->end(), hash.begin());
+            revoke(hash);
+        }
+    }
+    clear_remember_me(r_, conf_, visit_);
+    if (wants_json()) {
+        clear_session(r_, conf_, visit_);
+        return no_content(r_);
+    }
+    phoenix::Session session;
+    session.put_flash("info", conf_.endpoint->everywhere ? logged_out_everywhere
+                                                         : logged_out);
+    write_session(r_, conf_, visit_, session);
+    return redirect(r_, view(conf_.logged_out_url));
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,268 @@
+#include "nginx/endpoints/password_checks.hpp"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <system_error>
+#include <thread>
+
+namespace sigra::nginx {
+namespace {
+
+constexpr ngx_msec_t look_again_after = 60'000;
+constexpr int lowest_priority = 19;
+constexpr std::uint64_t longest_slice_ns = 100'000'000;
+
+// The kernel's own, of which glibc knows nothing and which linux/sched/types.h
+// brings together with another sched_param than glibc's.
+struct SchedulerAttributes {
+    std::uint32_t size = sizeof(SchedulerAttributes);
+    std::uint32_t policy = SCHED_OTHER;
+    std::uint64_t flags = 0;
+    std::int32_t nice = lowest_priority;
+    std::uint32_t priority = 0;
+    std::uint64_t runtime_ns = longest_slice_ns;
+    std::uint64_t deadline_ns = 0;
+    std::uint64_t period_ns = 0;
+};
+static_assert(sizeof(SchedulerAttributes) == 48);
+
+// What a login storm must not do is to make the next static file wait. The
+// event loop is awake for microseconds and then sleeps; a thread of the same
+// priority that computes for 200 ms is preempted late, and the 99th percentile
+// of everybody else is what shows it. With the lowest weight, and long slices
+// where the kernel has slices to choose (before that it takes no notice), the
+// loop goes first whenever it wakes.
+void lower_priority() {
+    SchedulerAttributes attributes;
+    if (syscall(SYS_sched_setattr, 0, &attributes, 0) != 0) {
+        auto thread = static_cast<id_t>(syscall(SYS_gettid));
+        (void)setpriority(PRIO_PROCESS, thread, lowest_priority);
+    }
+}
+
+}  // namespace
+
+// Owned by PasswordChecks from its submission to the end of its event.
+class PasswordJob {
+  public:
+    enum class State { waiting, running, ended };
+
+    PasswordJob(PasswordChecks& checks, PasswordTask&& task,
+                const PasswordLimits& limits, ngx_thread_pool_t* threads,
+                PasswordWaiter& waiter)
+        : checks_(checks),
+          task_(std::move(task)),
+          most_running_(limits.running),
+          threads_(threads),
+          waiter_(&waiter) {
+        thread_task_.ctx = this;
+        thread_task_.handler = on_thread;
+        thread_task_.event.data = this;
+        thread_task_.event.handler = PasswordChecks::on_finished;
+    }
+    PasswordJob(const PasswordJob&) = delete;
+    PasswordJob& operator=(const PasswordJob&) = delete;
+
+    [[nodiscard]] PasswordChecks& checks() const { return checks_; }
+    [[nodiscard]] bool may_run_beside(std::size_t running) const {
+        return running < most_running_;
+    }
+    [[nodiscard]] State state() const { return state_; }
+    void enter(State state) { state_ = state; }
+    [[nodiscard]] bool computed() const { return computed_; }
+
+    [[nodiscard]] bool post() {
+        return ngx_thread_task_post(threads_, &thread_task_) == NGX_OK;
+    }
+
+    void forget_waiter() {
+        waiter_->job = nullptr;
+        waiter_ = nullptr;
+    }
+    void wake() {
+        if (PasswordWaiter* waiter = waiter_; waiter != nullptr) {
+            forget_waiter();
+            waiter->wake(waiter->data, verdict_);
+        }
+    }
+
+  private:
+    // On a thread of its own within the pool's, which could not raise its
+    // priority again for whoever uses the pool next.
+    static void on_thread(void* data, ngx_log_t* log) noexcept {
+        auto& job = *static_cast<PasswordJob*>(data);
+        // A fast shutdown answers nobody, and waits for this thread.
+        if (ngx_terminate) {
+            job.computed_ = true;
+            return;
+        }
+        auto compute = [&job, log] { guarded(log, [&job] { job.compute(); }); };
+        guarded(log, [&] {
+            try {
+                std::thread([&compute] {
+                    lower_priority();
+                    compute();
+                }).join();
+            } catch (const std::system_error&) {
+                compute();  // no thread to be had: better dear than refused
+            }
+        });
+        job.computed_ = true;
+    }
+
+    void compute() {
+        const phoenix::Secret password = std::move(task_.password);
+        verdict_.check =
+            phoenix::check_password(task_.hash, password.view(), task_.dummy);
+        if (verdict_.check == phoenix::PasswordCheck::matches && task_.rehash &&
+            phoenix::needs_rehash(*task_.hash, *task_.rehash)) {
+            verdict_.new_hash =
+                phoenix::hash_argon2id(password.view(), *task_.rehash);
+        }
+    }
+
+    PasswordChecks& checks_;
+    PasswordTask task_;
+    PasswordVerdict verdict_;
+    State state_ = State::waiting;
+    std::size_t most_running_;
+    ngx_thread_pool_t* threads_;
+    PasswordWaiter* waiter_;  // null: the request has gone
+    ngx_thread_task_t thread_task_{};
+    std::atomic<bool> computed_ = false;
+};
+
+PasswordChecks::PasswordChecks(ngx_log_t* log) {
+    dummy_.fd = static_cast<ngx_socket_t>(-1);
+    dummy_.data = this;
+    still_here_.data = &dummy_;
+    still_here_.log = log;
+    still_here_.handler = on_still_here;
+}
+
+// nginx has ended the pool's threads by then. Where it could not, what they
+// still work on is left to them: the process is about to go.
+PasswordChecks::~PasswordChecks() {
+    if (still_here_.timer_set) {
+        ngx_del_timer(&still_here_);
+    }
+    for (std::unique_ptr<PasswordJob>& job : running_) {
+        if (!job->computed()) {
+            (void)job.release();
+        }
+    }
+}
+
+bool PasswordChecks::has_room(const PasswordLimits& limits) const {
+    return waiting_.size() < limits.queue ||
+           (waiting_.empty() && running_.size() < limits.running);
+}
+
+PasswordChecks::Admission PasswordChecks::submit(PasswordTask&& task,
+                                                 const PasswordLimits& limits,
+                                                 ngx_thread_pool_t* threads,
+                                                 PasswordWaiter& waiter) {
+    Jobs one;
+    one.push_back(std::make_unique<PasswordJob>(*this, std::move(task), limits,
+                                                threads, waiter));
+    PasswordJob& job = *one.front();
+    if (waiting_.empty() && job.may_run_beside(running_.size())) {
+        if (!start(job)) {
+            return Admission::full;
+        }
+        running_.splice(running_.end(), one);
+    } else if (waiting_.size() < limits.queue) {
+        waiting_.splice(waiting_.end(), one);
+    } else {
+        return Admission::full;
+    }
+    waiter.job = &job;
+    watch();
+    return Admission::accepted;
+}
+
+void PasswordChecks::detach(PasswordWaiter& waiter) {
+    if (waiter.job == nullptr) {
+        return;
+    }
+    PasswordJob& job = *waiter.job;
+    job.forget_waiter();
+    if (job.state() == PasswordJob::State::waiting) {
+        PasswordChecks& checks = job.checks();
+        checks.waiting_.remove_if(
+            [&](const auto& waiting) { return waiting.get() == &job; });
+        checks.start_next();  // it may have been what the others waited for
+        checks.watch();
+    }
+}
+
+bool PasswordChecks::start(PasswordJob& job) {
+    if (!job.post()) {
+        return false;
+    }
+    job.enter(PasswordJob::State::running);
+    return true;
+}
+
+// In the order of their arrival: one that may not run yet holds up who came
+// after it, so that a location with a higher limit starves no other.
+void PasswordChecks::start_next() {
+    while (!waiting_.empty() &&
+           waiting_.front()->may_run_beside(running_.size()) &&
+           start(*waiting_.front())) {
+        running_.splice(running_.end(), waiting_, waiting_.begin());
+    }
+}
+
+void PasswordChecks::finish(PasswordJob& job) {
+    Jobs ended;
+    for (auto it = running_.begin(); it != running_.end(); ++it) {
+        if (it->get() == &job) {
+            ended.splice(ended.end(), running_, it);
+            break;
+        }
+    }
+    job.enter(PasswordJob::State::ended);
+    start_next();
+    // Where the pool takes none, and none runs whose end would try again.
+    if (running_.empty()) {
+        while (!waiting_.empty()) {
+            waiting_.front()->enter(PasswordJob::State::ended);
+            ended.splice(ended.end(), waiting_, waiting_.begin());
+        }
+    }
+    watch();
+    // Waking one may end the request of another, which then only detaches.
+    for (const std::unique_ptr<PasswordJob>& each : ended) {
+        each->wake();
+    }
+}
+
+// A check always ends, so this timer decides nothing: it is what nginx counts
+// before it lets a worker go.
+void PasswordChecks::watch() {
+    bool wanted = !waiting_.empty() || !running_.empty();
+    if (wanted && !still_here_.timer_set) {
+        ngx_add_timer(&still_here_, look_again_after);
+    } else if (!wanted && still_here_.timer_set) {
+        ngx_del_timer(&still_here_);
+    }
+}
+
+void PasswordChecks::on_still_here(ngx_event_t* event) noexcept {
+    auto* c = static_cast<ngx_connection_t*>(event->data);
+    static_cast<PasswordChecks*>(c->data)->watch();
+}
+
+void PasswordChecks::on_finished(ngx_event_t* event) noexcept {
+    auto& job = *static_cast<PasswordJob*>(event->data);
+    PasswordChecks& checks = job.checks();
+    guarded(checks.still_here_.log, [&] { checks.finish(job); });
+}
+
+}  // namespace sigra::nginx

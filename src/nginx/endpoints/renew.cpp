@@ -1,0 +1,182 @@
+#include "nginx/endpoints/renew.hpp"
+
+#include "nginx/gate/answer.hpp"
+#include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
+#include "nginx/gate/revoke.hpp"
+#include "nginx/gate/token.hpp"
+#include "phoenix/cookie.hpp"
+#include "phoenix/percent.hpp"
+#include "phoenix/redirect.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::size_t token_size = 32;
+
+}  // namespace
+
+bool sent_by_upstream(ngx_http_request_t* r) {
+    if (r->upstream == nullptr) {
+        return false;
+    }
+    const ngx_table_elt_t* header = r->upstream->headers_in.x_accel_redirect;
+    if (header == nullptr || (r->upstream->conf->ignore_headers &
+                              NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT) != 0) {
+        return false;
+    }
+    std::string_view path = view(header->value);
+    return path.substr(0, path.find('?')) == view(r->uri);
+}
+
+Renew::Renew(ngx_http_request_t* r, const LocationConf& conf, Visit& visit)
+    : Exchange(r, conf, visit),
+      step_(sent_by_upstream(r) ? Step::adopt : Step::parse),
+      confirmed_(sent_by_upstream(r)) {}
+
+Exchange::Result Renew::advance() {
+    for (;;) {
+        switch (step_) {
+            case Step::parse: {
+                phoenix::LoginForm form;
+                if (Result refusal = read_checked_form(form)) {
+                    return refusal;
+                }
+                step_ = Step::identify;
+                break;
+            }
+            case Step::adopt:
+                adopt();
+                step_ = Step::identify;
+                break;
+            case Step::identify:
+                switch (identify()) {
+                    case Decision::wait:
+                        return waiting;
+                    case Decision::no_answer:
+                        return unavailable(r_);
+                    case Decision::two_cookies:
+                        return NGX_HTTP_BAD_REQUEST;
+                    case Decision::internal_error:
+                        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+                    case Decision::anonymous:
+                        return anonymous();
+                    case Decision::pass:
+                    case Decision::not_fresh:
+                        break;
+                }
+                step_ = Step::replace;
+                break;
+            case Step::replace:
+                token_ = phoenix::random_bytes(token_size);
+                if (token_.empty()) {
+                    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+                }
+                step_ = Step::replacing;
+                if (!replace()) {
+                    return unavailable(r_);
+                }
+                return waiting;
+            case Step::replacing:
+                if (!succeeded()) {
+                    return unavailable(r_);
+                }
+                return rows().empty() ? too_late() : rotated();
+        }
+    }
+}
+
+// nginx has copied the application's Set-Cookie into this answer: the session
+// in it is newer than the one that the client sent.
+void Renew::adopt() {
+    const std::string& name = conf_.session_cookie->name;
+    for (ngx_list_part_t* part = &r_->headers_out.headers.part; part != nullptr;
+         part = part->next) {
+        auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; i++) {
+            std::string_view value = view(headers[i].value);
+            if (headers[i].hash == 0 ||
+                !equal_ignoring_case(view(headers[i].key), "set-cookie") ||
+                value.substr(0, value.find('=')) != name) {
+                continue;
+            }
+            value = value.substr(0, value.find(';'));
+            visit_.cookie_header = copy(
+                r_->pool, phoenix::with_cookie(view(visit_.cookie_header), name,
+                                               value.substr(name.size() + 1)));
+            visit_.forget_verdict();
+            headers[i].hash = 0;
+        }
+    }
+}
+
+// Only then is the remember-me cookie written anew, and its row of no more use.
+bool Renew::remembers() const {
+    return visit_.from_remember_me ||
+           session_of(visit_).truthy(conf_.source->keys.remember_me);
+}
+
+bool Renew::replace() {
+    const bool authenticated = confirmed_ && conf_.endpoint->authenticated;
+    return ask(postgres::Statement::renew,
+               {stored(view(visit_.token)),
+                stored(token_),
+                stored(remembers() ? remembered_token(conf_, visit_) : ""),
+                ttl(),
+                remember_me_ttl(),
+                {authenticated ? "t" : "f"}});
+}
+
+ngx_int_t Renew::anonymous() {
+    if (wants_json() || is_program(r_)) {
+        return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
+    }
+    phoenix::Session session = session_of(visit_);
+    session.put_flash("error", must_log_in);
+    write_session(r_, conf_, visit_, session);
+    return redirect(r_, view(conf_.login_url));
+}
+
+// Another was first, whose cookie may be on its way to the same browser: this
+// answer must not undo it.
+ngx_int_t Renew::too_late() {
+    if (wants_json() || is_program(r_)) {
+        return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
+    }
+    return redirect(r_, view(conf_.login_url));
+}
+
+std::string Renew::target() const {
+    ngx_str_t to{};
+    ngx_str_t& args = r_->args;
+    if (ngx_http_arg(r_, reinterpret_cast<u_char*>(const_cast<char*>("to")), 2,
+                     &to) == NGX_OK &&
+        args.len != 0) {
+        std::string path = phoenix::percent_decode_lax(view(to));
+        if (phoenix::is_local_path(path)) {
+            return path;
+        }
+    }
+    return std::string(view(conf_.signed_in_url));
+}
+
+ngx_int_t Renew::rotated() {
+    const phoenix::SessionKeys& keys = conf_.source->keys;
+    phoenix::Session session = session_of(visit_);
+    phoenix::put_token(session, keys, conf_.source->form, token_);
+    if (confirmed_ && conf_.endpoint->authenticated) {
+        session.erase(phoenix::sudo_key);
+    }
+    if (visit_.from_remember_me) {
+        session.put_true(keys.remember_me);
+        ensure_csrf_state(session);
+    }
+    if (session.truthy(keys.remember_me)) {
+        write_remember_me(r_, conf_, visit_, token_);
+    }
+    write_session(r_, conf_, visit_, session);
+    revoke_replaced(conf_, visit_);
+    return wants_json() ? send_target(r_, target()) : redirect(r_, target());
+}
+
+}  // namespace sigra::nginx

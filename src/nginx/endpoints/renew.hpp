@@ -1,0 +1,41 @@
+// auth_sigra_renew: a new token for the session in hand.
+#pragma once
+
+#include <string>
+
+#include "nginx/endpoints/exchange.hpp"
+
+namespace sigra::nginx {
+
+// The request stands at this location because an upstream answered with
+// X-Accel-Redirect to it, and not by a rewrite, try_files or error_page.
+[[nodiscard]] bool sent_by_upstream(ngx_http_request_t* r);
+
+class Renew final : public Exchange {
+  public:
+    Renew(ngx_http_request_t* r, const LocationConf& conf, Visit& visit);
+
+  private:
+    enum class Step {
+        parse,  // a POST's body
+        adopt,  // the session that the upstream's answer sets
+        identify,
+        replace,
+        replacing,
+    };
+
+    Result advance() override;
+    void adopt();
+    [[nodiscard]] bool remembers() const;
+    [[nodiscard]] bool replace();
+    [[nodiscard]] ngx_int_t anonymous();
+    [[nodiscard]] ngx_int_t too_late();
+    [[nodiscard]] ngx_int_t rotated();
+    [[nodiscard]] std::string target() const;
+
+    Step step_;
+    const bool confirmed_;  // by an upstream
+    std::string token_;
+};
+
+}  // namespace sigra::nginx

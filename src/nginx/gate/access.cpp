@@ -1,0 +1,136 @@
+#include "nginx/gate/access.hpp"
+
+#include "nginx/gate/gate.hpp"
+#include "nginx/gate/reissue.hpp"
+#include "nginx/gate/request.hpp"
+#include "nginx/gate/request_headers.hpp"
+#include "nginx/gate/response.hpp"
+#include "nginx/worker.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+// The login page's own path is open, or an inherited `auth_sigra on` would
+// send its visitors to it for ever.
+bool is_open(ngx_http_request_t* r, const LocationConf& conf) {
+    return conf.gate == gate_optional ||
+           (conf.login_path.len != 0 && view(r->uri) == view(conf.login_path));
+}
+
+[[gnu::hot]] ngx_int_t let_in(ngx_http_request_t* r, const LocationConf& conf,
+                              Visit& visit) {
+    if (conf.reissue_age != 0 && reissue(r, conf, visit) == Reissue::wait) {
+        return NGX_AGAIN;
+    }
+    visit.passed = true;
+    on_pass(r, conf, visit);
+    bool new_cookies =
+        visit.set_session.len != 0 || visit.set_remember.len != 0;
+    if ((conf.forward || new_cookies) &&
+        !rewrite_request_headers(r, conf, &visit)) {
+        return server_error;
+    }
+    Worker* w = worker();
+    if (conf.listened != nullptr && r == r->main && w != nullptr) {
+        w->open_requests().add(visit, conf);
+    }
+    return NGX_OK;
+}
+
+// Everybody passes here; the variables tell who. Not NGX_OK, which `satisfy
+// any` would read as a grant.
+ngx_int_t open_gate(ngx_http_request_t* r, const LocationConf& conf,
+                    Visit& visit, Decision decision) {
+    switch (decision) {
+        case Decision::wait:
+            return NGX_AGAIN;
+        case Decision::two_cookies:
+            return NGX_HTTP_BAD_REQUEST;
+        case Decision::internal_error:
+            return server_error;
+        case Decision::pass:
+        case Decision::not_fresh: {
+            ngx_int_t rc = let_in(r, conf, visit);
+            return rc == NGX_OK ? NGX_DECLINED : rc;
+        }
+        case Decision::anonymous:
+        case Decision::no_answer:
+            return NGX_DECLINED;
+    }
+    return server_error;
+}
+
+ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
+                      Visit& visit, Decision decision) {
+    switch (decision) {
+        case Decision::wait:
+            return NGX_AGAIN;
+        case Decision::pass:
+            return let_in(r, conf, visit);
+        case Decision::anonymous:
+            return answer_anonymous(r, conf, visit);
+        case Decision::not_fresh:
+            return answer_not_fresh(r, conf, visit);
+        case Decision::no_answer:
+            return answer_unavailable(r, visit);
+        case Decision::two_cookies:
+            return NGX_HTTP_BAD_REQUEST;
+        case Decision::internal_error:
+            return server_error;
+    }
+    return server_error;
+}
+
+[[gnu::hot]] ngx_int_t gate(ngx_http_request_t* r, const LocationConf& conf) {
+    // An endpoint looks after itself.
+    if (conf.gate == gate_off || conf.endpoint != nullptr) {
+        return NGX_DECLINED;
+    }
+    if (conf.preflight == preflight_pass && is_preflight(r)) {
+        return NGX_DECLINED;
+    }
+    Visit* visit = visit_of(r);
+    if (visit == nullptr) {
+        return server_error;
+    }
+    Decision decision = decide(r, conf, *visit);
+    return is_open(r, conf) ? open_gate(r, conf, *visit, decision)
+                            : closed_gate(r, conf, *visit, decision);
+}
+
+bool prepare_headers(ngx_http_request_t* r, const LocationConf& conf) {
+    if (!conf.forward && !conf.hide_cookies) {
+        return true;
+    }
+    Visit* visit = visit_of(r);
+    if (visit == nullptr) {
+        return false;
+    }
+    read_cookie_header(r, *visit);
+    return rewrite_request_headers(r, conf, visit);
+}
+
+}  // namespace
+
+[[gnu::hot]] ngx_int_t access_handler(ngx_http_request_t* r) noexcept {
+    return guarded(r->connection->log, server_error,
+                   [&] { return gate(r, location_conf(r)); });
+}
+
+[[gnu::hot]] ngx_int_t preaccess_handler(ngx_http_request_t* r) noexcept {
+    return guarded(r->connection->log, server_error, [&]() -> ngx_int_t {
+        const LocationConf& conf = location_conf(r);
+        if (!prepare_headers(r, conf)) {
+            return server_error;
+        }
+        if (r == r->main) {
+            return NGX_DECLINED;
+        }
+        ngx_int_t rc = gate(r, conf);
+        return rc == NGX_OK ? NGX_DECLINED : rc;
+    });
+}
+
+}  // namespace sigra::nginx

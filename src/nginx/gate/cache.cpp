@@ -1,0 +1,62 @@
+#include "nginx/gate/cache.hpp"
+
+#include <algorithm>
+
+#include "nginx/gate/channel.hpp"
+#include "nginx/worker.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::int64_t dead_for_ms = 1000;
+
+// Null: this worker hears nothing.
+const Channel* heard(const Cache& cache) {
+    const Worker* w = worker();
+    const Channel* channel = w == nullptr || cache.channel == nullptr
+                                 ? nullptr
+                                 : w->channel(*cache.channel);
+    return channel != nullptr && channel->up() ? channel : nullptr;
+}
+
+bool is_young(const Cache& cache, const ZoneCell& cell) {
+    const std::int64_t limit = cell.has(ZoneCell::dead)
+                                   ? std::min(dead_for_ms, cache.ttl_ms)
+                                   : cache.ttl_ms;
+    return monotonic_ms() - cell.verified_at < limit;
+}
+
+}  // namespace
+
+[[gnu::hot]] bool find_trusted(const Cache& cache, const Lookup::Key& key,
+                               std::uint32_t& place, ZoneCell& out) {
+    const Channel* channel = cache.require_listen ? heard(cache) : nullptr;
+    if (cache.require_listen && channel == nullptr) {
+        return false;
+    }
+    return cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
+           is_young(cache, out) &&
+           (channel == nullptr || (!out.has(ZoneCell::unlistened) &&
+                                   out.stamp >= channel->epoch(*cache.zone)));
+}
+
+bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneCell& out) {
+    std::uint32_t place = no_cell;
+    return cache.stale_ms != 0 &&
+           cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
+           !out.has(ZoneCell::dead) &&
+           monotonic_ms() - out.verified_at <= cache.stale_ms &&
+           !cache.zone->barred(key.token_hash);
+}
+
+bool settle(const Lookup::Key& key, std::uint64_t sent,
+            const LookupResult& result, bool fresh) {
+    const bool listened = heard(*key.cache) != nullptr;
+    return key.cache->zone->settle(
+        {key.token_hash, key.fingerprint, sent,
+         static_cast<std::int64_t>(result.at),
+         result.state == LookupResult::State::found ? &result.row : nullptr,
+         fresh && (listened || !key.cache->require_listen), listened});
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,55 @@
+// A worker's ear on one channel: what it hears empties the zones.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cache/zone.hpp"
+#include "nginx/conf/cache_conf.hpp"
+#include "postgres/listener.hpp"
+#include "postgres/pool.hpp"
+#include "postgres/reactor.hpp"
+
+namespace sigra::nginx {
+
+class Worker;
+
+class Channel final : public postgres::ListenerObserver {
+  public:
+    // All outlive the channel; `worker` owns it.
+    Channel(Worker& worker, postgres::Reactor& reactor,
+            const ChannelConf& conf);
+
+    void start() { listener_.start(); }
+    [[nodiscard]] const ChannelConf& conf() const { return conf_; }
+    [[nodiscard]] bool up() const { return listener_.up(); }
+    // What was asked before it may have ended unheard.
+    [[nodiscard]] std::uint64_t epoch(const Zone& zone) const {
+        for (const auto& [known, epoch] : epochs_) {
+            if (known == &zone) {
+                return epoch;
+            }
+        }
+        return never;
+    }
+
+    void listening() override;
+    void lost() override {}
+    void revoked_token(std::string_view hash) override;
+    void revoked_user(std::string_view id) override;
+    void revoked_all() override;
+
+  private:
+    static constexpr std::uint64_t never =
+        std::numeric_limits<std::uint64_t>::max();
+
+    Worker& worker_;
+    const ChannelConf& conf_;
+    std::vector<std::pair<const Zone*, std::uint64_t>> epochs_;
+    postgres::Listener listener_;
+};
+
+}  // namespace sigra::nginx

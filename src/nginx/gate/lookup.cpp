@@ -1,0 +1,158 @@
+#include "nginx/gate/lookup.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "nginx/gate/cache.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr ngx_msec_t log_again_after = 60'000;
+constexpr unsigned max_asked = 4;  // once, and three times again
+
+LookupResult read_outcome(postgres::Outcome&& outcome) {
+    LookupResult result;
+    result.at = ngx_current_msec;
+    if (outcome.status != postgres::Status::ok) {
+        result.out_of_reach = outcome.status == postgres::Status::timeout ||
+                              outcome.status == postgres::Status::unavailable;
+        return result;
+    }
+    if (outcome.rows.empty()) {
+        result.state = LookupResult::State::absent;
+        return result;
+    }
+    // A row of another shape is a database that lies: no answer.
+    if (auto row = postgres::read_session(outcome.rows.front())) {
+        result.state = LookupResult::State::found;
+        result.row = std::move(*row);
+    }
+    return result;
+}
+
+}  // namespace
+
+// The hash is uniform already: its front is as good as any mix of it.
+std::size_t Lookup::Hash::operator()(const Key& key) const {
+    std::size_t front = 0;
+    std::memcpy(&front, key.token_hash.data(), sizeof(front));
+    return front ^ static_cast<std::size_t>(key.fingerprint);
+}
+
+void Lookup::ask(postgres::Pool& pool, const Source& source, const Key& key,
+                 std::string_view stored, Waiter& waiter) {
+    auto it = flights_.find(key);
+    if (it == flights_.end()) {
+        it = flights_.emplace(key, std::make_unique<Flight>()).first;
+        try {
+            Flight& flight = *it->second;
+            flight.pool = &pool;
+            flight.source = &source;
+            flight.stored = stored;
+            send(key, flight);
+        } catch (...) {
+            flights_.erase(it);  // or all that come after would wait for it
+            throw;
+        }
+    }
+    ngx_queue_insert_tail(&it->second->waiters, &waiter.link);
+    waiter.waiting = true;
+}
+
+void Lookup::send(const Key& key, Flight& flight) {
+    flight.asked++;
+    flight.sent = marks_.seq();
+    flight.zone_sent = key.cache == nullptr ? 0 : key.cache->zone->seq();
+    postgres::Query query;
+    query.layout = flight.source->layout;
+    query.statement = postgres::Statement::lookup;
+    query.parameters.push_back({flight.stored, /*binary=*/true});
+    query.done = [this, key](postgres::Outcome&& outcome) {
+        answered(key, std::move(outcome));
+    };
+    flight.pool->submit(std::move(query));
+}
+
+void Lookup::detach(Waiter& waiter) {
+    if (waiter.waiting) {
+        ngx_queue_remove(&waiter.link);
+        waiter.waiting = false;
+    }
+}
+
+// An answer that a revocation has overtaken is neither kept nor believed, and
+// nobody is turned away for it before it was asked a few times more: a user
+// whose email changes is still logged in.
+bool Lookup::overtaken(const Key& key, const Flight& flight,
+                       const LookupResult& result, bool fresh) const {
+    if (result.state == LookupResult::State::no_answer) {
+        return false;
+    }
+    std::uint64_t revoked =
+        marks_.token({key.token_hash.data(), key.token_hash.size()});
+    if (result.state == LookupResult::State::found) {
+        revoked = std::max(revoked, marks_.user(result.row.user_id));
+    }
+    return revoked > flight.sent ||
+           (key.cache != nullptr &&
+            !settle(key, flight.zone_sent, result, fresh));
+}
+
+// False: it was asked often enough, or memory is out.
+bool Lookup::resend(const Key& key, Flight& flight) {
+    if (flight.asked >= max_asked) {
+        return false;
+    }
+    try {
+        send(key, flight);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
+// Every request meets the same refusal (a role without SELECT, a lock that
+// outlasts the server's own limit): a line when it changes, and one a minute.
+void Lookup::log_refusal(const postgres::Outcome& outcome) {
+    if (outcome.sqlstate.empty()) {
+        return;
+    }
+    std::string text = outcome.sqlstate + " " + outcome.message;
+    if (text == refusal_ && ngx_current_msec - refusal_at_ < log_again_after) {
+        return;
+    }
+    ngx_str_t line = as_ngx_str(text);
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "auth_sigra: PostgreSQL refused a lookup: %V", &line);
+    refusal_ = std::move(text);
+    refusal_at_ = ngx_current_msec;
+}
+
+// Waking one may end another (a subrequest and its main request): each turn
+// takes the first of those that are left. Who asks for the same token from
+// here on starts a flight of his own.
+void Lookup::answered(const Key& key, postgres::Outcome&& outcome) {
+    auto it = flights_.find(key);
+    if (it == flights_.end()) {
+        return;
+    }
+    log_refusal(outcome);
+    const bool fresh = !outcome.outdated;
+    LookupResult result = read_outcome(std::move(outcome));
+    if (overtaken(key, *it->second, result, fresh)) {
+        result = LookupResult();
+        if (resend(key, *it->second)) {
+            return;
+        }
+    }
+    auto node = flights_.extract(it);
+    ngx_queue_t* waiters = &node.mapped()->waiters;
+    while (!ngx_queue_empty(waiters)) {
+        auto* waiter = ngx_queue_data(ngx_queue_head(waiters), Waiter, link);
+        detach(*waiter);
+        waiter->wake(waiter->data, result);
+    }
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,89 @@
+// A token's hash in, a user out: one query for all that ask at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "cache/marks.hpp"
+#include "nginx/conf/conf.hpp"
+#include "nginx/ngx.hpp"
+#include "phoenix/crypto.hpp"
+#include "postgres/pool.hpp"
+
+namespace sigra::nginx {
+
+struct LookupResult {
+    enum class State {
+        found,
+        absent,     // the database knows no such session
+        no_answer,  // out of reach, too slow, or refused: fail closed
+    };
+    State state = State::no_answer;
+    postgres::SessionRow row;
+    ngx_msec_t at = 0;          // ngx_current_msec when the answer came
+    bool out_of_reach = false;  // no_answer for want of a server
+};
+
+// One that waits. Lives in the request's pool; its owner detaches it when the
+// request goes first.
+struct Waiter {
+    ngx_queue_t link;
+    void* data;
+    void (*wake)(void* data, const LookupResult& result) noexcept;
+    bool waiting;
+};
+
+class Lookup {
+  public:
+    struct Key {
+        phoenix::Sha256 token_hash;
+        std::uint64_t fingerprint;
+        // Which rules the answer is held to and kept by; null: none.
+        const Cache* cache = nullptr;
+        bool operator==(const Key&) const = default;
+    };
+
+    // `pool` and `source` outlive every flight: both are the cycle's.
+    // `stored` is the token as the row has it. `waiter` is woken from the
+    // event loop, never from inside this call.
+    void ask(postgres::Pool& pool, const Source& source, const Key& key,
+             std::string_view stored, Waiter& waiter);
+
+    static void detach(Waiter& waiter);
+
+    // What is on its way may be from before: it is asked again.
+    Marks& marks() { return marks_; }
+
+  private:
+    struct Flight {
+        Flight() { ngx_queue_init(&waiters); }
+        ngx_queue_t waiters;
+        postgres::Pool* pool = nullptr;
+        const Source* source = nullptr;
+        std::string stored;
+        std::uint64_t sent = 0;       // marks_.seq() of then
+        std::uint64_t zone_sent = 0;  // the zone's
+        unsigned asked = 0;
+    };
+    struct Hash {
+        std::size_t operator()(const Key& key) const;
+    };
+
+    void send(const Key& key, Flight& flight);
+    bool resend(const Key& key, Flight& flight);
+    bool overtaken(const Key& key, const Flight& flight,
+                   const LookupResult& result, bool fresh) const;
+    void log_refusal(const postgres::Outcome& outcome);
+    void answered(const Key& key, postgres::Outcome&& outcome);
+
+    // Owned here until the answer; a request that leaves only detaches.
+    std::unordered_map<Key, std::unique_ptr<Flight>, Hash> flights_;
+    Marks marks_;
+    // What the log was told last of a server that answers with an error.
+    std::string refusal_;
+    ngx_msec_t refusal_at_ = 0;
+};
+
+}  // namespace sigra::nginx

@@ -1,0 +1,241 @@
+#include "nginx/gate/open_requests.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "nginx/gate/token.hpp"
+#include "nginx/worker.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+using postgres::Milliseconds;
+
+// Of those that are asked for again, so many at once: who comes in meanwhile
+// is not to wait behind all of them.
+constexpr std::size_t max_asking = 64;
+constexpr Milliseconds retry_after{1000};
+constexpr std::int64_t max_timer_ms = 60 * 60 * 1000;
+
+std::uint64_t front_of(std::string_view hash) {
+    std::uint64_t front = 0;
+    std::memcpy(&front, hash.data(), sizeof(front));
+    return front;
+}
+
+std::string_view hash_of(const OpenRequest& open) {
+    return {open.key.token_hash.data(), open.key.token_hash.size()};
+}
+
+std::int64_t left_ms(const OpenRequest& open) {
+    const LookedUp& found = open.found;
+    const Lifetimes& ttl = *open.conf->ttl;
+    return (found.remember_me_row ? ttl.remember_me_s : ttl.standard_s) * 1000 -
+           found.now(found.age_ms);
+}
+
+// On HTTP/2 the request's connection is its stream, and nothing else ends.
+void end(ngx_http_request_t* r) {
+    ngx_connection_t* c = r->connection;
+    ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                  "auth_sigra: the session has ended, so does its request");
+    c->error = 1;
+    // An upstream's own cleanup gives up one reference, and would with the last
+    // one keep the connection alive, or free the request under the hands of
+    // who terminates it.
+    r->main->count++;
+    ngx_http_finalize_request(r, NGX_HTTP_CLOSE);
+    ngx_http_run_posted_requests(c);
+}
+
+}  // namespace
+
+OpenRequests::OpenRequests(Worker& worker, postgres::Reactor& reactor)
+    : worker_(worker),
+      reactor_(reactor),
+      end_(reactor.posted([this] { end_all(); })),
+      ask_(reactor.posted([this] { ask(); })),
+      retry_(reactor.timer([this] { ask(); }, /*keeps_alive=*/false)) {}
+
+// The lookups are gone before: nobody is woken any more.
+OpenRequests::~OpenRequests() = default;
+
+void OpenRequests::add(Visit& visit, const LocationConf& conf) {
+    forget(visit);
+    if (!watch(visit)) {
+        throw std::bad_alloc();
+    }
+    resting_.emplace_back();
+    OpenRequest& open = resting_.back();
+    open.list = &resting_;
+    open.self = std::prev(resting_.end());
+    try {
+        open.owner = this;
+        open.visit = &visit;
+        open.conf = &conf;
+        open.key = {visit.token_hash, visit.source->fingerprint, visit.cache};
+        open.source = visit.source;
+        open.stored = stored_token(visit);
+        open.found = visit.looked_up;
+        open.waiter = {};
+        open.doubted = false;
+        open.expiry = reactor_.timer([this, &open] { expired(open); },
+                                     /*keeps_alive=*/false);
+        by_token_.emplace(front_of(hash_of(open)), &open);
+    } catch (...) {
+        resting_.pop_back();
+        throw;
+    }
+    visit.open = &open;
+    schedule_expiry(open);
+    if (visit.looked_up.at != ngx_current_msec) {
+        enqueue(open);
+    }
+}
+
+void OpenRequests::forget(Visit& visit) {
+    OpenRequest* open = std::exchange(visit.open, nullptr);
+    if (open == nullptr) {
+        return;
+    }
+    Lookup::detach(open->waiter);
+    auto [it, last] = by_token_.equal_range(front_of(hash_of(*open)));
+    while (it != last && it->second != open) {
+        ++it;
+    }
+    if (it != last) {
+        by_token_.erase(it);
+    }
+    open->list->erase(open->self);
+    if (!queued_.empty()) {
+        ask_->schedule();
+    }
+}
+
+void OpenRequests::move(OpenRequest& open, List& to) {
+    to.splice(to.end(), *open.list, open.self);
+    open.list = &to;
+}
+
+// A session that lives for months would overflow the timer.
+void OpenRequests::schedule_expiry(OpenRequest& open) {
+    open.expiry->start(
+        Milliseconds(std::clamp<std::int64_t>(left_ms(open), 1, max_timer_ms)));
+}
+
+void OpenRequests::expired(OpenRequest& open) {
+    if (left_ms(open) <= 0) {
+        end_later(open);
+    } else {
+        schedule_expiry(open);
+    }
+}
+
+void OpenRequests::revoked_token(std::string_view hash) {
+    auto [it, last] = by_token_.equal_range(front_of(hash));
+    for (; it != last; ++it) {
+        if (hash_of(*it->second) == hash) {
+            end_later(*it->second);
+        }
+    }
+}
+
+void OpenRequests::revoked_user(std::string_view id) {
+    for (auto& [front, open] : by_token_) {
+        if (view(open->found.identity.user_id) == id) {
+            enqueue(*open);
+        }
+    }
+}
+
+void OpenRequests::doubt(const ChannelConf* channel) {
+    for (auto& [front, open] : by_token_) {
+        if (channel == nullptr || open->conf->listened == channel) {
+            enqueue(*open);
+        }
+    }
+}
+
+void OpenRequests::enqueue(OpenRequest& open) {
+    if (open.list == &asking_) {
+        open.doubted = true;
+    } else if (open.list == &resting_) {
+        move(open, queued_);
+        ask_->schedule();
+    }
+}
+
+void OpenRequests::end_later(OpenRequest& open) {
+    Lookup::detach(open.waiter);
+    move(open, ending_);
+    end_->schedule();
+}
+
+void OpenRequests::end_all() {
+    while (!ending_.empty()) {
+        Visit& visit = *ending_.front().visit;
+        forget(visit);
+        end(visit.request);
+    }
+}
+
+void OpenRequests::ask() {
+    while (!queued_.empty() && asking_.size() < max_asking) {
+        OpenRequest& open = queued_.front();
+        try {
+            ask(open);
+        } catch (const std::bad_alloc&) {
+            move(open, queued_);
+            retry_->start(retry_after);
+            return;
+        }
+    }
+}
+
+void OpenRequests::ask(OpenRequest& open) {
+    postgres::Pool* pool = worker_.pool(*open.source->database);
+    if (pool == nullptr) {
+        end_later(open);
+        return;
+    }
+    move(open, asking_);
+    open.doubted = false;
+    open.waiter.data = &open;
+    open.waiter.wake = answered;
+    worker_.lookup().ask(*pool, *open.source, open.key, open.stored,
+                         open.waiter);
+}
+
+void OpenRequests::answered(void* data, const LookupResult& result) noexcept {
+    auto& open = *static_cast<OpenRequest*>(data);
+    guarded(ngx_cycle->log, [&] { open.owner->take(open, result); });
+}
+
+void OpenRequests::take(OpenRequest& open, const LookupResult& result) {
+    switch (result.state) {
+        case LookupResult::State::absent:
+            end_later(open);
+            break;
+        case LookupResult::State::no_answer:
+            // Not known to have ended; it was let in while all was well.
+            move(open, queued_);
+            retry_->start(retry_after);
+            return;
+        case LookupResult::State::found: {
+            open.found.at = result.at;
+            open.found.age_ms = result.row.age_ms;
+            open.found.remember_me_row = result.row.remember_me;
+            move(open, resting_);
+            if (open.doubted) {
+                enqueue(open);
+            }
+            expired(open);
+            break;
+        }
+    }
+    ask_->schedule();
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,153 @@
+#include "nginx/gate/reissue.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include "nginx/gate/gate.hpp"
+#include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
+#include "nginx/gate/revoke.hpp"
+#include "nginx/gate/token.hpp"
+#include "nginx/worker.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::size_t token_size = 32;
+constexpr std::int64_t grace_ms = 60'000;  // the statement's own
+
+// One request's attempt. Lives in the request's pool; the query holds the tie,
+// which the request cuts when it goes.
+class Attempt {
+  public:
+    Attempt(ngx_http_request_t* r, const LocationConf& conf, Visit& visit)
+        : r_(r),
+          conf_(conf),
+          visit_(visit),
+          tie_(std::make_shared<Tie>(Tie{this})) {}
+    Attempt(const Attempt&) = delete;
+    Attempt& operator=(const Attempt&) = delete;
+
+    [[nodiscard]] bool start();
+    void leave() noexcept { tie_->attempt = nullptr; }
+
+  private:
+    struct Tie {
+        Attempt* attempt;
+    };
+
+    void answered(const postgres::Outcome& outcome);
+    void go_on_with_new_token();
+
+    ngx_http_request_t* r_;
+    const LocationConf& conf_;
+    Visit& visit_;
+    std::string token_;
+    std::shared_ptr<Tie> tie_;
+};
+
+postgres::Parameter number(std::int64_t n) {
+    return {std::to_string(n)};
+}
+
+bool Attempt::start() {
+    Worker* w = worker();
+    postgres::Pool* pool =
+        w == nullptr ? nullptr : w->pool(*conf_.source->database);
+    ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r_, 0);
+    token_ = phoenix::random_bytes(token_size);
+    if (pool == nullptr || cleanup == nullptr || token_.empty()) {
+        return false;
+    }
+    cleanup->data = this;
+    cleanup->handler = [](void* data) noexcept {
+        static_cast<Attempt*>(data)->leave();
+    };
+    postgres::Query query;
+    query.layout = conf_.source->layout;
+    query.statement = postgres::Statement::reissue;
+    query.parameters = {
+        {stored_token(*conf_.source, view(visit_.token)), /*binary=*/true},
+        {stored_token(*conf_.source, token_), /*binary=*/true},
+        number(conf_.reissue_age),
+        number(conf_.ttl->standard_s),
+        number(conf_.ttl->remember_me_s)};
+    query.done = [tie = tie_](postgres::Outcome&& outcome) {
+        if (tie->attempt == nullptr) {
+            return;
+        }
+        Attempt& attempt = *tie->attempt;
+        ngx_http_request_t* r = attempt.r_;
+        attempt.leave();
+        attempt.answered(outcome);
+        run_phases_again(r);
+    };
+    pool->submit(std::move(query));
+    return true;
+}
+
+// Where the database does not answer, the old token passes. Where another was
+// first, or the row is gone by now, it is asked for once more.
+void Attempt::answered(const postgres::Outcome& outcome) {
+    if (outcome.status != postgres::Status::ok) {
+        return;
+    }
+    if (outcome.rows.empty()) {
+        visit_.forget_verdict();
+        return;
+    }
+    const phoenix::SessionKeys& keys = conf_.source->keys;
+    phoenix::Session session = session_of(visit_);
+    phoenix::put_token(session, keys, conf_.source->form, token_);
+    if (visit_.from_remember_me) {
+        session.put_true(keys.remember_me);
+        ensure_csrf_state(session);
+    }
+    if (session.truthy(keys.remember_me)) {
+        write_remember_me(r_, conf_, visit_, token_);
+    }
+    write_session(r_, conf_, visit_, session);
+    revoke(visit_.token_hash);
+    go_on_with_new_token();
+}
+
+// What stays open because of the session ends with the new row and not with
+// the old one.
+void Attempt::go_on_with_new_token() {
+    std::copy_n(token_.begin(), visit_.token.size(), visit_.token.begin());
+    visit_.token_hash = phoenix::sha256(token_);
+    visit_.looked_up.age_ms -= visit_.looked_up.now(visit_.looked_up.age_ms);
+}
+
+bool is_due(const LocationConf& conf, const LookedUp& found) {
+    const std::int64_t ttl_s =
+        found.remember_me_row ? conf.ttl->remember_me_s : conf.ttl->standard_s;
+    const std::int64_t age_ms = found.now(found.age_ms);
+    return age_ms >= conf.reissue_age * 1000 &&
+           ttl_s * 1000 - age_ms > grace_ms;
+}
+
+// A new cookie has to reach who will use it: not every client takes one from
+// the answer to an upgrade, and a prefetch's may come too late.
+bool takes_cookies(ngx_http_request_t* r) {
+    return r == r->main && !is_prefetch(r) && !find_header(r, "upgrade");
+}
+
+}  // namespace
+
+Reissue reissue(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
+    if (conf.reissue_age == 0 || visit.reissue_asked ||
+        visit.looked_up.how == Verdict::stale || visit.set_session.len != 0 ||
+        !is_due(conf, visit.looked_up) || !takes_cookies(r)) {
+        return Reissue::done;
+    }
+    visit.reissue_asked = true;
+    auto* attempt = pool_make<Attempt>(r->pool, r, conf, visit);
+    if (attempt == nullptr || !attempt->start()) {
+        return Reissue::done;
+    }
+    wait_in_phases(r);
+    return Reissue::wait;
+}
+
+}  // namespace sigra::nginx

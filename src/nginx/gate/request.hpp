@@ -1,0 +1,39 @@
+// What a request says of itself.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "nginx/conf/conf.hpp"
+#include "nginx/gate/visit.hpp"
+#include "nginx/ngx.hpp"
+
+namespace sigra::nginx {
+
+// The first header of that name, compared without regard to case.
+[[nodiscard]] std::optional<std::string_view> find_header(
+    ngx_http_request_t* r, std::string_view name);
+
+[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+// Reads the client's Cookie header into the visit, once.
+void read_cookie_header(ngx_http_request_t* r, Visit& visit);
+
+// A program rather than a person in front of a browser: it gets a status
+// where a person gets a page.
+[[nodiscard]] bool is_program(ngx_http_request_t* r);
+
+// It asks for JSON rather than for a page.
+[[nodiscard]] bool accepts_json(ngx_http_request_t* r);
+
+// A browser's guess at what will be asked for: nobody may look at the answer,
+// and it may arrive after a later one's.
+[[nodiscard]] bool is_prefetch(ngx_http_request_t* r);
+
+// May this request's path be where a login leads back to: a person's GET or
+// HEAD of a page, no prefetch, a local path of at most 2,048 bytes.
+[[nodiscard]] bool is_worth_returning_to(ngx_http_request_t* r);
+
+[[nodiscard]] bool is_preflight(ngx_http_request_t* r);
+
+}  // namespace sigra::nginx

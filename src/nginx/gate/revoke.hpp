@@ -1,0 +1,22 @@
+// What the module itself has revoked: known to this worker, and through the
+// zone to all of this nginx, before the answer leaves.
+#pragma once
+
+#include <string_view>
+
+#include "nginx/conf/conf.hpp"
+#include "nginx/gate/visit.hpp"
+#include "phoenix/crypto.hpp"
+
+namespace sigra::nginx {
+
+void revoke(const phoenix::Sha256& token_hash);
+
+// The tokens of the request's cookies, which a new one has replaced.
+void revoke_replaced(const LocationConf& conf, const Visit& visit);
+
+// A log-out that did not reach the database: the token is not let in on the
+// strength of what was known of it before.
+void bar(const phoenix::Sha256& token_hash);
+
+}  // namespace sigra::nginx

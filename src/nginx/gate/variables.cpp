@@ -1,0 +1,116 @@
+#include "nginx/gate/variables.hpp"
+
+#include <string>
+
+#include "nginx/gate/authenticated_at.hpp"
+#include "nginx/gate/visit.hpp"
+#include "phoenix/csrf.hpp"
+#include "phoenix/encoding.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+enum Which : uintptr_t {
+    user_id,
+    email,
+    authenticated_at,
+    csrf_token,
+    flash_info,
+    flash_error,
+    flash_email,
+    session,
+    status,
+};
+
+std::string value_of(const Visit& visit, Which which) {
+    const Identity& identity = visit.looked_up.identity;
+    switch (which) {
+        case user_id:
+            return std::string(visit.identified ? view(identity.user_id) : "");
+        case email:
+            return std::string(visit.identified ? view(identity.email) : "");
+        case authenticated_at:
+            return visit.identified && identity.authenticated_at
+                       ? format_authenticated_at(*identity.authenticated_at)
+                       : "";
+        case csrf_token:
+            return phoenix::mask_csrf(
+                session_of(visit).binary(phoenix::csrf_key).value_or(""));
+        case flash_info:
+            return std::string(session_of(visit).flash("info").value_or(""));
+        case flash_error:
+            return std::string(session_of(visit).flash("error").value_or(""));
+        case flash_email:
+            return std::string(session_of(visit).flash("email").value_or(""));
+        case session:
+            return visit.has_token
+                       ? phoenix::hex_encode({visit.token_hash.data(), 8})
+                       : "";
+        case status:
+            return std::string(name(visit.verdict));
+    }
+    return {};
+}
+
+ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* out,
+              uintptr_t which) noexcept {
+    return guarded(r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
+                   [&]() -> ngx_int_t {
+                       out->not_found = 1;
+                       const Visit* visit = find_visit(r->main);
+                       if (visit == nullptr) {
+                           return NGX_OK;
+                       }
+                       std::string value =
+                           value_of(*visit, static_cast<Which>(which));
+                       if (value.empty()) {
+                           return NGX_OK;
+                       }
+                       ngx_str_t kept = copy(r->pool, value);
+                       if (kept.data == nullptr) {
+                           return NGX_ERROR;
+                       }
+                       out->data = kept.data;
+                       out->len = static_cast<unsigned>(kept.len);
+                       out->valid = 1;
+                       out->not_found = 0;
+                       // What is true now may not be after the access phase.
+                       out->no_cacheable = 1;
+                       return NGX_OK;
+                   });
+}
+
+struct Named {
+    std::string_view name;
+    Which which;
+};
+
+constexpr Named variables[] = {
+    {"auth_sigra_user_id", user_id},
+    {"auth_sigra_email", email},
+    {"auth_sigra_authenticated_at", authenticated_at},
+    {"auth_sigra_csrf_token", csrf_token},
+    {"auth_sigra_flash_info", flash_info},
+    {"auth_sigra_flash_error", flash_error},
+    {"auth_sigra_flash_email", flash_email},
+    {"auth_sigra_session", session},
+    {"auth_sigra_status", status},
+};
+
+}  // namespace
+
+ngx_int_t add_variables(ngx_conf_t* cf) noexcept {
+    for (const Named& named : variables) {
+        ngx_str_t variable_name = as_ngx_str(named.name);
+        ngx_http_variable_t* variable =
+            ngx_http_add_variable(cf, &variable_name, NGX_HTTP_VAR_NOCACHEABLE);
+        if (variable == nullptr) {
+            return NGX_ERROR;
+        }
+        variable->get_handler = get;
+        variable->data = named.which;
+    }
+    return NGX_OK;
+}
+
+}  // namespace sigra::nginx
