@@ -315,7 +315,7 @@ $(FUZZ_PROGRAMS): build/fuzz/bin/%: build/fuzz/obj/%.o build/fuzz/libphoenix.a
 	@$(FUZZ_CXX) $(FUZZ_SANITIZE) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ \
 	    $(filter-out -lpq,$(LIBS))
 
-build/fuzz/seeds: t/fuzz/seeds t/unit/vectors/phoenix.json
+build/fuzz/seeds: t/fuzz/seeds $(wildcard t/unit/vectors/*.json)
 	@rm -rf $@
 	@t/fuzz/seeds $@
 	@touch $@

@@ -1,8 +1,10 @@
 // Erlang's external term format: a bounded reader and a writer of what the
-// cookies need. FORMATS: 97 98 110 111 70 100 115 118 119 104 105 106 108 107
-// 109 116; everything else, compressed terms and a map with the same key
-// twice (as Erlang compares keys: 100 and 119 spell the same atom) are
-// refused.
+// cookies need. Read: 70 77 88 90 97 98 100 101 103 104 105 106 107 108 109
+// 110 111 114 115 116 118 119. That is what Plug reads of what it writes: pids
+// and references are among it; ports and functions are not, for Plug drops a
+// session that holds one. Everything else, compressed terms and a map with the
+// same key twice (as Erlang compares keys: 100 and 119 spell the same atom)
+// are refused.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +17,9 @@
 
 namespace sigra::phoenix::term {
 
-// Past these a term is refused.
-inline constexpr std::size_t max_depth = 64;
-inline constexpr std::size_t max_key_depth = 8;  // of a key that is no binary
+// Past these a term is refused. No bound on how deep terms stand in each other
+// but the number of items: nothing here recurses.
+inline constexpr std::size_t max_key_maps = 8;  // maps in each other's keys
 inline constexpr std::size_t max_items = 8192;
 
 // Checks `bytes`, a version byte and one term to the last byte, and hands back

@@ -34,6 +34,8 @@ std::optional<Layout> layout_of(std::uint8_t tag) {
             return Layout{2, 0, 0, 0};
         case binary:
             return Layout{4, 0, 0, 0};
+        case bit_binary:
+            return Layout{4, 1, 0, 0};
         case small_tuple:
             return Layout{1, 0, 1, 0};
         case large_tuple:
@@ -47,11 +49,50 @@ std::optional<Layout> layout_of(std::uint8_t tag) {
     }
 }
 
+constexpr std::uint64_t max_reference_words = 5;
+
+// The numbers behind a node's name, in bytes.
+std::size_t numbers_of(std::uint8_t tag, std::uint64_t words) {
+    switch (tag) {
+        case pid:
+            return 4 + 4 + 1;
+        case new_pid:
+            return 4 + 4 + 4;
+        case newer_reference:
+            return 4 + 4 * words;
+        default:
+            return 1 + 4 * words;
+    }
+}
+
 std::uint64_t big_endian(std::string_view bytes) {
     std::uint64_t value = 0;
     for (const char byte : bytes)
         value = value << 8 | static_cast<unsigned char>(byte);
     return value;
+}
+
+// The node's name is asked for its tag first: nothing nests here.
+std::optional<Head> head_of_node(Head head, std::string_view bytes) {
+    const std::size_t count_bytes =
+        head.tag == new_reference || head.tag == newer_reference ? 2 : 0;
+    if (bytes.size() < 1 + count_bytes + 1)
+        return std::nullopt;
+    head.count = count_bytes ? big_endian(bytes.substr(1, count_bytes)) : 1;
+    if (head.count < 1 || head.count > max_reference_words)
+        return std::nullopt;
+    head.body = bytes.substr(1 + count_bytes);
+    Head name;
+    name.tag = static_cast<std::uint8_t>(head.body[0]);
+    if (!is_atom(name))
+        return std::nullopt;
+    const auto node = head_of(head.body);
+    const auto numbers = numbers_of(head.tag, head.count);
+    if (!node || numbers > head.body.size() - node->size)
+        return std::nullopt;
+    head.body = head.body.substr(0, node->size + numbers);
+    head.size = 1 + count_bytes + head.body.size();
+    return head;
 }
 
 }  // namespace
@@ -61,6 +102,8 @@ std::optional<Head> head_of(std::string_view bytes) {
         return std::nullopt;
     Head head;
     head.tag = static_cast<std::uint8_t>(bytes[0]);
+    if (is_of_node(head))
+        return head_of_node(head, bytes);
     const auto layout = layout_of(head.tag);
     if (!layout || bytes.size() - 1 < layout->count_bytes)
         return std::nullopt;
@@ -88,6 +131,11 @@ bool is_atom(const Head& head) {
 
 bool is_latin1(const Head& head) {
     return head.tag == atom || head.tag == small_atom;
+}
+
+bool is_of_node(const Head& head) {
+    return head.tag == pid || head.tag == new_pid || head.tag == reference ||
+           head.tag == new_reference || head.tag == newer_reference;
 }
 
 double float_of(const Head& head) {

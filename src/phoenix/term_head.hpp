@@ -1,4 +1,4 @@
-// One tag and its length, for term.cpp and term_check.cpp alone.
+// One tag and its length, for the files term*.cpp alone.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,14 @@ inline constexpr char version = static_cast<char>(131);
 // The tags of OTP's external term format.
 enum Tag : std::uint8_t {
     new_float = 70,
+    bit_binary = 77,
+    new_pid = 88,
+    newer_reference = 90,
     small_integer = 97,
     integer = 98,
     atom = 100,
+    reference = 101,
+    pid = 103,
     small_tuple = 104,
     large_tuple = 105,
     nil = 106,
@@ -25,6 +30,7 @@ enum Tag : std::uint8_t {
     binary = 109,
     small_big = 110,
     large_big = 111,
+    new_reference = 114,
     small_atom = 115,
     map = 116,
     atom_utf8 = 118,
@@ -36,7 +42,7 @@ struct Head {
     std::uint8_t tag = 0;
     std::size_t size = 0;      // bytes before the first term inside
     std::string_view body;     // what follows the count
-    std::uint64_t count = 0;   // as written
+    std::uint64_t count = 0;   // as written; 1 in a reference without one
     std::uint64_t inside = 0;  // terms that follow
 };
 
@@ -47,6 +53,8 @@ struct Head {
 [[nodiscard]] bool is_integer(const Head& head);
 [[nodiscard]] bool is_atom(const Head& head);
 [[nodiscard]] bool is_latin1(const Head& head);
+// A pid or reference: its body is the node's name, an atom, and numbers.
+[[nodiscard]] bool is_of_node(const Head& head);
 [[nodiscard]] double float_of(const Head& head);
 
 // An integer of any encoding: its sign and its magnitude, least byte first,

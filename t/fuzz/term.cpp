@@ -65,6 +65,28 @@ std::size_t slow_length(std::string_view bytes, std::size_t at) {
             break;
         case 106:
             break;
+        case 77:
+            end += count(4) + 1;
+            break;
+        case 103:
+            end += slow_length(bytes, end) + 9;
+            break;
+        case 88:
+            end += slow_length(bytes, end) + 12;
+            break;
+        case 101:
+            end += slow_length(bytes, end) + 5;
+            break;
+        case 114: {
+            const auto words = count(2);
+            end += slow_length(bytes, end) + 1 + 4 * words;
+            break;
+        }
+        case 90: {
+            const auto words = count(2);
+            end += slow_length(bytes, end) + 4 + 4 * words;
+            break;
+        }
         case 108:
             inside = count(4) + 1;
             break;
@@ -80,7 +102,10 @@ std::size_t slow_length(std::string_view bytes, std::size_t at) {
     return end - at;
 }
 
-void read_all(std::string_view term) {
+// No deeper than anybody looks: each level is read again from its front.
+void read_all(std::string_view term, int levels = 64) {
+    if (levels == 0)
+        return;
     (void)term::as_binary(term);
     (void)term::as_atom(term);
     (void)term::as_float(term);
@@ -94,11 +119,11 @@ void read_all(std::string_view term) {
     }
     if (const auto elements = term::as_tuple(term))
         for (const auto element : *elements)
-            read_all(element);
+            read_all(element, levels - 1);
     if (const auto pairs = term::as_map(term))
         for (const auto& [key, value] : *pairs) {
-            read_all(key);
-            read_all(value);
+            read_all(key, levels - 1);
+            read_all(value, levels - 1);
         }
 }
 

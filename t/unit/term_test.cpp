@@ -44,12 +44,12 @@ void refuses_another_version(void**) {
     check(!term::checked(nil));
 }
 
-// Funs, pids, ports, references, bit binaries, old floats, exports, compressed
-// and atom-cache terms; and what is no tag at all.
+// Funs, ports, old floats, exports, compressed and atom-cache terms; and what
+// is no tag at all.
 void refuses_every_other_tag(void**) {
     const std::string known(
-        "\x46\x61\x62\x64\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f"
-        "\x73\x74\x76\x77");
+        "\x46\x4d\x58\x5a\x61\x62\x64\x65\x67\x68\x69\x6a"
+        "\x6b\x6c\x6d\x6e\x6f\x72\x73\x74\x76\x77");
     for (int tag = 0; tag < 256; ++tag) {
         if (known.find(static_cast<char>(tag)) != known.npos)
             continue;
@@ -70,6 +70,17 @@ void refuses_what_erlang_refuses(void**) {
         atom(118, e_acute(256)),
         atom(119, "\xff"),
         atom(118, "\xc0\x80"),
+        bits("a", 0),
+        bits("a", 8),
+        bits("a", 9),
+        bits("", 1),
+        pid(88, atom(119, "\xff"), 1),
+        pid(88, small(1), 1),
+        pid(88, bin("a@b"), 1),
+        pid(88, pid(88, atom(119, "a@b"), 1), 1),
+        reference(90, atom(119, "a@b"), 1, 6),
+        tagged(90, be(0, 2) + atom(119, "a@b") + be(0, 4)),
+        std::string(100'000, 'X'),  // a pid's tag
     };
     for (const auto& term : refused)
         check(!accepts(term), term);
@@ -107,24 +118,35 @@ std::string nested(int depth, const std::string& before,
     return out;
 }
 
-void bounds_the_depth(void**) {
+// As deep as there may be items, which no stack of calls would bear; and maps
+// in each other's keys, whose canonical forms are copied once for each.
+void bounds_the_depth_by_the_items_alone(void**) {
     struct {
         std::string before, after;
-        int most = term::max_depth - 1;
+        int most = 0;
     } const kinds[] = {
-        {tagged(104, be(1, 1)), ""},
-        {tagged(105, be(1, 4)), ""},
-        {tagged(108, be(1, 4)), nil},
-        {tagged(108, be(1, 4) + nil), ""},  // in the tail
-        {tagged(108, be(0, 4)), ""},
-        {tagged(116, be(1, 4) + bin("k")), ""},
-        {tagged(116, be(1, 4)), nil, term::max_key_depth},
+        {tagged(104, be(1, 1)), "", term::max_items - 1},
+        {tagged(105, be(1, 4)), "", term::max_items - 1},
+        {tagged(108, be(1, 4)), nil, (term::max_items - 1) / 2},
+        {tagged(108, be(1, 4) + nil), "", (term::max_items - 1) / 2},
+        {tagged(108, be(0, 4)), "", term::max_items - 1},
+        {tagged(116, be(1, 4) + bin("k")), "", (term::max_items - 1) / 2},
+        {tagged(116, be(1, 4)), nil, term::max_key_maps + 1},
     };
     for (const auto& kind : kinds) {
-        check(accepts(nested(kind.most, kind.before, kind.after)), kind.before);
+        const auto most = nested(kind.most, kind.before, kind.after);
+        check(accepts(most), kind.before);
+        assert_int_equal(term::length(most), most.size());
         for (const int depth : {kind.most + 1, 100'000})
             check(!accepts(nested(depth, kind.before, kind.after)),
                   kind.before);
+    }
+    for (const auto& kind : kinds) {
+        if (kind.before[0] == 116)
+            continue;
+        const auto key = nested(term::max_items / 8, kind.before, kind.after);
+        check(accepts(map({key, nil})), kind.before);
+        check(!accepts(map({key, nil, key, nil})), kind.before);
     }
 }
 
@@ -165,6 +187,16 @@ const std::vector<std::vector<std::string>> equal_terms{
     {tuple({small(7)}), tuple({int32(7)}, 105)},
     {tuple({small(7), small(7)})},
     {tuple({tuple({small(7)}), small(7)})},
+    {bits("\xe0", 3), bits("\xff", 3)},
+    {bits("\xe0", 4)},
+    {bits(bytes("\0\xe0"), 3)},
+    {bin("\xe0")},
+    {pid(103, atom(100, "a"), 1), pid(88, atom(119, "a"), 1)},
+    {pid(88, atom(119, "a"), 2)},
+    {pid(88, atom(119, "b"), 1)},
+    {reference(101, atom(100, "a"), 1), reference(114, atom(115, "a"), 1, 1),
+     reference(90, atom(119, "a"), 1, 1)},
+    {reference(114, atom(100, "a"), 1), reference(90, atom(119, "a"), 1)},
     {map({})},
     {map({bin("a"), small(7), atom(100, "b"), nil}),
      map({atom(119, "b"), str(""), bin("a"), int32(7)})},
@@ -209,7 +241,7 @@ void many_keys_in_many_keys(void**) {
         terms.push_back(small(1));
     }
     auto term = map(terms);
-    for (std::size_t depth = 1; depth < term::max_key_depth; ++depth)
+    for (std::size_t depth = 1; depth <= term::max_key_maps; ++depth)
         term = map({term, nil});
     check(accepts(term));
     terms.push_back(int32(1));
@@ -244,7 +276,7 @@ int main() {
         cmocka_unit_test(refuses_every_other_tag),
         cmocka_unit_test(refuses_what_erlang_refuses),
         cmocka_unit_test(refuses_lengths_beyond_the_end),
-        cmocka_unit_test(bounds_the_depth),
+        cmocka_unit_test(bounds_the_depth_by_the_items_alone),
         cmocka_unit_test(bounds_the_items),
         cmocka_unit_test(refuses_a_key_twice_however_it_is_spelled),
         cmocka_unit_test(accepts_keys_that_differ),

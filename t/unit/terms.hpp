@@ -53,6 +53,22 @@ inline std::string str(std::string_view text) {
     return tagged(107, be(text.size(), 2) + std::string(text));
 }
 inline const std::string nil = tagged(106, "");
+// `last`: how many bits of the last byte count.
+inline std::string bits(std::string_view text, int last) {
+    return tagged(77, be(text.size(), 4) + be(last, 1) + std::string(text));
+}
+// The numbers of an id are as a node writes them.
+inline std::string pid(int tag, const std::string& node, int number) {
+    return tagged(tag,
+                  node + be(number, 4) + be(0, 4) + be(0, tag == 103 ? 1 : 4));
+}
+inline std::string reference(int tag, const std::string& node, int number,
+                             int words = 3) {
+    const auto ids = be(number, 4) + std::string(4 * (words - 1), '\0');
+    if (tag == 101)
+        return tagged(tag, node + be(number, 4) + be(0, 1));
+    return tagged(tag, be(words, 2) + node + be(0, tag == 114 ? 1 : 4) + ids);
+}
 
 inline std::string joined(const std::vector<std::string>& terms) {
     std::string out;
@@ -109,6 +125,13 @@ inline const std::string good_terms[] = {
     map({small(1), nil, real(1), nil}),  // 1 and 1.0 are two keys
     map({small(1), nil, bin("1"), nil, atom(119, "1"), nil}),
     map({list({small(1)}), nil, tuple({small(1)}), nil, nil, nil}),
+    bits("\x80", 1),
+    bits("ab", 7),
+    pid(103, atom(100, "a@b"), 1),
+    pid(88, atom(119, "a@b"), 1),
+    reference(101, atom(115, "a@b"), 1),
+    reference(114, atom(100, "a@b"), 1),
+    reference(90, atom(118, "a@b"), 1, 5),
 };
 
 }  // namespace sigra::unit::terms
