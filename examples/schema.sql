@@ -1,8 +1,8 @@
 -- The tables of the layout `sigra`, for a database that has none yet:
 --     psql -v ON_ERROR_STOP=1 -f examples/schema.sql "dbname=my_app"
 -- It may run again; what is there stays as it is. Columns and names are those that a Phoenix application's
--- migration would have made, so that one can be put before this database later. A new user needs an email and
--- a hash: INSERT INTO users (email, hashed_password) VALUES ('a@example.com', '$argon2id$...').
+-- migration would have made, so that one can be put before this database later. sigra-user adds users:
+--     sigra-user --dsn dbname=my_app add a@example.com
 
 BEGIN;
 
