@@ -2,6 +2,7 @@
 #include "nginx/conf/cache_conf.hpp"
 #include "nginx/conf/conf.hpp"
 #include "nginx/conf/directives.hpp"
+#include "nginx/conf/named_locations.hpp"
 #include "nginx/gate/access.hpp"
 #include "nginx/gate/filter.hpp"
 #include "nginx/gate/variables.hpp"
@@ -52,8 +53,8 @@ constexpr ngx_command_t directive(const ngx_str_t& name, ngx_uint_t type,
 
 ngx_command_t commands[] = {
     directive(ngx_string("auth_sigra"),
-              anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
-              ngx_conf_set_enum_slot, FIELD(gate), gates),
+              anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1, set_keyword,
+              FIELD(gate), gates),
     directive(ngx_string("auth_sigra_postgres"), anywhere | NGX_CONF_1MORE,
               set_postgres),
     directive(ngx_string("auth_sigra_schema"), anywhere | NGX_CONF_1MORE,
@@ -67,12 +68,12 @@ ngx_command_t commands[] = {
     directive(ngx_string("auth_sigra_cookie_domain"), anywhere | NGX_CONF_TAKE1,
               set_cookie_domain, FIELD(cookie_domain)),
     directive(ngx_string("auth_sigra_cookie_secure"), anywhere | NGX_CONF_TAKE1,
-              ngx_conf_set_enum_slot, FIELD(secure), secures),
+              set_keyword, FIELD(secure), secures),
     directive(ngx_string("auth_sigra_session_ttl"), anywhere | NGX_CONF_TAKE12,
               set_session_ttl),
     directive(ngx_string("auth_sigra_unauthenticated"),
-              anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1,
-              ngx_conf_set_enum_slot, FIELD(unauthenticated), unauthenticated),
+              anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1, set_keyword,
+              FIELD(unauthenticated), unauthenticated),
     directive(ngx_string("auth_sigra_login_url"), anywhere | NGX_CONF_TAKE1,
               set_url, FIELD(login_url)),
     directive(ngx_string("auth_sigra_idle_timeout"), anywhere | NGX_CONF_TAKE1,
@@ -82,9 +83,9 @@ ngx_command_t commands[] = {
     directive(ngx_string("auth_sigra_hide_cookies"), anywhere | NGX_CONF_FLAG,
               ngx_conf_set_flag_slot, FIELD(hide_cookies)),
     directive(ngx_string("auth_sigra_preflight"), anywhere | NGX_CONF_TAKE1,
-              ngx_conf_set_enum_slot, FIELD(preflight), preflights),
+              set_keyword, FIELD(preflight), preflights),
     directive(ngx_string("auth_sigra_cache_control"), anywhere | NGX_CONF_TAKE1,
-              ngx_conf_set_enum_slot, FIELD(cache_control), cache_controls),
+              set_keyword, FIELD(cache_control), cache_controls),
     directive(ngx_string("auth_sigra_sudo"),
               anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1, set_time_or_off,
               FIELD(sudo)),
@@ -154,7 +155,7 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
             return NGX_ERROR;
         }
     }
-    if (!check_zones(cf, conf.cache)) {
+    if (!check_zones(cf, conf.cache) || !check_named_locations(cf)) {
         return NGX_ERROR;
     }
     ngx_http_handler_pt* preaccess = add_handler(cf, NGX_HTTP_PREACCESS_PHASE);

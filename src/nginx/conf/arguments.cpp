@@ -109,14 +109,63 @@ std::optional<bool> Arguments::flag(std::string_view name) {
 }
 
 char* Arguments::finish() {
-    if (!rest_.empty()) {
-        fail("invalid parameter \"" + std::string(rest_.front()) + "\"");
+    std::string hint;
+    if (error_.empty() && !rest_.empty()) {
+        error_ = "invalid parameter \"" + std::string(rest_.front()) + "\"";
+        hint = this->hint();
     }
     if (!error_.empty()) {
-        return conf_error(
-            cf_, error_ + " in \"" + std::string(word(0)) + "\" directive");
+        return conf_error(cf_, error_ + " in \"" + std::string(word(0)) +
+                                   "\" directive" + hint);
     }
     return NGX_CONF_OK;
+}
+
+namespace {
+
+// Some module's directive: then this one has most likely lost its end.
+bool is_directive(const ngx_cycle_t& cycle, std::string_view name) {
+    for (ngx_uint_t i = 0; cycle.modules[i] != nullptr; i++) {
+        const ngx_command_t* command = cycle.modules[i]->commands;
+        for (; command != nullptr && command->name.len != 0; command++) {
+            if (view(command->name) == name) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+// Of the first parameter that nobody took.
+std::string Arguments::hint() const {
+    ngx_uint_t index = 1;
+    while (index + 1 < cf_->args->nelts &&
+           word(index).data() != rest_.front().data()) {
+        index++;
+    }
+    if (is_directive(*cf_->cycle, rest_.front())) {
+        return "; is the \";\" before it missing?";
+    }
+    const std::string_view before = word(index - 1);
+    if (before.find('=') != std::string_view::npos &&
+        rest_.front().find('=') == std::string_view::npos) {
+        return "; quote a parameter that has a blank: \"" +
+               std::string(before) + " " + std::string(rest_.front()) + "\"";
+    }
+    return expected_.empty() ? "" : "; " + expected_;
+}
+
+std::string choices(const ngx_conf_enum_t* values) {
+    std::string out;
+    for (; values->name.len != 0; values++) {
+        if (!out.empty()) {
+            out += values[1].name.len == 0 ? " or " : ", ";
+        }
+        out.append("\"").append(view(values->name)).append("\"");
+    }
+    return out;
 }
 
 namespace {
@@ -171,7 +220,9 @@ std::optional<std::string> read_indirect(ngx_conf_t* cf, std::string_view word,
         std::string name(word.substr(env.size()));
         const char* value = std::getenv(name.c_str());
         if (value == nullptr || *value == '\0') {
-            error = "the environment variable \"" + name + "\" is not set";
+            error = "the environment variable \"" + name +
+                    "\" is not set (every \"nginx -t\" and \"nginx -s\" "
+                    "needs it too; file:PATH works from any shell)";
             return std::nullopt;
         }
         return std::string(value);

@@ -28,6 +28,8 @@ class Arguments {
     std::optional<bool> flag(std::string_view name);  // on or off
 
     void fail(std::string message);
+    // What to say to whoever gave a parameter that nobody took.
+    void expected(std::string hint) { expected_ = std::move(hint); }
 
     // After all were taken: NGX_CONF_OK, or the first error (a parameter that
     // nobody took is one) is logged and NGX_CONF_ERROR returned.
@@ -38,11 +40,16 @@ class Arguments {
     void bad_value(std::string_view name, std::string_view value,
                    std::string_view wanted);
     std::optional<std::int64_t> time(std::string_view name, bool is_sec);
+    [[nodiscard]] std::string hint() const;
 
     ngx_conf_t* cf_;
     std::vector<std::string_view> rest_;
     std::string error_;
+    std::string expected_;
 };
+
+// What a keyword directive may say, from nginx's own table: `"a", "b" or "c"`.
+[[nodiscard]] std::string choices(const ngx_conf_enum_t* values);
 
 // The text of `file:PATH` (relative to nginx's prefix for configurations, one
 // trailing line end cut) or `env:NAME`, else the word itself. nullopt: `error`

@@ -198,11 +198,21 @@ struct LocationConf {
     }
 };
 
+// A location that a directive leads to; see named_locations.hpp.
+struct NamedLocation {
+    ngx_http_core_srv_conf_t* server;
+    std::string name;
+    std::string directive;
+    std::string file;
+    ngx_uint_t line;
+};
+
 struct MainConf {
     // Pointers, for locations keep them.
     std::vector<std::unique_ptr<Database>> databases;
     ngx_thread_pool_t* resolver_threads = nullptr;
     CacheConf cache;
+    std::vector<NamedLocation> named_locations;
     // One of each for all levels that share the same parts: here the layout as
     // the database has numbered it, and the plural.
     std::map<std::tuple<const Database*, std::size_t, std::string>,

@@ -60,6 +60,23 @@ const Database* share_database(MainConf& main, postgres::PoolOptions options,
     return main.databases.back().get();
 }
 
+// A conninfo that libpq would say little of, or nothing: why it is none. Does
+// not repeat it, for it may hold a password.
+std::string_view common_mistake(std::string_view word) {
+    if (word.starts_with("ecto://") || word.starts_with("ecto+")) {
+        return "\"ecto://\" is known to Ecto alone: say \"postgresql://\", "
+               "without parameters of Ecto's such as pool_size";
+    }
+    if (word.find('=') == std::string_view::npos &&
+        word.find("://") == std::string_view::npos) {
+        return word.find('/') != std::string_view::npos
+                   ? "a path is no conninfo: to read one from a file say "
+                     "\"file:PATH\""
+                   : "";
+    }
+    return "";
+}
+
 // CONNINFO or file:PATH. nullopt: it cannot be read.
 std::optional<std::string> read_conninfo(ngx_conf_t* cf, Arguments& arguments,
                                          std::string_view word) {
@@ -68,6 +85,11 @@ std::optional<std::string> read_conninfo(ngx_conf_t* cf, Arguments& arguments,
     if (!conninfo) {
         arguments.fail(error);
         return std::nullopt;
+    }
+    if (std::string_view mistake = common_mistake(*conninfo);
+        !mistake.empty()) {
+        arguments.fail(std::string(mistake));
+        return conninfo;
     }
     error = postgres::conninfo_error(*conninfo);
     if (!error.empty()) {
@@ -122,6 +144,9 @@ char* set_postgres(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         }
         options.conninfo = *conninfo;
         take_pool_options(arguments, options);
+        arguments.expected(
+            "quote the connection string as a whole: \"host=localhost "
+            "dbname=my_app\"");
         location(conf).database =
             share_database(main_conf(cf), std::move(options),
                            take_listen(cf, arguments), arguments);
@@ -172,10 +197,13 @@ char* set_secret(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         if (!secret) {
             arguments.fail(error);
         } else if (secret->size() < min_secret) {
+            const bool is_path = arguments.word(1).starts_with('/');
             arguments.fail("the secret has " + std::to_string(secret->size()) +
-                           " bytes, it must have at least 64 (\"mix "
-                           "phx.gen.secret\" or \"openssl rand -base64 48\" "
-                           "makes one)");
+                           " bytes, it must have at least 64 (" +
+                           (is_path
+                                ? "say \"file:PATH\" to read it from a file)"
+                                : "\"mix phx.gen.secret\" or \"openssl rand "
+                                  "-base64 48\" makes one)"));
         } else {
             auto* secrets = const_cast<Secrets*>(location(conf).secrets);
             if (secrets == nullptr) {
@@ -251,6 +279,10 @@ char* set_remember_me_cookie(ngx_conf_t* cf, ngx_command_t*,
         Arguments arguments(cf, 2);
         auto* cookie = make<RememberMeCookie>(cf);
         cookie->enabled = arguments.word(1) != "off";
+        if (!cookie->enabled) {
+            location(conf).remember_cookie = cookie;
+            return arguments.finish();
+        }
         cookie->name = arguments.word(1);
         cookie->max_age = arguments.seconds("max_age");
         cookie->path = arguments.text("path").value_or("/");
@@ -286,6 +318,27 @@ char* set_session_ttl(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         lifetimes->remember_me_s =
             arguments.seconds("remember_me").value_or(standard);
         location(conf).lifetimes = lifetimes;
+        return arguments.finish();
+    });
+}
+
+char* set_keyword(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        auto& field = *reinterpret_cast<ngx_uint_t*>(static_cast<char*>(conf) +
+                                                     cmd->offset);
+        if (field != NGX_CONF_UNSET_UINT) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        const auto* values = static_cast<const ngx_conf_enum_t*>(cmd->post);
+        for (const auto* v = values; v->name.len != 0; v++) {
+            if (view(v->name) == arguments.word(1)) {
+                field = v->value;
+                return arguments.finish();
+            }
+        }
+        arguments.fail("invalid value \"" + std::string(arguments.word(1)) +
+                       "\", it must be " + choices(values));
         return arguments.finish();
     });
 }

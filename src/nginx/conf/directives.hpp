@@ -22,6 +22,9 @@ char* set_lockout(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_second_factor(ngx_conf_t* cf, ngx_command_t* cmd,
                         void* conf) noexcept;
 
+// A keyword of the ngx_conf_enum_t at cmd->post; the ngx_uint_t at
+// cmd->offset. Unlike nginx's own setter it names the keywords.
+char* set_keyword(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 // A time or `off`; the time_t at cmd->offset, `off` is 0.
 char* set_time_or_off(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 // A local path, or a whole http(s) URL; the ngx_str_t at cmd->offset.

@@ -1,6 +1,7 @@
 // The setters of login, log-out and renewal.
 #include "nginx/conf/arguments.hpp"
 #include "nginx/conf/directives.hpp"
+#include "nginx/conf/named_locations.hpp"
 #include "nginx/conf/setter.hpp"
 #include "nginx/endpoints/endpoint.hpp"
 #include "nginx/endpoints/login_template.hpp"
@@ -81,6 +82,9 @@ char* set_login(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
             arguments.fail(
                 "\"fallback\" must name a named location, \"@NAME\"");
         }
+        if (!endpoint->fallback.empty()) {
+            need_named_location(cf, endpoint->fallback);
+        }
         return arguments.finish();
     });
 }
@@ -108,6 +112,7 @@ char* set_lockout(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
             lockout.threshold =
                 arguments.number("threshold", 1, 1'000'000).value_or(5);
             lockout.duration_s = arguments.seconds("duration").value_or(900);
+            arguments.expected("say \"threshold=5 duration=15m\"");
         }
         location(conf).lockout = make<Lockout>(cf, lockout);
         return arguments.finish();
