@@ -2,12 +2,28 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace sigra::postgres {
 namespace {
 
 void discard_notice(void*, const PGresult*) noexcept {}
+
+void append(std::string& list, std::string_view text) {
+    if (list.find(text) == std::string::npos) {
+        list += (list.empty() ? "" : "; ") + std::string(text);
+    }
+}
+
+// As libpq begins what it says of an address.
+std::string at(const Endpoint& endpoint) {
+    const bool numeric =
+        endpoint.hostaddr.empty() || endpoint.hostaddr == endpoint.host;
+    return "connection to server at \"" + endpoint.host + "\"" +
+           (numeric ? "" : " (" + endpoint.hostaddr + ")") + ", port " +
+           endpoint.port;
+}
 
 }  // namespace
 
@@ -17,7 +33,7 @@ Connecting::Connecting(Reactor& reactor, ConnInfo& conninfo,
       conninfo_(conninfo),
       timeout_(timeout),
       done_(std::move(done)),
-      timer_(reactor.timer([this] { fail("timeout expired"); }, false)),
+      timer_(reactor.timer([this] { expired(); }, false)),
       finished_(reactor.posted([this] { finish(); })) {}
 
 void Connecting::start() {
@@ -71,8 +87,8 @@ void Connecting::resolved(const std::string& name,
         }
     }
     if (known.empty()) {
-        error_ += (error_.empty() ? "" : "; ") +
-                  ("could not resolve \"" + name + "\": " + error);
+        append(unresolved_names_,
+               "could not resolve \"" + name + "\": " + error);
     }
     if (unresolved_ == 0) {
         open();
@@ -80,25 +96,41 @@ void Connecting::resolved(const std::string& name,
 }
 
 void Connecting::open() {
-    const Parameters parameters = conninfo_.parameters(addresses_);
-    if (parameters.empty()) {
-        fail(error_);
-        return;
-    }
+    attempts_ =
+        conninfo_.attempts(addresses_, [this] { return reactor_.random(); });
     step_ = Step::polling;
-    conn_ = start_connection(parameters);
+    at_ = 0;
+    begin_next();
+}
+
+// Some fail at once.
+void Connecting::begin_next() {
+    while (at_ < attempts_.size()) {
+        if (begin()) {
+            return;
+        }
+    }
+    std::string error = unresolved_names_;
+    append(error, missed_);
+    fail(error);
+}
+
+// False: the next is due.
+bool Connecting::begin() {
+    conn_ = start_connection(conninfo_.parameters(attempts_[at_]));
     if (!conn_) {
-        fail("out of memory");
-        return;
+        throw std::bad_alloc();
     }
     // An error's DETAIL and a notice may hold values.
     PQsetErrorVerbosity(conn_.get(), PQERRORS_TERSE);
     PQsetNoticeReceiver(conn_.get(), discard_notice, nullptr);
     if (PQstatus(conn_.get()) == CONNECTION_BAD) {
         refused();
-        return;
+        return false;
     }
+    timer_->start(timeout_);
     wait_for(true);
+    return true;
 }
 
 void Connecting::on_io() {
@@ -108,6 +140,26 @@ void Connecting::on_io() {
         poll();
     } catch (...) {
         fail("out of memory");
+    }
+}
+
+void Connecting::expired() {
+    switch (step_) {
+        case Step::resolving:
+            fail("names were not resolved in time");
+            return;
+        case Step::polling:
+            try {
+                missed(at(attempts_[at_].endpoint) +
+                       " failed: timeout expired");
+                begin_next();
+            } catch (...) {
+                fail("out of memory");
+            }
+            return;
+        case Step::finished:
+        case Step::cancelled:
+            return;
     }
 }
 
@@ -125,15 +177,18 @@ void Connecting::poll() {
             return;
         case PGRES_POLLING_OK:
             if (PQsetnonblocking(conn_.get(), 1) != 0) {
-                refused();
-                return;
+                break;
             }
+            endpoint_ = attempts_[at_].endpoint;
+            conninfo_.worked(endpoint_);
             step_ = Step::finished;
             finished_->schedule();
             return;
         default:
-            refused();
+            break;
     }
+    refused();
+    begin_next();
 }
 
 void Connecting::wait_for(bool writing) {
@@ -146,20 +201,25 @@ void Connecting::wait_for(bool writing) {
     }
 }
 
+// What is tried next is the same address again where it was only the options
+// that the server refused.
 void Connecting::refused() {
     const char* message = PQerrorMessage(conn_.get());
     // What pgbouncer says.
     if (std::strstr(message, "unsupported startup parameter") &&
         conninfo_.refuse_options()) {
         conn_.reset();
-        open();
         return;
     }
-    std::string error = one_line(message);
-    if (!error_.empty()) {
-        error = error_ + "; " + error;
-    }
-    fail(error);
+    missed(one_line(message));
+}
+
+// Whatever the reason was, the next address may do better.
+void Connecting::missed(std::string_view error) {
+    append(missed_, error);
+    watch_.reset();
+    conn_.reset();
+    at_++;
 }
 
 void Connecting::fail(std::string_view error) noexcept {
@@ -184,15 +244,24 @@ void Connecting::finish() {
     }
     resolutions_.clear();
     timer_->stop();
-    if (conn_ && !error_.empty()) {
-        try {
-            reactor_.log(LogLevel::warn, error_);
-        } catch (...) {
-            // The connection matters more.
-        }
-        error_.clear();
+    if (conn_) {
+        log_others();
     }
     done_(std::move(conn_), std::move(error_));
+}
+
+// What stood before the address that works.
+void Connecting::log_others() noexcept {
+    try {
+        if (!unresolved_names_.empty()) {
+            reactor_.log(LogLevel::warn, unresolved_names_);
+        }
+        if (!missed_.empty()) {
+            reactor_.log(LogLevel::notice, missed_);
+        }
+    } catch (...) {
+        // The connection matters more.
+    }
 }
 
 }  // namespace sigra::postgres

@@ -1,5 +1,5 @@
-// One attempt to connect that never blocks: names resolved, then
-// PQconnectPoll until the server is ready for queries.
+// A connection that comes about without blocking: names resolved, then each
+// address in turn, PQconnectPoll until a server is ready for queries.
 #pragma once
 
 #include <functional>
@@ -21,8 +21,9 @@ class Connecting final : private IoHandler {
     // the attempt itself.
     using Done = std::function<void(ConnPtr conn, std::string error)>;
 
-    // `conninfo` outlives the attempt, which remembers in it whether the
-    // server takes `options`. `timeout` is that of the whole attempt.
+    // `conninfo` outlives the attempt, which remembers in it which address
+    // worked and whether the server takes `options`. `timeout` is for one
+    // address, and for the names.
     Connecting(Reactor& reactor, ConnInfo& conninfo, Milliseconds timeout,
                Done done);
     ~Connecting() { cancel(); }
@@ -32,6 +33,8 @@ class Connecting final : private IoHandler {
     void start();
     // Closes what is open; `done` no longer runs.
     void cancel() noexcept;
+    // Of a connection that came about.
+    [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
 
   private:
     enum class Step { resolving, polling, finished, cancelled };
@@ -42,9 +45,14 @@ class Connecting final : private IoHandler {
     void resolved(const std::string& name, std::vector<std::string> addresses,
                   const std::string& error);
     void open();
+    void begin_next();
+    bool begin();
     void poll();
     void wait_for(bool writing);
+    void expired();
     void refused();
+    void missed(std::string_view error);
+    void log_others() noexcept;
     void fail(std::string_view error) noexcept;
     void finish();
 
@@ -56,6 +64,11 @@ class Connecting final : private IoHandler {
     std::vector<std::unique_ptr<Resolution>> resolutions_;
     std::size_t unresolved_ = 0;
     Addresses addresses_;
+    Attempts attempts_;
+    std::size_t at_ = 0;  // of attempts_
+    Endpoint endpoint_;
+    std::string unresolved_names_;  // what is logged of them
+    std::string missed_;            // of the addresses that did not answer
     std::string error_;
     ConnPtr conn_;
     std::unique_ptr<Watch> watch_;  // goes before conn_ closes its socket

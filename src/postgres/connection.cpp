@@ -194,6 +194,10 @@ void Connection::take(const PGresult* result) {
         lose(message.empty() ? one_line(PQerrorMessage(conn_.get())) : message);
         return;
     }
+    if (answer_of(result) == Answer::senseless) {
+        lose("an answer that fits no question");
+        return;
+    }
     if (inflight_.empty()) {
         lose("an answer to nothing");
         return;

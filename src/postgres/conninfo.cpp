@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string_view>
 
 #include "postgres/pool.hpp"
 
@@ -60,14 +61,6 @@ std::vector<std::string> split(const std::string& list) {
     return parts;
 }
 
-std::string joined(const std::vector<std::string>& parts) {
-    std::string list;
-    for (const std::string& part : parts) {
-        list += (&part == parts.data() ? "" : ",") + part;
-    }
-    return list;
-}
-
 bool is_numeric(const std::string& host) {
     unsigned char address[sizeof(in6_addr)];
     return inet_pton(AF_INET, host.c_str(), address) == 1 ||
@@ -78,6 +71,15 @@ bool is_name(const std::string& host) {
     return !host.empty() && host[0] != '/' && host[0] != '@' &&
            !is_numeric(host);
 }
+
+// A connection that is idle behind a NAT stays known to it, and one whose other
+// end is gone is noticed within the minute, not after libpq's two hours.
+constexpr std::pair<std::string_view, std::string_view> our_defaults[] = {
+    {"gssencmode", "disable"},
+    {"keepalives_idle", "30"},
+    {"keepalives_interval", "5"},
+    {"keepalives_count", "3"},
+    {"tcp_user_timeout", "15000"}};
 
 // The options with environment, service file and defaults applied. libpq has
 // no function for it that does not connect too, but an option of which it
@@ -134,6 +136,12 @@ ConnInfo::ConnInfo(const std::string& conninfo,
             port = value;
         } else if (keyword == "options") {
             user_options_ = value;
+        } else if (keyword == "target_session_attrs") {
+            session_attrs_ = value;
+        } else if (keyword == "load_balance_hosts") {
+            shuffle_ = value == "random";
+        } else {
+            set_default(*option);
         }
     }
     our_options_ = "-c TimeZone=UTC";
@@ -142,6 +150,21 @@ ConnInfo::ConnInfo(const std::string& conninfo,
                         std::to_string(statement_timeout.count());
     }
     read_endpoints(host, hostaddr, port);
+}
+
+// Only where the environment and a service file are silent too: what is passed
+// to libpq comes before both.
+void ConnInfo::set_default(const PQconninfoOption& option) {
+    const std::string_view value = option.val ? option.val : "";
+    const std::string_view compiled = option.compiled ? option.compiled : "";
+    if (value != compiled) {
+        return;
+    }
+    for (const auto& [keyword, ours] : our_defaults) {
+        if (keyword == option.keyword) {
+            defaults_.emplace_back(keyword, ours);
+        }
+    }
 }
 
 void ConnInfo::read_endpoints(const std::string& host,
@@ -181,41 +204,80 @@ std::vector<std::string> ConnInfo::names() const {
     return names;
 }
 
-Parameters ConnInfo::parameters(const Addresses& addresses) const {
-    std::vector<std::string> hosts, hostaddrs, ports;
-    const auto add = [&](const Endpoint& endpoint,
-                         const std::string& hostaddr) {
-        hosts.push_back(endpoint.host);
-        hostaddrs.push_back(hostaddr);
-        ports.push_back(endpoint.port);
-    };
+Attempts ConnInfo::attempts(const Addresses& addresses,
+                            const std::function<double()>& random) const {
+    std::vector<Endpoint> list;
     for (const Endpoint& endpoint : endpoints_) {
         if (!endpoint.hostaddr.empty() || !is_name(endpoint.host)) {
-            add(endpoint, endpoint.hostaddr);
+            list.push_back(endpoint);
         } else if (const auto found = addresses.find(endpoint.host);
                    found != addresses.end()) {
             for (const std::string& address : found->second) {
-                add(endpoint, address);
+                list.push_back({endpoint.host, address, endpoint.port});
             }
         }
     }
-    if (hosts.empty()) {
-        return {};
+    for (std::size_t left = shuffle_ ? list.size() : 0; left > 1; left--) {
+        const auto chosen =
+            static_cast<std::size_t>(random() * static_cast<double>(left));
+        std::swap(list[left - 1], list[chosen]);
     }
+    const auto rank = [&](const Endpoint& endpoint) {
+        if (left_ == endpoint) {
+            return 2;
+        }
+        return good_ == endpoint && !shuffle_ ? 0 : 1;
+    };
+    std::stable_sort(list.begin(), list.end(),
+                     [&](const Endpoint& one, const Endpoint& other) {
+                         return rank(one) < rank(other);
+                     });
+    Attempts attempts;
+    // As libpq does over its list: the second round takes what there is.
+    const bool two_rounds = session_attrs_ == "prefer-standby";
+    for (const std::string_view attrs : {two_rounds ? "standby" : "", "any"}) {
+        for (const Endpoint& endpoint : list) {
+            attempts.push_back({endpoint, std::string(attrs)});
+        }
+        if (!two_rounds) {
+            break;
+        }
+    }
+    return attempts;
+}
+
+Parameters ConnInfo::parameters(const Attempt& attempt) const {
     // The last value of a keyword counts.
-    Parameters parameters = {{"gssencmode", "disable"},
-                             {"fallback_application_name", "nginx auth_sigra"}};
+    Parameters parameters = defaults_;
+    parameters.emplace_back("fallback_application_name", "nginx auth_sigra");
     parameters.insert(parameters.end(), given_.begin(), given_.end());
     parameters.emplace_back("client_encoding", "UTF8");
-    parameters.emplace_back("host", joined(hosts));
-    parameters.emplace_back("hostaddr", joined(hostaddrs));
-    parameters.emplace_back("port", joined(ports));
+    parameters.emplace_back("host", attempt.endpoint.host);
+    parameters.emplace_back("hostaddr", attempt.endpoint.hostaddr);
+    parameters.emplace_back("port", attempt.endpoint.port);
+    if (!attempt.session_attrs.empty()) {
+        parameters.emplace_back("target_session_attrs", attempt.session_attrs);
+    }
     std::string options = user_options_;
     if (send_options_) {
         options += (options.empty() ? "" : " ") + our_options_;
     }
     parameters.emplace_back("options", options);
     return parameters;
+}
+
+void ConnInfo::worked(const Endpoint& endpoint) {
+    good_ = endpoint;
+    if (left_ == endpoint) {
+        left_.reset();
+    }
+}
+
+void ConnInfo::leave(const Endpoint& endpoint) {
+    left_ = endpoint;
+    if (good_ == endpoint) {
+        good_.reset();
+    }
 }
 
 }  // namespace sigra::postgres

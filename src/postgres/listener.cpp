@@ -181,6 +181,9 @@ bool Listener::pump() {
                PQisBusy(conn_.get()) == 0) {
             taken++;
             ResultPtr result(PQgetResult(conn_.get()));
+            if (result && answer_of(result.get()) == Answer::senseless) {
+                return lose("an answer that fits no question");
+            }
             if (result) {
                 answer_ = std::move(result);
             } else if (!hear(taken) || !answered()) {

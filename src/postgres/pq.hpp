@@ -17,6 +17,33 @@ struct Clear {
 using ConnPtr = std::unique_ptr<PGconn, Finish>;
 using ResultPtr = std::unique_ptr<PGresult, Clear>;
 
+// What may follow a question of ours.
+enum class Answer {
+    end,  // of a command
+    rows,
+    error,
+    aborted,  // an error before it, in the same sync
+    sync,
+    senseless,  // COPY, say: libpq repeats that for ever
+};
+
+inline Answer answer_of(const PGresult* result) {
+    switch (PQresultStatus(result)) {
+        case PGRES_COMMAND_OK:
+            return Answer::end;
+        case PGRES_TUPLES_OK:
+            return Answer::rows;
+        case PGRES_FATAL_ERROR:
+            return Answer::error;
+        case PGRES_PIPELINE_ABORTED:
+            return Answer::aborted;
+        case PGRES_PIPELINE_SYNC:
+            return Answer::sync;
+        default:
+            return Answer::senseless;
+    }
+}
+
 inline std::string error_field(const PGresult* result, int field) {
     const char* value = PQresultErrorField(result, field);
     return value ? value : "";

@@ -2,6 +2,7 @@
 #include <fstream>
 
 #include "bench.hpp"
+#include "fake_server.hpp"
 #include "observed.hpp"
 #include "unit.hpp"
 
@@ -114,6 +115,39 @@ void a_server_that_refuses(void**) {
     check(never.said.empty());
 }
 
+// libpq says the same of it for ever.
+void an_answer_that_is_a_copy(void**) {
+    for (const char kind : {'G', 'H', 'W'}) {
+        FakeServer server([kind](char, const std::string&) {
+            return wire_message(kind, std::string(3, '\0'));
+        });
+        PollReactor reactor;
+        ListenerOptions wrong = options();
+        wrong.conninfo = "host=127.0.0.1 user=x port=" + server.port();
+        const Observed observed(reactor, wrong);
+        check(reactor.run_until(
+            [&] { return reactor.logged("an answer that fits no question"); }));
+        check(observed.said.empty());
+    }
+}
+
+// The first address is silent; the second is the server.
+void the_next_address(void**) {
+    const ListeningSocket silent;
+    PollReactor reactor;
+    ListenerOptions several = options();
+    several.connect_timeout = Milliseconds(1000);
+    several.conninfo = tcp_conninfo(database, "127.0.0.1,127.0.0.1") +
+                       " port=" + silent.port() + "," + server_port();
+    Observed observed(reactor, several);
+    check(observed.says({"up"}));
+    // And it comes first the next time.
+    const Milliseconds from = reactor.now();
+    check(Session(database).terminate() == 1);
+    check(observed.says({"down", "up"}));
+    check(reactor.now() - from < several.connect_timeout);
+}
+
 // A standby hears of nothing, and says so.
 void a_standby_that_is_promoted(void**) {
     private_postgres("stop");
@@ -188,6 +222,8 @@ int main() {
         cmocka_unit_test(a_frozen_server),
         cmocka_unit_test(a_server_that_is_away),
         cmocka_unit_test(a_server_that_refuses),
+        cmocka_unit_test(an_answer_that_is_a_copy),
+        cmocka_unit_test(the_next_address),
         cmocka_unit_test(a_standby_that_is_promoted),
         cmocka_unit_test(a_role_that_may_not_look),
         cmocka_unit_test(a_worker_that_shuts_down),

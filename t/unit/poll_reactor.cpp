@@ -176,6 +176,13 @@ std::unique_ptr<postgres::Resolution> PollReactor::resolve(
     auto state = std::make_shared<ResolveState>();
     state->host = host;
     state->done = std::move(done);
+    if (const auto known = names.find(host); known != names.end()) {
+        state->addresses = known->second;
+        const std::lock_guard<std::mutex> lock(mutex_);
+        resolved_.push_back(state);
+        wake();
+        return std::make_unique<PollResolution>(state);
+    }
     threads_.emplace_back([this, state] {
         addrinfo hints{};
         hints.ai_socktype = SOCK_STREAM;
@@ -197,11 +204,15 @@ std::unique_ptr<postgres::Resolution> PollReactor::resolve(
         }
         const std::lock_guard<std::mutex> lock(mutex_);
         resolved_.push_back(state);
-        if (write(wake_[1], "", 1) != 1) {
-            std::abort();
-        }
+        wake();
     });
     return std::make_unique<PollResolution>(state);
+}
+
+void PollReactor::wake() const {
+    if (write(wake_[1], "", 1) != 1) {
+        std::abort();
+    }
 }
 
 Milliseconds PollReactor::now() const {

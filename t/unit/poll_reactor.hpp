@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -59,6 +60,8 @@ class PollReactor final : public postgres::Reactor {
     [[nodiscard]] std::size_t watched() const;
 
     std::vector<std::pair<LogLevel, std::string>> lines;
+    // Names that no resolver is asked for.
+    std::map<std::string, std::vector<std::string>> names;
 
   private:
     struct WatchState;
@@ -73,6 +76,7 @@ class PollReactor final : public postgres::Reactor {
     // As nginx's reactor does: nothing leaves a callback.
     template <class Call>
     void guarded(const Call& call);
+    void wake() const;
     void run_posted();
     void fire_timers();
     void finish_resolutions();

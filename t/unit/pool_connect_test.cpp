@@ -1,9 +1,6 @@
 // Ways to the server: sockets, TCP, TLS, names, several hosts, refusals.
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "bench.hpp"
+#include "fake_server.hpp"
 #include "postgres/pool.hpp"
 #include "unit.hpp"
 
@@ -148,21 +145,68 @@ void refusals_are_logged_once_and_without_the_password(void**) {
 
 // Something that listens and never answers.
 void a_connect_that_hangs(void**) {
-    const int listener = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof(address);
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    check(bind(listener, generic, length) == 0 && listen(listener, 8) == 0);
-    getsockname(listener, generic, &length);
-    PoolOptions options = options_for(
-        "host=127.0.0.1 port=" + std::to_string(ntohs(address.sin_port)) +
-        " user=x");
+    const ListeningSocket silent;
+    PoolOptions options =
+        options_for("host=127.0.0.1 port=" + silent.port() + " user=x");
     options.connect_timeout = Milliseconds(100);
     const std::string line = complaint(options);
-    check(line.find("timeout expired") != std::string::npos, line);
-    close(listener);
+    check(line.find("port " + silent.port() + " failed: timeout expired") !=
+              std::string::npos,
+          line);
+}
+
+// Each address has its own time, and the one that worked comes first.
+void the_next_address_after_a_silent_one(void**) {
+    const ListeningSocket silent;
+    for (const std::string& hosts :
+         {std::string("host=127.0.0.1,127.0.0.1,127.0.0.1"),
+          std::string("host=a,b,c hostaddr=127.0.0.1,127.0.0.1,127.0.0.1")}) {
+        PoolOptions options = options_for(tcp_conninfo(database) + " " + hosts +
+                                          " port=" + silent.port() + "," +
+                                          silent.port() + "," + server_port());
+        options.connect_timeout = Milliseconds(1000);
+        Bench bench(options);
+        bench.pool->add_layout({});
+        check(bench.status_of(1) == Status::ok);
+        check(bench.reactor.count_logged(LogLevel::notice, "timeout expired") ==
+              1);
+        check(bench.reactor.count_logged(LogLevel::error, "") == 0);
+        Session session(database);
+        check(session.terminate() == 1);
+        check(bench.reactor.run_until(
+            [&] { return bench.pool->counters().open == 0; }));
+        const Milliseconds from = bench.reactor.now();
+        check(bench.status_of(1) == Status::ok);
+        check(bench.reactor.now() - from < options.connect_timeout);
+    }
+}
+
+void a_name_with_several_addresses(void**) {
+    const ListeningSocket silent("127.0.0.2", server_port());
+    PoolOptions options = options_for(tcp_conninfo(database, "db.example"));
+    options.connect_timeout = Milliseconds(1000);
+    Bench bench(options);
+    bench.reactor.names["db.example"] = {"127.0.0.2", "127.0.0.1"};
+    bench.pool->add_layout({});
+    check(bench.status_of(1) == Status::ok);
+    check(bench.reactor.count_logged(LogLevel::notice,
+                                     "\"db.example\" (127.0.0.2), port " +
+                                         server_port() +
+                                         " failed: timeout expired") == 1);
+}
+
+// libpq says the same of it for ever.
+void an_answer_that_is_a_copy(void**) {
+    FakeServer server([](char type, const std::string&) {
+        return type == 'S' ? wire_message('H', std::string(3, '\0')) : "";
+    });
+    PoolOptions options =
+        options_for("host=127.0.0.1 user=x port=" + server.port());
+    options.connections = 1;
+    const std::string line = complaint(options);
+    check(line.find("an answer that fits no question") != std::string::npos,
+          line);
+    check(server.connections() < 10, std::to_string(server.connections()));
 }
 
 void the_session_is_set_up(void**) {
@@ -218,6 +262,9 @@ int main() {
         cmocka_unit_test(tls),
         cmocka_unit_test(refusals_are_logged_once_and_without_the_password),
         cmocka_unit_test(a_connect_that_hangs),
+        cmocka_unit_test(the_next_address_after_a_silent_one),
+        cmocka_unit_test(a_name_with_several_addresses),
+        cmocka_unit_test(an_answer_that_is_a_copy),
         cmocka_unit_test(the_session_is_set_up),
         cmocka_unit_test(too_many_connections),
     };
