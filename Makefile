@@ -8,6 +8,7 @@
 #   SANITIZE=1    AddressSanitizer and UBSan: build/asan/
 #   O=build/mine  any other folder for the objects, the module, the tests
 #   NGX_SRC=DIR   nginx's sources or headers, where they are not nginx-dev's
+#   NGX_BINARY=F  the nginx that they are of; DIR/objs/nginx where it was made
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -28,6 +29,11 @@ ROOMS := phoenix postgres cache nginx nginx/conf nginx/gate nginx/endpoints
 
 NGX_SRC ?= $(patsubst %/,%,$(dir $(firstword $(wildcard \
     /usr/share/nginx/src/configure /usr/src/nginx/configure))))
+ifeq ($(filter /%,$(NGX_SRC)),)
+override NGX_SRC := $(NGX_SRC:%=$(CURDIR)/%)
+endif
+NGX_BINARY ?= $(or $(firstword $(wildcard \
+    $(NGX_SRC:%=%/objs/nginx) $(NGX_SRC:%=%/objs/angie))),nginx)
 
 # ---- where it goes
 
@@ -58,12 +64,15 @@ FUZZ_CHOSEN = $(or $(FUZZ:%=build/fuzz/bin/%),$(FUZZ_PROGRAMS))
 
 # ---- how
 
-NGX_OPTIONS = $(shell nginx -V 2>&1)
+NGX_OPTIONS = $(shell $(NGX_BINARY) -V 2>&1)
 MODULES_DIR = $(or $(patsubst --modules-path=%,%,\
     $(filter --modules-path=%,$(NGX_OPTIONS))),/usr/lib/nginx/modules)
+BESIDE = TEST_NGINX_BINARY="$${TEST_NGINX_BINARY:-$$(PATH=$$PATH:/usr/sbin \
+    command -v $(NGX_BINARY))}"
 AVAILABLE_DIR := /usr/share/nginx/modules-available
 ENABLED_DIR := /etc/nginx/modules-enabled
 MOD_CONF := mod-http-auth-sigra.conf
+STRIP ?= strip --strip-unneeded
 
 WARN := -W -Wall -Wextra -Werror
 ifdef SANITIZE
@@ -71,9 +80,11 @@ OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
     -fno-sanitize-recover=undefined
 LDOPT := -fsanitize=address,undefined
 else
-OPT := -O2 -g -fno-plt -fstack-protector-strong -D_FORTIFY_SOURCE=2
-LDOPT := -Wl,-z,relro -Wl,-z,now
+OPT := -O2 -g -fno-plt -fstack-protector-strong -U_FORTIFY_SOURCE \
+    -D_FORTIFY_SOURCE=2
+LDOPT := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 endif
+EXPORTS := exports.map
 
 CXXSTD := -std=c++20
 PG_INC := $(shell pg_config --includedir 2>/dev/null)
@@ -85,11 +96,9 @@ FUZZ_CXXFLAGS = $(CXXSTD) -pipe $(WARN) -O1 -g -fno-omit-frame-pointer \
     $(FUZZ_SANITIZE) -fsanitize=fuzzer-no-link -Isrc -It/fuzz $(CXXFLAGS)
 LIBS := -lpq -lcrypto -lsodium -largon2 -lcrypt
 
-# What nginx's configure makes, and the headers. A folder that a version does
-# not have is ignored.
+# What nginx's configure makes, and where it says that the headers are.
 NGX := build/nginx
-NGX_INCS := -isystem $(NGX) $(addprefix -isystem build/nginx-src/src/,core \
-    event event/modules event/quic os/unix http http/modules http/v2 http/v3)
+NGX_INCS = $$(cat $(NGX)/includes)
 
 # ---- targets
 
@@ -113,9 +122,10 @@ deps: ## install the Debian packages that are missing
 	@.ci/deps test
 
 .PHONY: install
-install: build ## the module and its load_module file; DESTDIR=
+install: build ## the module, stripped, and its load_module file; DESTDIR=
 	install -d "$(DESTDIR)$(MODULES_DIR)" "$(DESTDIR)$(AVAILABLE_DIR)"
-	install -m 644 $(O)/$(MODULE) "$(DESTDIR)$(MODULES_DIR)/"
+	$(STRIP) -o $(O)/stripped.so $(O)/$(MODULE)
+	install -m 644 $(O)/stripped.so "$(DESTDIR)$(MODULES_DIR)/$(MODULE)"
 	echo 'load_module modules/$(MODULE);' \
 	    >"$(DESTDIR)$(AVAILABLE_DIR)/$(MOD_CONF)"
 	@echo "to load it: ln -s $(AVAILABLE_DIR)/$(MOD_CONF)" \
@@ -158,11 +168,12 @@ unit-build: $(UNIT_CHOSEN)
 
 .PHONY: suite
 suite: build ## what a request sees: t/*.t; T=t/access.t runs that alone
-	@.ci/suite $(O)/$(MODULE) $(or $(T),$(sort $(wildcard t/*.t)))
+	@$(BESIDE) .ci/suite $(O)/$(MODULE) $(or $(T),$(sort $(wildcard t/*.t)))
 
 .PHONY: fault
 fault: build ## what happens when PostgreSQL fails: t/fault/*.t
-	@.ci/suite $(O)/$(MODULE) $(or $(T),$(sort $(wildcard t/fault/*.t)))
+	@$(BESIDE) .ci/suite $(O)/$(MODULE) \
+	    $(or $(T),$(sort $(wildcard t/fault/*.t)))
 
 .PHONY: browser
 browser: build ## the login's story in headless Chromium, where there is one
@@ -172,7 +183,7 @@ browser: build ## the login's story in headless Chromium, where there is one
 test-asan: ## unit tests and suite under AddressSanitizer and UBSan
 	@$(MAKE) SANITIZE=1 CXX=g++ unit
 	@$(MAKE) SANITIZE=1 CXX=g++ build
-	@SANITIZE=1 .ci/suite build/asan/$(MODULE) \
+	@$(BESIDE) SANITIZE=1 .ci/suite build/asan/$(MODULE) \
 	    $(or $(T),$(sort $(wildcard t/*.t t/fault/*.t)))
 
 .PHONY: fuzz
@@ -188,7 +199,7 @@ bench: ## measurements; SECTION=lookup alone; ROUNDS, SECONDS, ROWS
 .PHONY: test-compilers
 test-compilers: ## clang++, and nginx's own ./configure --add-dynamic-module
 	@$(MAKE) CXX=clang++ build unit-build
-	+@.ci/configure-and-make
+	+@NGX_SRC='$(NGX_SRC)' NGX_BINARY='$(NGX_BINARY)' .ci/configure-and-make
 
 .PHONY: lint
 lint: tidy ## formatting, includes, documentation, clang-tidy, shellcheck
@@ -211,13 +222,21 @@ $(NGX)/Makefile: build/nginx.key config config.make
 	@ln -s "$(NGX_SRC)"/* build/nginx-src/
 	@rm -f build/nginx-src/Makefile
 	@set -e; cd build/nginx-src; \
-	if [ -r conf_flags ]; then . ./conf_flags; fi; \
+	. ../../.ci/nginx-flags "$(NGX_SRC)" "$(NGX_BINARY)"; \
 	echo "configure: $(NGX_SRC)"; \
-	./configure "$${NGX_CONF_FLAGS[@]}" --builddir=../nginx \
+	$$NGX_CONFIGURE "$${NGX_CONF_FLAGS[@]}" --builddir=../nginx \
 	    --add-dynamic-module=../.. >../nginx-configure.log 2>&1 || \
 	    { cat ../nginx-configure.log >&2; rm -f ../nginx/Makefile; exit 1; }
 
 $(NGX)/ngx_http_auth_sigra_module_modules.c: $(NGX)/Makefile
+
+# The folders differ from version to version, and more so in a fork. Make reads
+# what configure wrote; its paths begin where it ran. Ours is no system's folder:
+# its headers are warned of, and are dependencies.
+$(NGX)/includes: $(NGX)/Makefile
+	@$(MAKE) -s -f $< --eval 'includes: ; @echo $$(ALL_INCS)' includes | \
+	    sed -E 's@-I *@-isystem @g; s@-isystem ../../src @@; s@(-isystem) ([^/])@\1 build/nginx-src/\2@g' \
+	    >$@
 
 # ---- keys: files that change when, and only when, what they say changes
 
@@ -230,12 +249,14 @@ define key
 endef
 
 build/nginx.key: FORCE
-	@if [ ! -x "$(NGX_SRC)/configure" ]; then \
+	@if [ ! -x "$(NGX_SRC)/configure" ] && \
+	    [ ! -x "$(NGX_SRC)/auto/configure" ]; then \
 	    echo "nginx's headers are missing: run make deps, or say where" \
 	        "they are with NGX_SRC=" >&2; exit 1; fi
 	$(call key,'$(NGX_SRC)' \
 	    "$$(grep -h 'define NGINX_VERSION' $(NGX_SRC)/src/core/nginx.h)" \
 	    "$$(cat $(NGX_SRC)/conf_flags 2>/dev/null)" \
+	    "$$([ -e $(NGX_SRC)/conf_flags ] || $(NGX_BINARY) -V 2>&1)" \
 	    "$$(dpkg-query -W nginx-dev 2>/dev/null)")
 
 $(O)/flags.key: FORCE
@@ -247,12 +268,12 @@ $(O)/sources.key: FORCE
 
 # ---- objects
 
-$(O)/obj/nginx/%.o: src/nginx/%.cpp $(O)/flags.key $(NGX)/Makefile
+$(O)/obj/nginx/%.o: src/nginx/%.cpp $(O)/flags.key $(NGX)/includes
 	@mkdir -p $(@D)
 	@echo "  CXX  $@"
 	@$(CXX) $(ALL_CXXFLAGS) $(NGX_INCS) -MMD -MP -c -o $@ $<
 
-$(O)/obj/cache/%.o: src/cache/%.cpp $(O)/flags.key $(NGX)/Makefile
+$(O)/obj/cache/%.o: src/cache/%.cpp $(O)/flags.key $(NGX)/includes
 	@mkdir -p $(@D)
 	@echo "  CXX  $@"
 	@$(CXX) $(ALL_CXXFLAGS) $(NGX_INCS) -MMD -MP -c -o $@ $<
@@ -272,14 +293,15 @@ $(O)/obj/unit/%.o: t/unit/%.cpp $(O)/flags.key
 	@echo "  CXX  $@"
 	@$(CXX) $(ALL_CXXFLAGS) -It/unit -MMD -MP -c -o $@ $<
 
-$(O)/obj/modules.o: $(NGX)/ngx_http_auth_sigra_module_modules.c $(O)/flags.key
+$(O)/obj/modules.o: $(NGX)/ngx_http_auth_sigra_module_modules.c $(O)/flags.key \
+    $(NGX)/includes
 	@mkdir -p $(@D)
 	@$(CC) -O2 -fPIC $(NGX_INCS) -c -o $@ $<
 
-$(O)/$(MODULE): $(OBJS) $(O)/obj/modules.o $(O)/sources.key
+$(O)/$(MODULE): $(OBJS) $(O)/obj/modules.o $(O)/sources.key $(EXPORTS)
 	@echo "  LINK $@"
-	@$(CXX) -shared $(LDOPT) $(LDFLAGS) -o $@ $(OBJS) $(O)/obj/modules.o \
-	    $(LIBS)
+	@$(CXX) -shared -Wl,--version-script=$(EXPORTS) $(LDOPT) $(LDFLAGS) \
+	    -o $@ $(OBJS) $(O)/obj/modules.o $(LIBS)
 
 $(O)/libsigra.a: $(LIB_OBJS) $(O)/sources.key
 	@rm -f $@

@@ -65,7 +65,7 @@ sub check {
     print $out "${load}pid $root/logs/checked.pid;\nerror_log stderr;\nevents { }\nhttp {\n    access_log off;\n$above    server {\n"
         . "        listen 127.0.0.1:1;\n        location / { $on $directives }\n    }\n}\n";
     close $out;
-    my $said = qx($ENV{TEST_NGINX_BINARY} -t -p $root/ -c conf/checked.conf 2>&1);
+    my $said = qx($ENV{TEST_NGINX_BINARY} -e stderr -t -p $root/ -c conf/checked.conf 2>&1);
     return ($said, $? == 0);
 }
 

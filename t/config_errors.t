@@ -118,7 +118,7 @@ sub test_config {
     print $out "${load}pid $root/logs/wrong.pid;\nerror_log stderr;\nevents { }\nhttp {\n    access_log off;\n$above    server {\n"
         . "        listen 127.0.0.1:1;\n        location / { $on $directives }\n    }\n}\n";
     close $out;
-    my $said = qx($ENV{TEST_NGINX_BINARY} -t -p $root/ -c conf/wrong.conf 2>&1);
+    my $said = qx($ENV{TEST_NGINX_BINARY} -e stderr -t -p $root/ -c conf/wrong.conf 2>&1);
     return ($said, $? == 0);
 }
 
@@ -176,7 +176,7 @@ unlike($said, qr/hush/, 'without the password');
 my $root = $ENV{TEST_NGINX_SERVER_ROOT};
 ($said, $content) = test_config("auth_sigra_postgres file:$html/good;");
 ok($content, 'a file that is well-formed');
-unlike(scalar qx($ENV{TEST_NGINX_BINARY} -T -p $root/ -c conf/wrong.conf 2>&1), qr/hush/, 'nginx -T does not show it');
+unlike(scalar qx($ENV{TEST_NGINX_BINARY} -e stderr -T -p $root/ -c conf/wrong.conf 2>&1), qr/hush/, 'nginx -T does not show it');
 
 
 

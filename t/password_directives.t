@@ -56,7 +56,7 @@ sub test_config {
     print $out "${load}pid $root/logs/wrong.pid;\nerror_log stderr;\nevents { }\nhttp {\n    access_log off;\n$::http    server {\n"
         . "        listen 127.0.0.1:1;\n        location / { auth_sigra on; $directives }\n    }\n}\nthread_pool passwords threads=2;\n";
     close $out;
-    my $said = qx($ENV{TEST_NGINX_BINARY} -t -p $root/ -c conf/wrong.conf 2>&1);
+    my $said = qx($ENV{TEST_NGINX_BINARY} -e stderr -t -p $root/ -c conf/wrong.conf 2>&1);
     return ($said, $? == 0);
 }
 

@@ -146,7 +146,7 @@ for (['a second factor', { email => 'ada@example.com', password => $::password }
     ['a long body', { email => 'bob@example.com', more => 'x' x 6000 }], ['no email either', {}]) {
     my ($what, $form) = @$_;
     my ($answer, $body) = $ask->($form);
-    like($answer->{body}, qr{\APOST /users/log-in\?x=y HTTP/1\.0\r\n}, "$what: the application is asked");
+    like($answer->{body}, qr{\APOST /users/log-in\?x=y HTTP/1\.[01]\r\n}, "$what: the application is asked");
     is($answer->{body} =~ s/.*?\r\n\r\n//sr, $body, "$what: with the body as it came");
     unlike($answer->{body}, qr/^X-Auth-User-Id/mi, "$what: and nobody's identity");
     is(Sigra::Raw::header($answer, 'Set-Cookie'), 'of=application', "$what: the answer is its own");

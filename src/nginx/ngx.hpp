@@ -10,6 +10,16 @@ extern "C" {
 #include <ngx_thread_pool.h>
 }
 
+#if !(NGX_THREADS)
+#error "auth_sigra needs an nginx that was configured --with-threads"
+#endif
+
+// It would compile and load. But then nginx says of no connection that it is
+// TLS: cookies would go out without Secure, and early data would pass.
+#if !(NGX_HTTP_SSL)
+#error "auth_sigra needs an nginx that was configured --with-http_ssl_module"
+#endif
+
 #include <array>
 #include <cstddef>
 #include <cstring>

@@ -3,10 +3,6 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
-#if !(NGX_THREADS)
-#error "auth_sigra needs an nginx that was configured --with-threads"
-#endif
-
 namespace sigra::nginx {
 namespace {
 

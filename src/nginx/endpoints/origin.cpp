@@ -24,7 +24,6 @@ bool is_named(const ngx_table_elt_t& header, std::string_view lower_case) {
                lower_case.size()) == 0;
 }
 
-#if (NGX_HTTP_SSL)
 bool is_tls_early_data(ngx_http_request_t* r) {
     if (r->connection->ssl == nullptr) {
         return false;
@@ -33,11 +32,6 @@ bool is_tls_early_data(ngx_http_request_t* r) {
     return ngx_ssl_get_early_data(r->connection, r->pool, &value) != NGX_OK ||
            value.len != 0;
 }
-#else
-bool is_tls_early_data(ngx_http_request_t*) {
-    return false;
-}
-#endif
 
 }  // namespace
 

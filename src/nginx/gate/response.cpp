@@ -17,11 +17,9 @@ bool is_secure(ngx_http_request_t* r, const LocationConf& conf,
         same_site == "None") {
         return true;
     }
-#if (NGX_HTTP_SSL)
     if (conf.secure == secure_auto) {
         return r->connection->ssl != nullptr;
     }
-#endif
     return conf.secure == secure_on;
 }
 
