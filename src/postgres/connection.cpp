@@ -202,6 +202,7 @@ void Connection::take(const PGresult* result) {
         lose("an answer to nothing");
         return;
     }
+    progressed_at_ = reactor_.now();
     const Entry entry = inflight_.front();
     const bool is_sync = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
     if (is_sync != (entry.kind == Entry::Kind::sync)) {
@@ -230,6 +231,7 @@ void Connection::take(const PGresult* result) {
         case Entry::Kind::setting:
             break;
         case Entry::Kind::sync:
+            unanswered_syncs_--;
             failed_prepare_.reset();
             break;
     }
@@ -299,7 +301,7 @@ void Connection::settle() {
         return;
     }
     if (inflight_.empty()) {
-        has_write_ = false;
+        work_ = Work::lookup;
     }
     if (life_ == Life::preparing && looking_ == 0 && inflight_.empty()) {
         life_ = Life::open;

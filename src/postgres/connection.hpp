@@ -72,7 +72,16 @@ class Connection final : private IoHandler {
     // Queries sent and not answered.
     [[nodiscard]] std::size_t inflight() const { return queries_; }
     [[nodiscard]] bool idle() const { return inflight_.empty(); }
-    [[nodiscard]] bool has_write() const { return has_write_; }
+    // What it was sent and has not answered; idle: nothing.
+    [[nodiscard]] Work work() const { return work_; }
+    [[nodiscard]] bool serves_lookups() const {
+        return inflight_.empty() || work_ == Work::lookup;
+    }
+    [[nodiscard]] std::size_t unanswered_syncs() const {
+        return unanswered_syncs_;
+    }
+    // When it was last sent something while idle, or answered.
+    [[nodiscard]] Milliseconds progressed_at() const { return progressed_at_; }
     // Of a lost one: it had been open.
     [[nodiscard]] bool was_open() const { return was_open_; }
     // It has answered a query: the server is not only there, it works.
@@ -87,8 +96,9 @@ class Connection final : private IoHandler {
     // Its next query waits for a fresh look at the catalog.
     void forget(std::size_t layout) noexcept;
 
-    // Sends the batch under one sync and takes its entries. Where the
-    // connection is lost on the way, what was not taken stays in the batch.
+    // Sends the batch, all of one work, under one sync and takes its entries.
+    // Where the connection is lost on the way, what was not taken stays in the
+    // batch.
     void send(Entries& batch);
 
     // A retired connection goes, unless it still owes an answer.
@@ -164,7 +174,9 @@ class Connection final : private IoHandler {
 
     Entries inflight_;
     std::size_t queries_ = 0;
-    bool has_write_ = false;
+    Work work_ = Work::lookup;
+    std::size_t unanswered_syncs_ = 0;
+    Milliseconds progressed_at_{0};
     bool was_open_ = false;
     bool proved_ = false;
     std::uint64_t syncs_ = 0;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "postgres/pool_impl.hpp"
 
@@ -10,6 +11,12 @@ using Readiness = Connection::Readiness;
 namespace {
 
 constexpr Milliseconds out_of_memory_pause{100};
+// One that is executed and one behind it: the server is never idle between
+// two, and what comes meanwhile goes together.
+constexpr std::size_t max_syncs = 2;
+// Other work that takes longer waits for a lock, or reads a whole table.
+constexpr Milliseconds held_up_after{100};
+constexpr std::size_t max_touched_at_once = 256;
 
 }  // namespace
 
@@ -17,9 +24,11 @@ void Pool::Impl::dispatch() {
     try {
         reap();
         crowded_ = false;
-        send_writes();
-        send_reads();
+        send_lookups();
+        send_others();
         open_more();
+        close_surplus();
+        watch_lanes();
     } catch (...) {
         retry_->start(out_of_memory_pause);
     }
@@ -38,94 +47,190 @@ void Pool::Impl::reap() {
     });
 }
 
-// Nothing is put behind a write, for a row lock may hold it up; and where
-// there are several connections, writes leave one to the reads. Where there is
-// one, they take turns.
-void Pool::Impl::send_writes() {
-    const auto can_read = std::count_if(
-        connections_.begin(), connections_.end(), [](const auto& connection) {
-            return connection->takes_queries() && !connection->has_write();
-        });
-    if (can_read <= 1 && write_was_last_ && !reads_.empty()) {
-        reserved_ = nullptr;
-        return;
-    }
-    for (auto it = writes_.begin(); it != writes_.end();) {
-        const auto entry = it++;
-        Connection* const connection = writer();
-        if (!connection) {
-            return;
+// The first that has room, so that the next serve other work.
+Connection* Pool::Impl::lookup_lane() {
+    for (const auto& connection : connections_) {
+        if (connection->takes_queries() && connection->serves_lookups() &&
+            connection.get() != reserved_ &&
+            connection->unanswered_syncs() < max_syncs) {
+            return connection.get();
         }
-        if (readiness(*connection, entry) == Readiness::ready) {
-            shared_.splice(shared_.end(), writes_, entry);
-            send(*connection, shared_);
-            writes_.splice(writes_.begin(), shared_);
-            write_was_last_ = true;
-        }
-    }
-    reserved_ = nullptr;
-}
-
-// An idle connection for a write; where there is none, one is set aside until
-// it is idle.
-Connection* Pool::Impl::writer() {
-    const auto writing = std::count_if(
-        connections_.begin(), connections_.end(), [](const auto& connection) {
-            return connection->has_write() && !connection->retired();
-        });
-    if (writing >= std::max(1, static_cast<int>(options_.connections) - 1)) {
-        reserved_ = nullptr;
-        return nullptr;
-    }
-    Connection* least = reader();
-    for (Connection* connection : {reserved_, least}) {
-        if (connection && connection->takes_queries() && connection->idle()) {
-            reserved_ = nullptr;
-            return connection;
-        }
-    }
-    if (!reserved_) {
-        reserved_ = least;
     }
     return nullptr;
 }
 
-// Where a batch waits the least.
-Connection* Pool::Impl::reader() {
-    Connection* least = nullptr;
-    for (const auto& connection : connections_) {
-        if (connection->takes_queries() && !connection->has_write() &&
-            connection.get() != reserved_ &&
-            (!least || connection->inflight() < least->inflight())) {
-            least = connection.get();
-        }
+void Pool::Impl::send_lookups() {
+    drop_unwanted(Work::lookup);
+    Entries& lookups = waiting(Work::lookup);
+    if (lookups.empty()) {
+        return;
     }
-    return least;
-}
-
-void Pool::Impl::send_reads() {
-    Connection* connection = reads_.empty() ? nullptr : reader();
+    Connection* connection = lookup_lane();
+    crowded_ = !connection || connection->inflight() > 0;
     if (!connection) {
         return;
     }
-    crowded_ = connection->inflight() > 0;
-    for (auto it = reads_.begin(); it != reads_.end();) {
-        const auto entry = it++;
-        if (readiness(*connection, entry) == Readiness::ready) {
-            Entries& batch = entry->pending->alone ? alone_ : shared_;
-            batch.splice(batch.end(), reads_, entry);
-        }
-    }
-    write_was_last_ = false;
+    take_ready(*connection, lookups);
     send(*connection, shared_);
     Entries one;
     while (!alone_.empty() && connection->life() == Life::open) {
         one.splice(one.end(), alone_, alone_.begin());
         send(*connection, one);
-        reads_.splice(reads_.begin(), one);
+        lookups.splice(lookups.begin(), one);
     }
-    reads_.splice(reads_.begin(), alone_);
-    reads_.splice(reads_.begin(), shared_);
+    lookups.splice(lookups.begin(), alone_);
+    lookups.splice(lookups.begin(), shared_);
+}
+
+// Moves what can be sent now to shared_ and alone_.
+void Pool::Impl::take_ready(Connection& connection, Entries& queue) {
+    for (auto it = queue.begin(); it != queue.end();) {
+        const auto entry = it++;
+        if (readiness(connection, entry) == Readiness::ready) {
+            Entries& batch = entry->pending->alone ? alone_ : shared_;
+            batch.splice(batch.end(), queue, entry);
+        }
+    }
+}
+
+// Login reads and writes take turns where they share a lane; what nobody
+// waits for comes last.
+void Pool::Impl::send_others() {
+    bool sent = true;
+    while (sent) {
+        const bool login_first = last_other_ != Work::login;
+        sent = send_other(login_first ? Work::login : Work::write);
+        sent = send_other(login_first ? Work::write : Work::login) || sent;
+    }
+    if (waiting(Work::login).empty() && waiting(Work::write).empty()) {
+        send_touches();
+        while (send_other(Work::background)) {
+        }
+    }
+    if (!others_wait()) {
+        reserved_ = nullptr;
+    }
+}
+
+// Nothing is put behind a write, for a row lock may hold it up. Login reads
+// share a sync among themselves.
+bool Pool::Impl::send_other(Work work) {
+    drop_unwanted(work);
+    Entries& queue = waiting(work);
+    Connection* connection = queue.empty() ? nullptr : other_lane(work);
+    if (!connection) {
+        return false;
+    }
+    if (work == Work::login) {
+        take_ready(*connection, queue);
+        if (shared_.empty() && !alone_.empty()) {
+            shared_.splice(shared_.end(), alone_, alone_.begin());
+        }
+        queue.splice(queue.begin(), alone_);
+    } else {
+        for (auto it = queue.begin(); it != queue.end() && shared_.empty();) {
+            const auto entry = it++;
+            if (readiness(*connection, entry) == Readiness::ready) {
+                shared_.splice(shared_.end(), queue, entry);
+            }
+        }
+    }
+    const bool sent = !shared_.empty();
+    if (sent) {
+        reserved_ = nullptr;
+        last_other_ = work;
+    }
+    send(*connection, shared_);
+    const bool taken = sent && shared_.empty();
+    queue.splice(queue.begin(), shared_);
+    return taken;
+}
+
+// Those of one layout at once, and only one such statement at a time.
+void Pool::Impl::send_touches() {
+    if (unanswered(Work::background) > 0) {
+        return;
+    }
+    for (std::size_t layout = 0; layout < touches_.size(); layout++) {
+        auto& touches = touches_[layout];
+        if (touches.empty()) {
+            continue;
+        }
+        std::vector<std::string_view> tokens;
+        auto end = touches.begin();
+        while (end != touches.end() && tokens.size() < max_touched_at_once) {
+            tokens.push_back(*end++);
+        }
+        submit({.layout = layout,
+                .statement = Statement::touch,
+                .parameters = {bytea_array(tokens)},
+                .done = [](Outcome&&) {}});
+        touches.erase(touches.begin(), end);
+        return;
+    }
+}
+
+bool Pool::Impl::is_held_up(const Connection& connection) const {
+    return !connection.serves_lookups() &&
+           reactor_.now() - connection.progressed_at() >= held_up_after;
+}
+
+bool Pool::Impl::others_wait() {
+    return !waiting(Work::login).empty() || !waiting(Work::write).empty() ||
+           !waiting(Work::background).empty();
+}
+
+// An idle connection, or for a login read one that has such reads. Where
+// there is none, one is set aside until it is idle. One is left to the lookups
+// unless there is but one, and what is held up takes no other work's place.
+Connection* Pool::Impl::other_lane(Work work) {
+    unsigned usable = 0;
+    unsigned spare = 0;
+    unsigned busy = 0;
+    Connection* idle = nullptr;
+    Connection* last = nullptr;
+    Connection* logins = nullptr;
+    for (const auto& connection : connections_) {
+        if (!connection->takes_queries()) {
+            continue;
+        }
+        usable++;
+        if (!connection->serves_lookups()) {
+            busy += is_held_up(*connection) ? 0 : 1;
+            if (connection->work() == Work::login && !is_held_up(*connection)) {
+                logins = connection.get();
+            }
+            continue;
+        }
+        spare++;
+        last = connection.get();
+        if (connection->idle()) {
+            idle = connection.get();
+        }
+    }
+    const bool lookups_wait = spare == 0 && !waiting(Work::lookup).empty();
+    if (work == Work::login && logins && logins != reserved_ && !lookups_wait) {
+        return logins;
+    }
+    const bool may_take = spare > 1 || usable == 1 || options_.connections == 1;
+    if (busy >= std::max(1U, options_.connections - 1) || !may_take) {
+        if (work == Work::write && logins) {
+            reserved_ = logins;
+        } else if (reserved_ && reserved_->serves_lookups()) {
+            reserved_ = nullptr;
+        }
+        return nullptr;
+    }
+    if (reserved_ && reserved_->takes_queries() && reserved_->idle()) {
+        return reserved_;
+    }
+    if (idle) {
+        return idle;
+    }
+    if (!reserved_) {
+        reserved_ = last;
+    }
+    return nullptr;
 }
 
 // Answers the entry where its layout is out of order.
@@ -140,7 +245,7 @@ Readiness Pool::Impl::readiness(Connection& connection,
         if (readiness == Readiness::refused) {
             Pending& pending = *entry->pending;
             pending.outcome = connection.refusal(entry->layout);
-            waiting(pending).erase(entry);
+            waiting(pending.work).erase(entry);
             answered(pending);
         }
     } catch (...) {
@@ -162,22 +267,31 @@ void Pool::Impl::send(Connection& connection, Entries& batch) {
 }
 
 // One attempt at a time, and none while the last failed just now. A retired
-// connection that still owes an answer keeps no place.
+// connection that still owes an answer keeps no place, nor does one that is
+// held up, so that there are twice as many at most.
 void Pool::Impl::open_more() {
-    const bool wanted = crowded_ || !reads_.empty() || !writes_.empty();
     unsigned open_ones = 0;
+    unsigned held_up = 0;
+    unsigned spare = 0;
     for (const auto& connection : connections_) {
         if (connection->retired()) {
             continue;
         }
         if (connection->life() == Life::open) {
             open_ones++;
+            held_up += is_held_up(*connection) ? 1 : 0;
+            spare += connection->serves_lookups() ? 1 : 0;
         } else if (connection->life() != Life::lost) {
             return;
         }
     }
+    const bool wanted = crowded_ || others_wait() ||
+                        !waiting(Work::lookup).empty() ||
+                        (open_ones > 0 && spare == 0);
     const bool retrying = backoff_.failing() && open_ones == 0;
-    if (open_ones >= options_.connections || (!wanted && !retrying)) {
+    const unsigned most =
+        options_.connections + std::min(held_up, options_.connections);
+    if (open_ones >= most || (!wanted && !retrying)) {
         return;
     }
     const Milliseconds now = reactor_.now();
@@ -187,6 +301,43 @@ void Pool::Impl::open_more() {
         return;
     }
     open();
+}
+
+// What was opened beside one that was held up.
+void Pool::Impl::close_surplus() {
+    unsigned working = 0;
+    Connection* idle = nullptr;
+    for (const auto& connection : connections_) {
+        if (connection->takes_queries() && !is_held_up(*connection)) {
+            working++;
+            idle = connection->idle() ? connection.get() : idle;
+        }
+    }
+    if (idle && working > options_.connections && !others_wait()) {
+        idle->lose("no longer needed");
+    }
+}
+
+// Work that waits behind what may soon count as held up.
+void Pool::Impl::watch_lanes() {
+    const Milliseconds now = reactor_.now();
+    std::optional<Milliseconds> next;
+    for (const auto& connection : connections_) {
+        if (connection->takes_queries() && !connection->serves_lookups()) {
+            const Milliseconds due =
+                connection->progressed_at() + held_up_after;
+            if (due > now && (!next || due < *next)) {
+                next = due;
+            }
+        }
+    }
+    const bool waited_for = others_wait() || (options_.connections == 1 &&
+                                              !waiting(Work::lookup).empty());
+    if (next && waited_for) {
+        lanes_->start(*next - now);
+    } else {
+        lanes_->stop();
+    }
 }
 
 void Pool::Impl::open() {

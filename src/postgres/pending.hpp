@@ -16,6 +16,7 @@ struct Entry;
 struct Pending {
     Query query;
     Milliseconds deadline{0};
+    Work work = Work::lookup;
     bool write = false;
     unsigned sends = 0;
     bool alone = false;            // gets a sync of its own: a mate has failed

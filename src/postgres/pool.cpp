@@ -10,9 +10,26 @@ namespace sigra::postgres {
 namespace {
 
 constexpr unsigned max_sends = 3;
+constexpr unsigned max_logins = 256;
+constexpr unsigned max_writes = 256;
+constexpr unsigned max_background = 128;
+constexpr std::size_t max_touches = 4096;
 constexpr Milliseconds complaint_interval{60000};
 
 }  // namespace
+
+Work work_of(Statement statement) {
+    switch (statement) {
+        case Statement::lookup:
+            return Work::lookup;
+        case Statement::find_user:
+            return Work::login;
+        case Statement::touch:
+            return Work::background;
+        default:
+            return Work::write;
+    }
+}
 
 Pool::Pool(Reactor& reactor, PoolOptions options)
     : impl_(std::make_unique<Impl>(reactor, std::move(options))) {}
@@ -25,6 +42,10 @@ std::size_t Pool::add_layout(const Layout& layout) {
 
 void Pool::submit(Query query) {
     impl_->submit(std::move(query));
+}
+
+void Pool::touch(std::size_t layout, std::string_view stored) {
+    impl_->touch(layout, stored);
 }
 
 void Pool::renew() {
@@ -43,7 +64,8 @@ Pool::Impl::Impl(Reactor& reactor, PoolOptions options)
       dispatch_(reactor.posted([this] { dispatch(); })),
       deliver_(reactor.posted([this] { deliver(); })),
       deadline_(reactor.timer([this] { expire(); }, true)),
-      retry_(reactor.timer([this] { dispatch(); }, false)) {}
+      retry_(reactor.timer([this] { dispatch(); }, false)),
+      lanes_(reactor.timer([this] { dispatch(); }, false)) {}
 
 Pool::Impl::~Impl() {
     *alive_ = false;
@@ -58,24 +80,32 @@ std::size_t Pool::Impl::add_layout(const Layout& layout) {
     layouts_.push_back(layout);
     layout_errors_.emplace_back();
     login_errors_.emplace_back();
+    touches_.emplace_back();
     return layouts_.size() - 1;
 }
 
 void Pool::Impl::submit(Query query) {
-    const bool full = live_.size() >= options_.queue;
+    const Work work = work_of(query.statement);
+    if (!has_room(work)) {
+        drop_unwanted(work);
+    }
+    const bool full = !has_room(work);
     live_.emplace_back();
     Pending& pending = live_.back();
     try {
         pending.query = std::move(query);
+        pending.work = work;
         pending.write = is_write(pending.query.statement);
-        pending.deadline = reactor_.now() + options_.timeout;
+        pending.deadline =
+            reactor_.now() + options_.timeout - pending.query.waited;
         pending.self = std::prev(live_.end());
         if (full || pending.query.layout >= layouts_.size()) {
+            unanswered(work)++;
             answer(pending, full ? Status::overloaded : Status::refused,
                    full ? "the queue is full" : "no such layout");
             return;
         }
-        Entries& queue = waiting(pending);
+        Entries& queue = waiting(work);
         queue.push_back({.kind = Entry::Kind::query,
                          .layout = pending.query.layout,
                          .statement = pending.query.statement,
@@ -85,9 +115,56 @@ void Pool::Impl::submit(Query query) {
         live_.pop_back();
         throw;
     }
-    if (!deadline_->running()) {
-        deadline_->start(live_.front().deadline - reactor_.now());
+    unanswered(work)++;
+    const auto at =
+        std::find_if(live_.rbegin(), live_.rend(), [&](const Pending& other) {
+            return &other != &pending && other.deadline <= pending.deadline;
+        });
+    live_.splice(at.base(), live_, pending.self);
+    if (!deadline_->running() || pending.self == live_.begin()) {
+        deadline_->start(
+            std::max(live_.front().deadline - reactor_.now(), Milliseconds(0)));
     }
+    dispatch_->schedule();
+}
+
+bool Pool::Impl::has_room(Work work) {
+    const unsigned used = unanswered(work);
+    switch (work) {
+        case Work::lookup:
+            return used < options_.queue;
+        case Work::login:
+            return used < max_logins;
+        case Work::write:
+            return used < max_writes;
+        case Work::background:
+            return used < max_background;
+    }
+    return false;
+}
+
+// What was not sent, and whose asker is gone.
+void Pool::Impl::drop_unwanted(Work work) {
+    Entries& queue = waiting(work);
+    for (auto it = queue.begin(); it != queue.end();) {
+        const auto entry = it++;
+        Pending& pending = *entry->pending;
+        if (pending.query.wanted && !pending.query.wanted()) {
+            queue.erase(entry);
+            answer(pending, Status::unwanted, "nobody waits for it");
+        }
+    }
+}
+
+void Pool::Impl::touch(std::size_t layout, std::string_view stored) {
+    std::size_t collected = 0;
+    for (const auto& of_layout : touches_) {
+        collected += of_layout.size();
+    }
+    if (layout >= touches_.size() || collected >= max_touches) {
+        return;
+    }
+    touches_[layout].emplace(stored);
     dispatch_->schedule();
 }
 
@@ -102,7 +179,12 @@ void Pool::Impl::renew() {
 
 Pool::Counters Pool::Impl::counters() const {
     Counters counters;
-    counters.waiting = static_cast<unsigned>(reads_.size() + writes_.size());
+    for (const Entries& queue : waiting_) {
+        counters.waiting += static_cast<unsigned>(queue.size());
+    }
+    for (const auto& of_layout : touches_) {
+        counters.touches += static_cast<unsigned>(of_layout.size());
+    }
     counters.syncs = past_syncs_;
     counters.connects = connects_;
     for (const auto& connection : connections_) {
@@ -111,10 +193,6 @@ Pool::Counters Pool::Impl::counters() const {
         counters.syncs += connection->syncs();
     }
     return counters;
-}
-
-Entries& Pool::Impl::waiting(const Pending& pending) {
-    return pending.write ? writes_ : reads_;
 }
 
 void Pool::Impl::opened(Connection&) {
@@ -131,12 +209,14 @@ void Pool::Impl::proved() {
 }
 
 void Pool::Impl::progressed(Connection&) {
-    if (!reads_.empty() || !writes_.empty()) {
+    if (others_wait() || !waiting(Work::lookup).empty() ||
+        counters().touches > 0) {
         dispatch_->schedule();
     }
 }
 
 void Pool::Impl::answered(Pending& pending) noexcept {
+    unanswered(pending.work)--;
     answered_.splice(answered_.end(), live_, pending.self);
     deliver_->schedule();
     if (live_.empty()) {
@@ -164,7 +244,7 @@ void Pool::Impl::repeat(Entries& from, Entries::iterator entry) noexcept {
         return;
     }
     pending.outcome = Outcome();
-    Entries& queue = waiting(pending);
+    Entries& queue = waiting(pending.work);
     queue.splice(queue.end(), from, entry);
     dispatch_->schedule();
 }
@@ -243,7 +323,7 @@ void Pool::Impl::expire() {
             pending.connection->lose("no answer in time");
             continue;
         }
-        waiting(pending).erase(pending.entry);
+        waiting(pending.work).erase(pending.entry);
         answer(pending, Status::timeout,
                trouble_.empty() ? "no connection in time" : trouble_);
     }

@@ -20,7 +20,7 @@ namespace sigra::postgres {
 struct PoolOptions {
     std::string conninfo;
     unsigned connections = 2;
-    unsigned queue = 1024;  // unanswered queries, sent or not
+    unsigned queue = 1024;  // unanswered lookups, sent or not
     Milliseconds timeout{2000};
     Milliseconds connect_timeout{5000};
     Milliseconds max_reconnect_delay{10000};
@@ -28,6 +28,17 @@ struct PoolOptions {
 
     bool operator==(const PoolOptions&) const = default;
 };
+
+// What a query is for. Each kind of work has a budget of its own, and none
+// waits behind another where there are connections for both.
+enum class Work {
+    lookup,
+    login,       // reads who wants to log in; may be slow
+    write,       // may wait for a row's lock
+    background,  // nobody waits for it
+};
+inline constexpr std::size_t work_count = 4;
+[[nodiscard]] Work work_of(Statement statement);
 
 // What libpq says against a connection string; empty where it is well formed.
 // Touches no network.
@@ -37,7 +48,8 @@ enum class Status {
     ok,
     timeout,      // the deadline passed, queue and connect included
     unavailable,  // connection lost; for a write the outcome is unknown
-    overloaded,   // the queue is full: the database may be well
+    overloaded,   // the budget is used up: the database may be well
+    unwanted,     // nobody waited any more, and it was not sent
     refused,      // the server answered with an error: see sqlstate
 };
 
@@ -65,7 +77,16 @@ struct Query {
     // Called exactly once, from the loop and never from inside submit(),
     // unless the pool is destroyed before.
     std::function<void(Outcome&&)> done;
+    // Asked before it is sent, and when the budget is used up: false where
+    // nobody waits for it any more. Empty: it is always wanted.
+    std::function<bool()> wanted = nullptr;
+    // How much of the time that it may take has gone by already.
+    Milliseconds waited{0};
 };
+
+// Raw tokens as one parameter of type bytea[].
+[[nodiscard]] Parameter bytea_array(
+    const std::vector<std::string_view>& elements);
 
 class Pool {
   public:
@@ -78,10 +99,15 @@ class Pool {
     // Before the first submit(); equal layouts share a number.
     std::size_t add_layout(const Layout& layout);
 
-    // Reads of one turn of the loop share a sync on one connection; a write
-    // goes alone. A read is repeated on another connection when its own is
-    // lost, a write never.
+    // Reads of one kind and one turn of the loop share a sync on one
+    // connection; a write goes alone. A read is repeated on another connection
+    // when its own is lost, a write never.
     void submit(Query query);
+
+    // `stored` was seen: last_active_at is written with those of others, when
+    // nothing else waits for a connection. Forgotten where there are too many
+    // of them, or PostgreSQL is out of reach.
+    void touch(std::size_t layout, std::string_view stored);
 
     // From now on queries go over connections that are yet to be opened; the
     // others are closed once they have answered what they were sent.
@@ -91,6 +117,7 @@ class Pool {
     struct Counters {
         unsigned open = 0;           // connections that answer
         unsigned waiting = 0;        // queries without a connection
+        unsigned touches = 0;        // collected and not yet a query
         unsigned inflight = 0;       // queries sent and not answered
         std::uint64_t connects = 0;  // connections that opened, ever
         std::uint64_t syncs = 0;     // sent, ever; looks at the catalog too

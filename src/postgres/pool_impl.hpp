@@ -2,8 +2,10 @@
 // brings them together.
 #pragma once
 
+#include <array>
 #include <list>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,7 @@ class Pool::Impl final : public ConnectionOwner {
 
     std::size_t add_layout(const Layout& layout);
     void submit(Query query);
+    void touch(std::size_t layout, std::string_view stored);
     void renew();
     [[nodiscard]] Counters counters() const;
 
@@ -43,7 +46,14 @@ class Pool::Impl final : public ConnectionOwner {
     void login_checked(std::size_t layout, const Outcome* error) override;
 
     // pool.cpp
-    Entries& waiting(const Pending& pending);
+    Entries& waiting(Work work) {
+        return waiting_[static_cast<std::size_t>(work)];
+    }
+    [[nodiscard]] unsigned& unanswered(Work work) {
+        return unanswered_[static_cast<std::size_t>(work)];
+    }
+    [[nodiscard]] bool has_room(Work work);
+    void drop_unwanted(Work work);
     void answer(Pending& pending, Status status,
                 std::string_view message) noexcept;
     void expire();
@@ -58,12 +68,19 @@ class Pool::Impl final : public ConnectionOwner {
     // dispatch.cpp
     void dispatch();
     void reap();
-    void send_writes();
-    void send_reads();
+    void send_lookups();
+    void take_ready(Connection& connection, Entries& queue);
+    void send_others();
+    bool send_other(Work work);
+    void send_touches();
     void open_more();
     void open();
-    Connection* writer();
-    Connection* reader();
+    void close_surplus();
+    Connection* lookup_lane();
+    Connection* other_lane(Work work);
+    [[nodiscard]] bool is_held_up(const Connection& connection) const;
+    [[nodiscard]] bool others_wait();
+    void watch_lanes();
     Connection::Readiness readiness(Connection& connection,
                                     Entries::iterator entry);
     void send(Connection& connection, Entries& batch);
@@ -75,19 +92,21 @@ class Pool::Impl final : public ConnectionOwner {
     std::vector<std::string> layout_errors_;  // as logged; empty: well
     std::vector<std::string> login_errors_;
 
-    // Unanswered queries, the next deadline first: all have the same timeout.
+    // Unanswered queries, the next deadline first.
     std::list<Pending> live_;
     std::list<Pending> answered_;
-    Entries reads_;   // without a connection
-    Entries writes_;  // without a connection
+    std::array<unsigned, work_count> unanswered_{};  // queries of each work
+    std::array<Entries, work_count> waiting_;        // without a connection
     Entries shared_;  // what dispatch() is about to send
     Entries alone_;   // the same, a sync for each
+    // Stored tokens whose last_active_at is to be written, by layout.
+    std::vector<std::set<std::string, std::less<>>> touches_;
 
     std::vector<std::unique_ptr<Connection>> connections_;
     std::uint64_t era_ = 0;
-    Connection* reserved_ = nullptr;  // drained for a write
-    bool write_was_last_ = false;
-    bool crowded_ = false;  // a batch went behind another
+    Connection* reserved_ = nullptr;  // drained for other work than lookups
+    Work last_other_ = Work::write;   // login reads and writes take turns
+    bool crowded_ = false;            // lookups went behind others, or wait
     std::uint64_t past_syncs_ = 0;
     std::uint64_t connects_ = 0;
 
@@ -101,6 +120,7 @@ class Pool::Impl final : public ConnectionOwner {
     std::unique_ptr<Posted> deliver_;
     std::unique_ptr<Timer> deadline_;
     std::unique_ptr<Timer> retry_;
+    std::unique_ptr<Timer> lanes_;  // one may count as held up by then
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -4,6 +4,40 @@
 #include "postgres/connection.hpp"
 
 namespace sigra::postgres {
+namespace {
+
+constexpr std::uint32_t bytea_oid = 17;
+
+void append_int32(std::string& out, std::uint32_t value) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        out += static_cast<char>(value >> shift & 0xff);
+    }
+}
+
+}  // namespace
+
+// The binary form: dimensions, flags, the elements' type, and for the one
+// dimension its length and lower bound; then each element with its length.
+Parameter bytea_array(const std::vector<std::string_view>& elements) {
+    std::string bytes;
+    std::size_t size = 20;
+    for (const std::string_view element : elements) {
+        size += 4 + element.size();
+    }
+    bytes.reserve(size);
+    append_int32(bytes, elements.empty() ? 0 : 1);
+    append_int32(bytes, 0);
+    append_int32(bytes, bytea_oid);
+    if (!elements.empty()) {
+        append_int32(bytes, static_cast<std::uint32_t>(elements.size()));
+        append_int32(bytes, 1);
+    }
+    for (const std::string_view element : elements) {
+        append_int32(bytes, static_cast<std::uint32_t>(element.size()));
+        bytes += element;
+    }
+    return {std::move(bytes), /*binary=*/true};
+}
 
 void Connection::send(Entries& batch) {
     bool sent = false;
@@ -23,13 +57,16 @@ void Connection::send(Entries& batch) {
             lose_to_libpq();
             return;
         }
+        if (inflight_.empty()) {
+            progressed_at_ = reactor_.now();
+        }
+        work_ = pending.work;
         inflight_.splice(inflight_.end(), batch, batch.begin());
         pending.connection = this;
         pending.era = era_;
         pending.sends++;
         pending.generation = known(layout).generation;
         queries_++;
-        has_write_ = has_write_ || pending.write;
         if (!send_one(pending)) {
             lose_to_libpq();
             return;
@@ -96,6 +133,7 @@ bool Connection::prepare(std::size_t layout, Statement statement,
 bool Connection::sync() {
     inflight_.push_back({.kind = Entry::Kind::sync});
     syncs_++;
+    unanswered_syncs_++;
     return PQpipelineSync(conn_.get()) == 1;
 }
 

@@ -42,10 +42,14 @@ std::string touch_sql(const Layout& layout, const Catalog& catalog) {
         return "";
     }
     const std::string now = now_as(catalog.last_active_at_has_zone);
-    return "UPDATE " + quoted_name(layout.tokens) +
+    const std::string tokens = quoted_name(layout.tokens);
+    return "UPDATE " + tokens +
            " t SET last_active_at = date_trunc('second', " + now +
-           ") WHERE t.hashed_token = $1 AND t.last_active_at < " + now +
-           " - interval '5 minutes'" + std::string(logged_in);
+           ") WHERE t.hashed_token IN (SELECT t.hashed_token FROM " + tokens +
+           " t WHERE t.hashed_token = ANY ($1::bytea[])"
+           " AND t.last_active_at < " +
+           now + " - interval '5 minutes'" + std::string(logged_in) +
+           " FOR NO KEY UPDATE SKIP LOCKED)";
 }
 
 // A table's columns, as the rows of catalog_sql() have them.

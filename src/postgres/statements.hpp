@@ -20,7 +20,9 @@ namespace sigra::postgres {
 // SHA-256 in lower-case hex, `*` for more than 1,000.
 enum class Statement {
     lookup,  // $1: the stored token. See SessionRow
-    touch,   // $1: the stored token. last_active_at = now, at most each 5 min
+    // $1: stored tokens, a bytea[]. last_active_at = now, at most each 5 min.
+    // A row that another has locked is left as it is
+    touch,
     // $1: an email. Its users who meet `where`, two at most. See UserRow
     find_user,
     // The same, and counts the attempt before a hash is computed: $2 the

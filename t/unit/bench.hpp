@@ -45,8 +45,15 @@ class Bench {
     AskedPtr look_up(int number, std::size_t layout = 0) {
         return ask(layout, Statement::lookup, {{token(number), true}});
     }
-    AskedPtr touch(int number, std::size_t layout = 0) {
-        return ask(layout, Statement::touch, {{token(number), true}});
+    // A write: the session of that number ends.
+    AskedPtr write(int number, std::size_t layout = 0) {
+        return ask(
+            layout, Statement::logout,
+            {{token(number), true}, {std::nullopt, true}, {"60"}, {"60"}});
+    }
+    AskedPtr find_user(int number, std::size_t layout = 0) {
+        return ask(layout, Statement::find_user,
+                   {{std::to_string(number) + "@example.com"}});
     }
     std::vector<AskedPtr> look_up_many(int count, std::size_t layout = 0) {
         std::vector<AskedPtr> all;

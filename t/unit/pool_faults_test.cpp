@@ -166,12 +166,12 @@ void a_killed_write_is_not_repeated(void**) {
     bench.pool->add_layout(sessions_layout());
     Session session(database);
     session.run("BEGIN; UPDATE user_sessions SET ip = 'x'");
-    const auto write = bench.touch(1);
+    const auto write = bench.write(1);
     check(bench.reactor.run_until([&] { return session.blocked() > 0; }));
     session.terminate();
     check(bench.status(write) == Status::unavailable);
     session.run("COMMIT");
-    check(bench.status(bench.touch(1)) == Status::ok);
+    check(bench.status(bench.write(1)) == Status::ok);
 }
 
 void an_idle_session_ends_quietly(void**) {

@@ -35,7 +35,7 @@ void every_query_is_answered(void**) {
         bench.pool->add_layout(layout);
         fails_after = n;
         auto all = bench.look_up_many(5);
-        all.push_back(bench.touch(1));
+        all.push_back(bench.write(1));
         const bool answered = bench.answered(all);
         const bool failed = fails_after < 0;
         fails_after = -1;

@@ -96,7 +96,7 @@ void a_write_in_flight_is_waited_for(void**) {
     bench.pool->add_layout(sessions());
     check(bench.status_of(1) == Status::ok);
     session.run("BEGIN; SELECT FROM user_sessions FOR UPDATE");
-    const AskedPtr touch = bench.touch(1);
+    const AskedPtr touch = bench.write(1);
     check(bench.reactor.run_until([&] { return session.blocked() == 1; }));
     bench.pool->renew();
     check(bench.status_of(2) == Status::ok);
@@ -144,7 +144,7 @@ void every_turn(void**) {
     for (int i = 0; i < 200; i++) {
         all.push_back(bench.look_up(1 + i % 10));
         if (i % 7 == 0) {
-            all.push_back(bench.touch(1 + i % 10));
+            all.push_back(bench.write(1 + i % 10));
         }
         bench.reactor.turn(Milliseconds(1));
         if (i % 20 == 0) {

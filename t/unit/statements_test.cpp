@@ -138,9 +138,11 @@ void a_touch_writes_every_five_minutes(void**) {
             " last_active_at + interval '7 minutes' WHERE id = 2");
         const Catalog catalog = catalog_of(session, layout);
         const std::string touch = sql(Statement::touch, layout, catalog);
-        for (int i = 1; i <= 3; i++) {
-            session.run(touch, token(i));
-        }
+        const std::string tokens[] = {token(1), token(2), token(3), token(4)};
+        session.run(touch, bytea_array({tokens[0], tokens[1], tokens[2],
+                                        tokens[3], tokens[0]})
+                               .bytes.value());
+        session.run(touch, bytea_array({}).bytes.value());
         const auto idle = [&](int i) { return look_up(session, layout, i); };
         check(idle(1)->idle_ms < 60000 && idle(1)->idle_ms >= 0);
         check(about(idle(2)->idle_ms, 180000), "active within five minutes");

@@ -191,6 +191,10 @@ bool Exchange::ask(postgres::Statement statement,
         tie->exchange->go_on();
         ngx_http_run_posted_requests(c);
     };
+    if (statement != postgres::Statement::logout &&
+        statement != postgres::Statement::logout_everywhere) {
+        query.wanted = [tie = tie_] { return tie->exchange != nullptr; };
+    }
     pool->submit(std::move(query));
     return true;
 }

@@ -50,7 +50,8 @@ class Exchange {
     [[nodiscard]] Decision identify();
 
     // Sends a query whose outcome advances the exchange. False where there is
-    // no database to ask any more.
+    // no database to ask any more. One that is not sent yet when the client
+    // leaves is dropped, but for a log-out.
     [[nodiscard]] bool ask(postgres::Statement statement,
                            std::vector<postgres::Parameter> parameters);
     // Of the last query; logs what the server refused.

@@ -77,6 +77,10 @@ Exchange::Result Login::advance() {
                 if (conf_.endpoint->fallback.empty()) {
                     wipe_body();
                 }
+                // Before anything is asked for it, or counted.
+                if (form_.password && !has_place()) {
+                    return unavailable(r_);
+                }
                 step_ = Step::identify;
                 break;
             case Step::identify:
@@ -96,8 +100,7 @@ Exchange::Result Login::advance() {
                 step_ = form_.password ? Step::find : Step::refuse;
                 break;
             case Step::find:
-                // Before the attempt is counted, for nobody would try it.
-                if (!has_room()) {
+                if (!has_place()) {
                     return unavailable(r_);
                 }
                 known_email_ = form_.email && is_text(*form_.email);
@@ -167,10 +170,12 @@ Exchange::Result Login::advance() {
     }
 }
 
-bool Login::has_room() const {
+bool Login::has_place() {
     Worker* w = worker();
-    return w != nullptr &&
-           w->password_checks().has_room(*conf_.password_checks);
+    if (!place_ && w != nullptr) {
+        place_ = w->password_checks().take_place(*conf_.password_checks);
+    }
+    return static_cast<bool>(place_);
 }
 
 bool Login::find() {
@@ -221,6 +226,7 @@ bool Login::check() {
         ngx_http_run_posted_requests(c);
     };
     step_ = Step::checking;
+    place_.give_back();
     return w->password_checks().submit(std::move(task), *conf_.password_checks,
                                        conf_.password_threads, waiter_) ==
            PasswordChecks::Admission::accepted;

@@ -43,7 +43,7 @@ class Login final : public Exchange {
     };
 
     Result advance() override;
-    [[nodiscard]] bool has_room() const;
+    [[nodiscard]] bool has_place();
     [[nodiscard]] bool find();
     [[nodiscard]] bool found(postgres::UserRow& user);
     [[nodiscard]] bool check();
@@ -67,7 +67,8 @@ class Login final : public Exchange {
     bool again_ = false;        // the hash has changed under the first check
     bool known_email_ = false;  // one that can be asked for
     postgres::UserRow user_;
-    std::string hash_;  // of user_, checked
+    std::string hash_;     // of user_, checked
+    PasswordPlace place_;  // until the check is submitted
     PasswordWaiter waiter_{};
     PasswordVerdict verdict_;
     std::string token_;

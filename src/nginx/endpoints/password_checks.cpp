@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <system_error>
@@ -158,9 +159,11 @@ PasswordChecks::~PasswordChecks() {
     }
 }
 
-bool PasswordChecks::has_room(const PasswordLimits& limits) const {
-    return waiting_.size() < limits.queue ||
-           (waiting_.empty() && running_.size() < limits.running);
+PasswordPlace PasswordChecks::take_place(const PasswordLimits& limits) {
+    const std::size_t most = limits.running + limits.queue;
+    const std::size_t running = std::min(running_.size(), limits.running);
+    return places_ + waiting_.size() + running < most ? PasswordPlace(places_)
+                                                      : PasswordPlace();
 }
 
 PasswordChecks::Admission PasswordChecks::submit(PasswordTask&& task,

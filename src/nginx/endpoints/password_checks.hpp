@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "nginx/conf/conf.hpp"
 #include "nginx/ngx.hpp"
@@ -36,6 +37,32 @@ struct PasswordWaiter {
     PasswordJob* job;  // null: does not wait
 };
 
+// Of a login that is yet to submit its check, so that what is done for it
+// before (its session, its user, an attempt that is counted) is not in vain.
+// Given back when it is destroyed.
+class PasswordPlace {
+  public:
+    PasswordPlace() = default;
+    explicit PasswordPlace(std::size_t& taken) : taken_(&taken) { taken++; }
+    PasswordPlace(PasswordPlace&& other) noexcept
+        : taken_(std::exchange(other.taken_, nullptr)) {}
+    PasswordPlace& operator=(PasswordPlace&& other) noexcept {
+        std::swap(taken_, other.taken_);
+        return *this;
+    }
+    ~PasswordPlace() { give_back(); }
+
+    void give_back() noexcept {
+        if (taken_ != nullptr) {
+            (*std::exchange(taken_, nullptr))--;
+        }
+    }
+    explicit operator bool() const { return taken_ != nullptr; }
+
+  private:
+    std::size_t* taken_ = nullptr;  // the worker's
+};
+
 // One for each worker: what runs and waits is counted over all locations, and
 // each location's limits are asked of these counts.
 class PasswordChecks {
@@ -50,8 +77,9 @@ class PasswordChecks {
     PasswordChecks(const PasswordChecks&) = delete;
     PasswordChecks& operator=(const PasswordChecks&) = delete;
 
-    // Whether one submitted now would be accepted, as far as the counts say.
-    [[nodiscard]] bool has_room(const PasswordLimits& limits) const;
+    // A place for a check that is submitted later; none where there are as
+    // many as may run and wait, those who hold a place included.
+    [[nodiscard]] PasswordPlace take_place(const PasswordLimits& limits);
 
     // `waiter` is woken from the event loop, never from inside this call.
     // While a check waits or runs, the worker does not end gracefully.
@@ -78,6 +106,7 @@ class PasswordChecks {
     // Own their jobs. A thread works on one that runs until its event.
     Jobs waiting_;
     Jobs running_;
+    std::size_t places_ = 0;  // taken, their checks not submitted yet
     ngx_connection_t dummy_{};
     ngx_event_t still_here_{};
 };

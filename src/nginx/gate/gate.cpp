@@ -219,13 +219,7 @@ Decision judge(const LocationConf& conf, Visit& visit) {
         visit.cache->zone->touch(visit.token_hash, visit.source->fingerprint,
                                  monotonic_ms());
     }
-    postgres::Query query;
-    query.layout = visit.source->layout;
-    query.statement = postgres::Statement::touch;
-    query.parameters.push_back(
-        {std::string(stored_token(visit)), /*binary=*/true});
-    query.done = [](postgres::Outcome&&) {};
-    pool->submit(std::move(query));
+    pool->touch(visit.source->layout, stored_token(visit));
 }
 
 [[gnu::cold]] void rehydrate(ngx_http_request_t* r, const LocationConf& conf,

@@ -44,33 +44,45 @@ void Lookup::ask(postgres::Pool& pool, const Source& source, const Key& key,
                  std::string_view stored, Waiter& waiter) {
     auto it = flights_.find(key);
     if (it == flights_.end()) {
-        it = flights_.emplace(key, std::make_unique<Flight>()).first;
+        it = flights_.try_emplace(key).first;
         try {
-            Flight& flight = *it->second;
+            Flight& flight = it->second;
+            flight.key = &it->first;
             flight.pool = &pool;
             flight.source = &source;
             flight.stored = stored;
-            send(key, flight);
+            send(flight);
         } catch (...) {
             flights_.erase(it);  // or all that come after would wait for it
             throw;
         }
     }
-    ngx_queue_insert_tail(&it->second->waiters, &waiter.link);
+    ngx_queue_insert_tail(&it->second.waiters, &waiter.link);
     waiter.waiting = true;
+    waiter.since = ngx_current_msec;
 }
 
-void Lookup::send(const Key& key, Flight& flight) {
+// Whoever joined it waits no longer than if the question had been his own.
+void Lookup::send(Flight& flight) {
+    const Cache* cache = flight.key->cache;
     flight.asked++;
     flight.sent = marks_.seq();
-    flight.zone_sent = key.cache == nullptr ? 0 : key.cache->zone->seq();
+    flight.zone_sent = cache == nullptr ? 0 : cache->zone->seq();
     postgres::Query query;
     query.layout = flight.source->layout;
     query.statement = postgres::Statement::lookup;
     query.parameters.push_back({flight.stored, /*binary=*/true});
-    query.done = [this, key](postgres::Outcome&& outcome) {
-        answered(key, std::move(outcome));
+    query.done = [this, flight = &flight](postgres::Outcome&& outcome) {
+        answered(*flight, std::move(outcome));
     };
+    query.wanted = [flight = &flight] {
+        return !ngx_queue_empty(&flight->waiters);
+    };
+    if (!ngx_queue_empty(&flight.waiters)) {
+        auto* first =
+            ngx_queue_data(ngx_queue_head(&flight.waiters), Waiter, link);
+        query.waited = postgres::Milliseconds(ngx_current_msec - first->since);
+    }
     flight.pool->submit(std::move(query));
 }
 
@@ -84,8 +96,9 @@ void Lookup::detach(Waiter& waiter) {
 // An answer that a revocation has overtaken is neither kept nor believed, and
 // nobody is turned away for it before it was asked a few times more: a user
 // whose email changes is still logged in.
-bool Lookup::overtaken(const Key& key, const Flight& flight,
-                       const LookupResult& result, bool fresh) const {
+bool Lookup::overtaken(const Flight& flight, const LookupResult& result,
+                       bool fresh) const {
+    const Key& key = *flight.key;
     if (result.state == LookupResult::State::no_answer) {
         return false;
     }
@@ -100,12 +113,12 @@ bool Lookup::overtaken(const Key& key, const Flight& flight,
 }
 
 // False: it was asked often enough, or memory is out.
-bool Lookup::resend(const Key& key, Flight& flight) {
+bool Lookup::resend(Flight& flight) {
     if (flight.asked >= max_asked) {
         return false;
     }
     try {
-        send(key, flight);
+        send(flight);
         return true;
     } catch (const std::bad_alloc&) {
         return false;
@@ -129,27 +142,56 @@ void Lookup::log_refusal(const postgres::Outcome& outcome) {
     refusal_at_ = ngx_current_msec;
 }
 
+// Without an answer: those who have waited long enough are put in `over`; for
+// those who joined later, or since it was dropped, it is asked again.
+bool Lookup::goes_on(Flight& flight, const postgres::Outcome& outcome,
+                     ngx_queue_t& over) {
+    if (outcome.status != postgres::Status::timeout &&
+        outcome.status != postgres::Status::unwanted) {
+        return false;
+    }
+    const auto timeout = static_cast<ngx_msec_t>(
+        flight.source->database->options.timeout.count());
+    while (!ngx_queue_empty(&flight.waiters)) {
+        ngx_queue_t* first = ngx_queue_head(&flight.waiters);
+        const auto* waiter = ngx_queue_data(first, Waiter, link);
+        if (ngx_current_msec - waiter->since < timeout) {
+            flight.asked--;
+            return resend(flight);
+        }
+        ngx_queue_remove(first);
+        ngx_queue_insert_tail(&over, first);
+    }
+    return false;
+}
+
 // Waking one may end another (a subrequest and its main request): each turn
 // takes the first of those that are left. Who asks for the same token from
 // here on starts a flight of his own.
-void Lookup::answered(const Key& key, postgres::Outcome&& outcome) {
-    auto it = flights_.find(key);
-    if (it == flights_.end()) {
-        return;
-    }
+void Lookup::answered(Flight& flight, postgres::Outcome&& outcome) {
+    ngx_queue_t over;
+    ngx_queue_init(&over);
     log_refusal(outcome);
     const bool fresh = !outcome.outdated;
+    const bool goes_on = this->goes_on(flight, outcome, over);
     LookupResult result = read_outcome(std::move(outcome));
-    if (overtaken(key, *it->second, result, fresh)) {
+    if (!goes_on && overtaken(flight, result, fresh)) {
         result = LookupResult();
-        if (resend(key, *it->second)) {
+        if (resend(flight)) {
             return;
         }
     }
-    auto node = flights_.extract(it);
-    ngx_queue_t* waiters = &node.mapped()->waiters;
-    while (!ngx_queue_empty(waiters)) {
-        auto* waiter = ngx_queue_data(ngx_queue_head(waiters), Waiter, link);
+    decltype(flights_)::node_type node;
+    if (!goes_on) {
+        while (!ngx_queue_empty(&flight.waiters)) {
+            ngx_queue_t* first = ngx_queue_head(&flight.waiters);
+            ngx_queue_remove(first);
+            ngx_queue_insert_tail(&over, first);
+        }
+        node = flights_.extract(*flight.key);
+    }
+    while (!ngx_queue_empty(&over)) {
+        auto* waiter = ngx_queue_data(ngx_queue_head(&over), Waiter, link);
         detach(*waiter);
         waiter->wake(waiter->data, result);
     }

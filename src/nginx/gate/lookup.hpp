@@ -33,6 +33,7 @@ struct Waiter {
     void* data;
     void (*wake)(void* data, const LookupResult& result) noexcept;
     bool waiting;
+    ngx_msec_t since;  // ngx_current_msec of ask()
 };
 
 class Lookup {
@@ -59,7 +60,11 @@ class Lookup {
   private:
     struct Flight {
         Flight() { ngx_queue_init(&waiters); }
-        ngx_queue_t waiters;
+        Flight(const Flight&) = delete;
+        Flight& operator=(const Flight&) = delete;
+
+        const Key* key = nullptr;  // its own in flights_
+        ngx_queue_t waiters;       // in the order of their arrival
         postgres::Pool* pool = nullptr;
         const Source* source = nullptr;
         std::string stored;
@@ -71,15 +76,17 @@ class Lookup {
         std::size_t operator()(const Key& key) const;
     };
 
-    void send(const Key& key, Flight& flight);
-    bool resend(const Key& key, Flight& flight);
-    bool overtaken(const Key& key, const Flight& flight,
-                   const LookupResult& result, bool fresh) const;
+    void send(Flight& flight);
+    bool resend(Flight& flight);
+    bool goes_on(Flight& flight, const postgres::Outcome& outcome,
+                 ngx_queue_t& over);
+    bool overtaken(const Flight& flight, const LookupResult& result,
+                   bool fresh) const;
     void log_refusal(const postgres::Outcome& outcome);
-    void answered(const Key& key, postgres::Outcome&& outcome);
+    void answered(Flight& flight, postgres::Outcome&& outcome);
 
     // Owned here until the answer; a request that leaves only detaches.
-    std::unordered_map<Key, std::unique_ptr<Flight>, Hash> flights_;
+    std::unordered_map<Key, Flight, Hash> flights_;
     Marks marks_;
     // What the log was told last of a server that answers with an error.
     std::string refusal_;

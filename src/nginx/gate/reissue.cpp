@@ -82,6 +82,7 @@ bool Attempt::start() {
         attempt.answered(outcome);
         run_phases_again(r);
     };
+    query.wanted = [tie = tie_] { return tie->attempt != nullptr; };
     pool->submit(std::move(query));
     return true;
 }
