@@ -40,7 +40,7 @@ END {
 
 my (%user, $timeout);
 
-# Two workers before the layout `sigra`. Options: postgres (parameters of the directive), conninfo, and what
+# Two workers before the layout `sigra`. Options: timeout (1, in seconds), postgres (parameters of the directive), conninfo, and what
 # Sigra::Nginx->new takes.
 sub gated_nginx {
     my (%option) = @_;
@@ -48,7 +48,7 @@ sub gated_nginx {
     %user = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob eve);
     db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $user{eve}{session_id});
     db()->disconnect;
-    $timeout = 1;
+    $timeout = delete $option{timeout} // 1;
     my $postgres = join ' ', "timeout=${timeout}s", delete $option{postgres} // ();
     my $conninfo = delete $option{conninfo};
     return Sigra::Nginx->new(
