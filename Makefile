@@ -131,6 +131,11 @@ install: build ## the module, stripped, and its load_module file; DESTDIR=
 	@echo "to load it: ln -s $(AVAILABLE_DIR)/$(MOD_CONF)" \
 	    "$(ENABLED_DIR)/50-$(MOD_CONF)"
 
+.PHONY: deb
+deb: ## the Debian package libnginx-mod-http-auth-sigra, in build/deb
+	@.ci/deps deb
+	@.ci/deb
+
 .PHONY: uninstall
 uninstall: ## what install installed, and the link that loads it
 	rm -f "$(DESTDIR)$(ENABLED_DIR)/50-$(MOD_CONF)" \
@@ -200,6 +205,15 @@ bench: ## measurements; SECTION=lookup alone; ROUNDS, SECONDS, ROWS
 test-compilers: ## clang++, and nginx's own ./configure --add-dynamic-module
 	@$(MAKE) CXX=clang++ build unit-build
 	+@NGX_SRC='$(NGX_SRC)' NGX_BINARY='$(NGX_BINARY)' .ci/configure-and-make
+
+.PHONY: test-debian
+test-debian: ## build unit suite fault in a bare Debian: RELEASE=trixie
+	@.ci/test-debian $(RELEASE)
+
+.PHONY: test-deb
+test-deb: ## install, upgrade, remove and purge the package in a bare Debian
+	@$(MAKE) deb
+	@.ci/test-deb $(RELEASE)
 
 .PHONY: lint
 lint: tidy ## formatting, includes, documentation, clang-tidy, shellcheck

@@ -149,12 +149,6 @@ bool add_access_handler(ngx_conf_t* cf) {
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
     MainConf& conf = main_conf(cf);
-    if (!conf.databases.empty()) {
-        conf.resolver_threads = ngx_thread_pool_add(cf, nullptr);
-        if (conf.resolver_threads == nullptr) {
-            return NGX_ERROR;
-        }
-    }
     if (!check_zones(cf, conf.cache) || !check_named_locations(cf)) {
         return NGX_ERROR;
     }

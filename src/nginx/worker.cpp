@@ -13,7 +13,7 @@ const MainConf* conf_of(ngx_cycle_t* cycle) {
 std::unique_ptr<Worker> Worker::own_;
 
 Worker::Worker(ngx_log_t* log, const MainConf& conf)
-    : reactor_(log, conf.resolver_threads),
+    : reactor_(log, conf.default_threads),
       open_requests_(*this, reactor_),
       password_checks_(log) {
     for (const auto& database : conf.databases) {

@@ -215,10 +215,7 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
         return conf_error(cf, error);
     }
     if (conf.password_threads == nullptr) {
-        conf.password_threads = ngx_thread_pool_add(cf, nullptr);
-        if (conf.password_threads == nullptr) {
-            return static_cast<char*>(NGX_CONF_ERROR);
-        }
+        conf.password_threads = main_conf(cf).default_threads;
     }
     conf.source = make_source(cf, conf);
     conf.cookies = make_cookies(cf, conf);

@@ -210,7 +210,9 @@ struct NamedLocation {
 struct MainConf {
     // Pointers, for locations keep them.
     std::vector<std::unique_ptr<Database>> databases;
-    ngx_thread_pool_t* resolver_threads = nullptr;
+    // The pool "default": it resolves names, and checks passwords where no
+    // other is named. There once a database is.
+    ngx_thread_pool_t* default_threads = nullptr;
     CacheConf cache;
     std::vector<NamedLocation> named_locations;
     // One of each for all levels that share the same parts: here the layout as

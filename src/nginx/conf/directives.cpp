@@ -128,6 +128,12 @@ char* set_postgres(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         arguments.expected(
             "quote the connection string as a whole: \"host=localhost "
             "dbname=my_app\"");
+        // While directives are read: a pool that is added when locations are
+        // merged gets no threads from Angie.
+        main_conf(cf).default_threads = ngx_thread_pool_add(cf, nullptr);
+        if (main_conf(cf).default_threads == nullptr) {
+            return static_cast<char*>(NGX_CONF_ERROR);
+        }
         location(conf).database =
             share_database(main_conf(cf), std::move(options),
                            take_listen(cf, arguments), arguments);

@@ -1,0 +1,153 @@
+package Sigra::Versions;
+
+use v5.14;
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use File::Temp ();
+
+# Requests over HTTP/2 and HTTP/3, and what nginx and curl here can do.
+#
+#     my $ask = over(2, port => 8080) or skip over_reason(2), 1;
+#     my $answer = $ask->(POST => '/path', ['Cookie: a=b', 'Cookie: c=d'], 'body');
+#     $answer->{status}, $answer->{headers}{location}, $answer->{cookies}, $answer->{body}, $answer->{exit}
+
+our @EXPORT = qw(nginx_at_least nginx_has http2_listen over over_reason download early_bytes);
+
+sub nginx_says { state $text = do { my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx'; qx($nginx -V 2>&1) }; return $text }
+sub curl_says  { state $text = qx(curl -V 2>/dev/null); return $text }
+sub nginx_has  { return nginx_says() =~ /--with-\Q$_[0]\E\b/ }
+
+# Of the nginx that a fork is made from, where it says so.
+sub nginx_at_least {
+    my ($version) = @_;
+    my ($have) = nginx_says() =~ m{(?:^|\b)nginx[^\n]*?/(\d+\.\d+\.\d+)} or return 0;
+    my @have = split /\./, $have;
+    my @want = split /\./, $version;
+    for my $i (0 .. 2) { return $have[$i] > $want[$i] if $have[$i] != $want[$i] }
+    return 1;
+}
+
+# How a server block says that it speaks HTTP/2: since 1.25.1 by a directive of its own.
+sub http2_listen {
+    my ($address, @options) = @_;
+    return nginx_at_least('1.25.1') ? "listen @{[join ' ', $address, @options]}; http2 on;" : "listen @{[join ' ', $address, @options]} http2;";
+}
+
+sub quic_client {
+    my $lib = $ENV{NGINX_TESTS_LIB} // return;
+    return eval { local @INC = ($lib, @INC); require Test::Nginx::HTTP3; no warnings 'redefine'; *Test::Nginx::HTTP3::port = sub { $_[0] }; 1 };
+}
+
+# Why there is no such client or server; undef where both are.
+sub over_reason {
+    my ($version) = @_;
+    if ($version == 2) {
+        return nginx_has('http_v2_module') ? curl_says() =~ /\bHTTP2\b/ ? undef : 'curl speaks no HTTP/2' : 'nginx speaks no HTTP/2';
+    }
+    return 'nginx speaks no HTTP/3' unless nginx_has('http_v3_module');
+    return undef if curl_says() =~ /\bHTTP3\b/ || quic_client();
+    return 'curl speaks no HTTP/3';
+}
+
+sub over {
+    my ($version, %option) = @_;
+    return if over_reason($version);
+    return $version == 3 && curl_says() !~ /\bHTTP3\b/ ? over_perl(%option) : over_curl($version, %option);
+}
+
+sub curl_command {
+    my ($version, $port) = @_;
+    return ([qw(curl -sS -k --max-time 60), $version == 2 ? '--http2-prior-knowledge' : '--http3-only', '-H', 'User-Agent:'],
+        ($version == 2 ? 'http' : 'https') . "://127.0.0.1:$port");
+}
+
+sub over_curl {
+    my ($version, %option) = @_;
+    return sub {
+        my ($method, $path, $headers, $body) = @_;
+        my ($command, $base) = curl_command($version, $option{port});
+        my $sent = File::Temp->new;
+        print $sent $body // '';
+        $sent->flush;
+        my @words = (@$command, '-i', '-X', $method, (map { ('-H', $_) } @{ $headers // [] }),
+            (defined $body ? ('--data-binary', "\@$sent") : ()), "$base$path");
+        open my $pipe, '-|', @words or die "curl: $!\n";
+        my $text = do { local $/; <$pipe> } // '';
+        close $pipe;
+        my $exit = $? >> 8;
+        my ($head, $content) = split /\r\n\r\n/, $text, 2;
+        my ($line, @lines) = split /\r\n/, $head // '';
+        my ($spoken, $status) = ($line // '') =~ m{^HTTP/([\d.]+) (\d{3})};
+        return answer($status, [map { [split /: */, $_, 2] } @lines], $content, $exit, $spoken);
+    };
+}
+
+# nginx-tests' client, of that project's tests (NGINX_TESTS_LIB names its lib folder).
+sub over_perl {
+    my (%option) = @_;
+    return sub {
+        my ($method, $path, $headers, $body) = @_;
+        my $client = Test::Nginx::HTTP3->new($option{port});
+        my @fields = map { my ($name, $value) = split /: */, $_, 2; { name => lc $name, value => $value, mode => 2 } }
+            @{ $headers // [] }, defined $body ? 'Content-Length: ' . length $body : ();
+        my $stream = $client->new_stream({
+            headers => [(map { { name => $_->[0], value => $_->[1], mode => 2 } }
+                [':method', $method], [':scheme', 'https'], [':path', $path], [':authority', "127.0.0.1:$option{port}"]), @fields],
+            (defined $body ? (body => $body) : ()),
+        });
+        my $frames = $client->read(all => [{ sid => $stream, fin => 1 }]);
+        my ($head) = grep { $_->{type} eq 'HEADERS' } @$frames;
+        my %got = %{ $head->{headers} // {} };
+        my @lines = map { my $name = $_; map { [$name, $_] } ref $got{$name} ? @{ $got{$name} } : $got{$name} } grep { !/^:/ } sort keys %got;
+        return answer($got{':status'}, \@lines, join('', map { $_->{data} // '' } grep { $_->{type} eq 'DATA' } @$frames), 0, '3');
+    };
+}
+
+sub answer {
+    my ($status, $lines, $body, $exit, $spoken) = @_;
+    my %answer = (status => $status // 0, body => $body // '', exit => $exit, version => $spoken // '', headers => {}, cookies => {});
+    for (@$lines) {
+        my ($name, $value) = @$_;
+        $answer{headers}{ lc $name } = $value;
+        $answer{cookies}{$1} = $2 if lc $name eq 'set-cookie' && $value =~ /^([^=]+)=([^;]*)/;
+    }
+    return \%answer;
+}
+
+# A download that goes on: returns when some of it has come, and a function that reads to its end and tells whether it
+# was broken off.
+sub download {
+    my ($version, $port, $path, @headers) = @_;
+    if ($version == 3 && curl_says() !~ /\bHTTP3\b/) {
+        my $client = Test::Nginx::HTTP3->new($port);
+        my $stream = $client->new_stream({
+            headers => [map { { name => $_->[0], value => $_->[1], mode => 2 } } [':method', 'GET'], [':scheme', 'https'], [':path', $path],
+                [':authority', "127.0.0.1:$port"], map { [lc((split /: */, $_, 2)[0]), (split /: */, $_, 2)[1]] } @headers]
+        });
+        $client->read(all => [{ sid => $stream, type => 'HEADERS' }]);
+        return sub {
+            my $frames = $client->read(all => [{ sid => $stream, type => 'RESET_STREAM' }], wait => 20);
+            return !!grep { $_->{type} eq 'RESET_STREAM' } @$frames;
+        };
+    }
+    my ($command, $base) = curl_command($version, $port);
+    open my $pipe, '-|', @$command, '-N', (map { ('-H', $_) } @headers), "$base$path" or die "curl: $!\n";
+    sysread $pipe, my $some, 1 or die "nothing came\n";
+    return sub {
+        1 while sysread $pipe, my $rest, 1 << 16;
+        close $pipe;
+        return $? != 0;
+    };
+}
+
+# HTTP/2 as bytes, for a client that can send them as early data: no Huffman code, no table.
+sub early_bytes {
+    my (@pairs) = @_;
+    my $block = join '', map { pack('C', 0) . join '', map { pack('C', length) . $_ } @$_ } @pairs;
+    my $frame = sub { my ($type, $flags, $stream, $payload) = @_; substr(pack('N', length $payload), 1) . pack('CCN', $type, $flags, $stream) . $payload };
+    return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . $frame->(4, 0, 0, '') . $frame->(1, 5, 1, $block);
+}
+
+1;
