@@ -49,7 +49,7 @@ endif
 
 SRCS := $(sort $(wildcard $(ROOMS:%=src/%/*.cpp)))
 OBJS := $(SRCS:src/%.cpp=$(O)/obj/%.o)
-LIB_OBJS := $(filter $(O)/obj/phoenix/% $(O)/obj/postgres/%,$(OBJS))
+LIB_OBJS := $(filter-out $(O)/obj/nginx/%,$(OBJS))
 UNIT_SRCS := $(sort $(wildcard t/unit/*.cpp))
 UNIT_OBJS := $(UNIT_SRCS:t/unit/%.cpp=$(O)/obj/unit/%.o)
 UNIT_TESTS := $(patsubst t/unit/%.cpp,$(O)/unit/%,\
@@ -287,10 +287,10 @@ $(O)/obj/nginx/%.o: src/nginx/%.cpp $(O)/flags.key $(NGX)/includes
 	@echo "  CXX  $@"
 	@$(CXX) $(ALL_CXXFLAGS) $(NGX_INCS) -MMD -MP -c -o $@ $<
 
-$(O)/obj/cache/%.o: src/cache/%.cpp $(O)/flags.key $(NGX)/includes
+$(O)/obj/cache/%.o: src/cache/%.cpp $(O)/flags.key
 	@mkdir -p $(@D)
 	@echo "  CXX  $@"
-	@$(CXX) $(ALL_CXXFLAGS) $(NGX_INCS) -MMD -MP -c -o $@ $<
+	@$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/obj/phoenix/%.o: src/phoenix/%.cpp $(O)/flags.key
 	@mkdir -p $(@D)

@@ -206,3 +206,29 @@ is(join(', ', sort keys %{ { map { seen('/page', { cookie => "$name=$_" }) => 1 
 is(seen('/page', { cookie => "$name=$value$value" }), '401 invalid', 'twice over');
 is(seen('/page', { cookie => "a=b; $name=$value; c=d" }), '200 hit', 'among others it is the same');
 is(seen('/page', { cookie => "x$name=$value" }), '401 anonymous', 'but not under another name');
+
+
+
+=== TEST 9: times without end
+--- http_config eval: $::http
+--- config
+location / { auth_sigra on; }
+location /sudo/ { auth_sigra on; auth_sigra_sudo 1h; alias html/; }
+location /off/ { auth_sigra on; auth_sigra_cache off; alias html/; }
+--- user_files eval: [[page => 'for ada']]
+--- request
+GET /page
+--- error_code: 401
+--- flow
+warm('/page', $::ada);
+my $lasting = sub { authenticated_fixture(email => "$_[1]$_[0]\@example.com", row => { $_[0] => \"'$_[1]'" }) };
+my $born = $lasting->(inserted_at => '-infinity');
+is(seen('/page', $born), '401 expired', 'an infinitely old session');
+is(statuses(20, '/page', $born), join(', ', ('401 expired') x 20), 'is one from the cache as well');
+is(seen('/off/page', $born), '401 expired', 'and without it');
+my $never = $lasting->(inserted_at => 'infinity');
+is(statuses(3, '/page', $never), '200 miss, 200 hit, 200 hit', 'one that is yet to begin is alive');
+is(seen('/off/page', $never), '200 miss', 'without the cache too');
+my $long_ago = $lasting->(authenticated_at => '-infinity');
+is(seen('/page', $long_ago), '200 miss', 'authenticated before all times');
+is(statuses(20, '/sudo/page', $long_ago), join(', ', ('403 hit') x 20), 'is not fresh');

@@ -1,14 +1,13 @@
 #include "cache/cookie_tag.hpp"
 
 #include <sodium.h>
+#include <sys/random.h>
 
+#include <cerrno>
 #include <cstring>
 #include <stdexcept>
-#include <string>
 
-#include "phoenix/crypto.hpp"
-
-namespace sigra::nginx {
+namespace sigra::cache {
 namespace {
 
 __extension__ using Wide = unsigned __int128;
@@ -31,12 +30,14 @@ std::uint64_t high(Wide x) {
 }  // namespace
 
 CookieTagger::CookieTagger() {
-    std::string random = phoenix::random_bytes(sizeof(key_));
-    if (random.size() != sizeof(key_)) {
-        throw std::runtime_error("no random bytes for the session memo");
+    auto* bytes = reinterpret_cast<char*>(key_.data());
+    for (std::size_t have = 0; have < sizeof(key_);) {
+        const ssize_t got = getrandom(bytes + have, sizeof(key_) - have, 0);
+        if (got < 0 && errno != EINTR) {
+            throw std::runtime_error("no random bytes for the session memo");
+        }
+        have += got > 0 ? static_cast<std::size_t>(got) : 0;
     }
-    std::memcpy(key_.data(), random.data(), sizeof(key_));
-    phoenix::wipe(random);
 }
 
 CookieTagger::~CookieTagger() {
@@ -63,4 +64,4 @@ CookieTagger::~CookieTagger() {
     return {low(one), high(one), low(two), high(two)};
 }
 
-}  // namespace sigra::nginx
+}  // namespace sigra::cache

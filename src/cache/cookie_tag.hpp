@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace sigra::nginx {
+namespace sigra::cache {
 
 using CookieTag = std::array<std::uint64_t, 4>;
 
@@ -36,4 +36,4 @@ class CookieTagger {
     std::array<std::uint64_t, max_value / 8 + 3> key_;
 };
 
-}  // namespace sigra::nginx
+}  // namespace sigra::cache

@@ -9,7 +9,7 @@
 #include <functional>
 #include <string_view>
 
-namespace sigra::nginx {
+namespace sigra::cache {
 
 class Marks {
   public:
@@ -40,4 +40,4 @@ class Marks {
     std::array<std::uint64_t, count> users_{};
 };
 
-}  // namespace sigra::nginx
+}  // namespace sigra::cache

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <new>
 
-namespace sigra::nginx {
+namespace sigra::cache {
 
 namespace {
 
@@ -57,17 +57,17 @@ SessionMemo::Place SessionMemo::place_of(std::string_view value) const {
 // Without a call: it is on every request's way.
 inline bool SessionMemo::Entry::is_of(const CookieTag& other_tag,
                                       std::size_t other_length,
-                                      const LocationConf& conf) const {
+                                      const Keys& keys) const {
     return ((tag[0] ^ other_tag[0]) | (tag[1] ^ other_tag[1]) |
             (tag[2] ^ other_tag[2]) | (tag[3] ^ other_tag[3]) |
             (length ^ other_length)) == 0 &&
-           cookies == conf.cookies->id && source == conf.source->fingerprint;
+           cookies == keys.cookies && source == keys.source;
 }
 
 // Most stand where they would like to, which is asked for before it is known
 // to be right.
-[[gnu::hot]] SessionMemo::Remembered* SessionMemo::find(
-    std::string_view value, const LocationConf& conf) {
+[[gnu::hot]] SessionMemo::Remembered* SessionMemo::find(std::string_view value,
+                                                        const Keys& keys) {
     if (value.size() > CookieTagger::max_value) {
         return nullptr;
     }
@@ -81,7 +81,7 @@ inline bool SessionMemo::Entry::is_of(const CookieTag& other_tag,
     for (std::size_t i = 0; i < ways; i++) {
         const std::size_t way = (place.liked + i) % ways;
         if (marks[way] == place.mark &&
-            set[way].is_of(tag, value.size(), conf)) {
+            set[way].is_of(tag, value.size(), keys)) {
             return &set[way].what;
         }
     }
@@ -99,7 +99,7 @@ std::size_t SessionMemo::way_for(const Place& place) const {
                                : static_cast<std::size_t>(free - marks.begin());
 }
 
-void SessionMemo::remember(std::string_view value, const LocationConf& conf,
+void SessionMemo::remember(std::string_view value, const Keys& keys,
                            const Remembered& what) {
     if (value.size() > CookieTagger::max_value) {
         return;
@@ -108,8 +108,8 @@ void SessionMemo::remember(std::string_view value, const LocationConf& conf,
     const Place place = place_of(value);
     const std::size_t way = way_for(place);
     marks_[place.set][way] = place.mark;
-    new (&entries_[place.set * ways + way]) Entry{
-        tag, conf.cookies->id, conf.source->fingerprint, value.size(), what};
+    new (&entries_[place.set * ways + way])
+        Entry{tag, keys.cookies, keys.source, value.size(), what};
 }
 
-}  // namespace sigra::nginx
+}  // namespace sigra::cache

@@ -12,10 +12,8 @@
 
 #include "cache/cookie_tag.hpp"
 #include "cache/zone_layout.hpp"
-#include "nginx/conf/conf.hpp"
-#include "phoenix/crypto.hpp"
 
-namespace sigra::nginx {
+namespace sigra::cache {
 
 // Bounded: 128 bytes for each of 131,072 cookies at most, in memory that is not
 // touched before it is used, 2 MB at a time where there are huge pages. What
@@ -24,9 +22,16 @@ class SessionMemo {
   public:
     struct Remembered {
         std::array<char, 32> token;  // raw
-        phoenix::Sha256 token_hash;
+        TokenHash token_hash;
         // Zone::find()'s.
         std::uint32_t place_in_zone = no_cell;
+    };
+
+    // Whose keys a cookie was opened with: numbers of no others in this
+    // process.
+    struct Keys {
+        std::uint64_t cookies;
+        std::uint64_t source;
     };
 
     SessionMemo();
@@ -36,9 +41,8 @@ class SessionMemo {
 
     // `value`: the session cookie's. Null where it is not known under the
     // location's keys; else what it came to, until the next remember().
-    [[nodiscard]] Remembered* find(std::string_view value,
-                                   const LocationConf& conf);
-    void remember(std::string_view value, const LocationConf& conf,
+    [[nodiscard]] Remembered* find(std::string_view value, const Keys& keys);
+    void remember(std::string_view value, const Keys& keys,
                   const Remembered& what);
 
   private:
@@ -46,14 +50,14 @@ class SessionMemo {
     // no more of them.
     struct alignas(64) Entry {
         CookieTag tag;
-        std::uint64_t cookies;  // Cookies::id
-        std::uint64_t source;   // its fingerprint
+        std::uint64_t cookies;
+        std::uint64_t source;
         std::uint64_t length;
         Remembered what;
 
         [[nodiscard]] bool is_of(const CookieTag& other_tag,
                                  std::size_t other_length,
-                                 const LocationConf& conf) const;
+                                 const Keys& keys) const;
     };
     static_assert(sizeof(Entry) == 128);
     static_assert(std::is_trivially_destructible_v<Entry>);
@@ -82,4 +86,4 @@ class SessionMemo {
     std::unique_ptr<Entry[], Freed> entries_;  // sets * ways
 };
 
-}  // namespace sigra::nginx
+}  // namespace sigra::cache

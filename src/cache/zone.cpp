@@ -1,10 +1,13 @@
 #include "cache/zone.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
+#include <new>
 
 #include "cache/zone_lock.hpp"
 
-namespace sigra::nginx {
+namespace sigra::cache {
 namespace {
 
 // FNV-1a: ids are short, and nobody gains by their collisions.
@@ -22,55 +25,48 @@ std::uint32_t part_of(const char* token_hash, std::size_t at) {
     return part;
 }
 
-std::int64_t ago(std::int64_t at, const std::optional<std::int64_t>& age) {
-    return age ? at - *age : no_time;
+// A sum that stays in range whatever a column held: an age without end is a
+// moment before all others, and still known.
+std::int64_t before(std::int64_t at, std::int64_t age) {
+    std::int64_t moment = 0;
+    if (__builtin_sub_overflow(at, age, &moment)) {
+        moment = age > 0 ? no_time : std::numeric_limits<std::int64_t>::max();
+    }
+    return std::max(moment, no_time + 1);
 }
 
-bool fits(const postgres::SessionRow& row) {
-    return row.user_id.size() + row.email.size() <= sizeof(ZoneCell::text) &&
-           row.user_id.size() <= 255 && row.email.size() <= 255;
+std::int64_t before(std::int64_t at, const std::optional<std::int64_t>& age) {
+    return age ? before(at, *age) : no_time;
+}
+
+bool fits(const Session& session) {
+    return session.user_id.size() + session.email.size() <=
+               sizeof(ZoneEntry::text) &&
+           session.user_id.size() <= 255 && session.email.size() <= 255;
 }
 
 }  // namespace
 
-Zone::Zone(ngx_shm_zone_t* shm) : shm_(shm) {}
+Zone::Zone(Lock& lock, Clock clock) : lock_(lock), clock_(clock) {}
 
-void Zone::lay_out(void* memory, std::size_t size) {
-    header_ = static_cast<ZoneHeader*>(memory);
+void Zone::create(void* memory, std::size_t size) {
     const ZoneGeometry geometry = ZoneGeometry::of_size(size);
-    header_->marks = geometry.marks;
-    header_->token_buckets = geometry.token_buckets;
-    header_->user_buckets = geometry.user_buckets;
-    header_->cells = geometry.cells;
-    token_marks_ = reinterpret_cast<std::uint64_t*>(header_ + 1);
-    user_marks_ = token_marks_ + geometry.marks;
-    by_token_ = reinterpret_cast<std::uint32_t*>(user_marks_ + geometry.marks);
-    by_user_ = by_token_ + geometry.token_buckets;
-    cells_ = reinterpret_cast<ZoneCell*>(by_user_ + geometry.user_buckets);
+    auto* header = new (memory) ZoneHeader();
+    header->marks = geometry.marks;
+    header->token_buckets = geometry.token_buckets;
+    header->user_buckets = geometry.user_buckets;
+    header->cells = geometry.cells;
+    attach(memory);
+    clear();
 }
 
-ngx_int_t Zone::init(ngx_shm_zone_t* shm, void* old) noexcept {
-    auto& self = *static_cast<Zone*>(shm->data);
-    self.slab_ = reinterpret_cast<ngx_slab_pool_t*>(shm->shm.addr);
-    if (old != nullptr) {
-        const auto& before = *static_cast<Zone*>(old);
-        self.header_ = before.header_;
-        self.token_marks_ = before.token_marks_;
-        self.user_marks_ = before.user_marks_;
-        self.by_token_ = before.by_token_;
-        self.by_user_ = before.by_user_;
-        self.cells_ = before.cells_;
-        return NGX_OK;
-    }
-    const std::size_t size = self.slab_->pfree * ngx_pagesize;
-    void* memory = ngx_slab_alloc(self.slab_, size);
-    if (memory == nullptr) {
-        return NGX_ERROR;
-    }
-    self.lay_out(memory, size);
-    self.header_->seq = self.header_->version = 0;
-    self.clear();
-    return NGX_OK;
+void Zone::attach(void* memory) {
+    header_ = static_cast<ZoneHeader*>(memory);
+    token_marks_ = reinterpret_cast<std::uint64_t*>(header_ + 1);
+    user_marks_ = token_marks_ + header_->marks;
+    by_token_ = reinterpret_cast<std::uint32_t*>(user_marks_ + header_->marks);
+    by_user_ = by_token_ + header_->token_buckets;
+    cells_ = reinterpret_cast<ZoneCell*>(by_user_ + header_->user_buckets);
 }
 
 void Zone::clear() {
@@ -112,20 +108,19 @@ std::uint64_t Zone::next_seq() {
 
 bool Zone::settle(const Answer& answer) {
     Locked locked(*this);
-    std::uint64_t revoked =
-        std::max(header_->revoked_all, token_mark(answer.token_hash.data()));
-    if (answer.row != nullptr) {
-        revoked = std::max(revoked, user_mark(answer.row->user_id));
+    std::uint64_t revoked = std::max<std::uint64_t>(
+        header_->revoked_all, token_mark(answer.token_hash.data()));
+    if (answer.session != nullptr) {
+        revoked = std::max(revoked, user_mark(answer.session->user_id));
     }
     if (revoked > answer.sent) {
         return false;
     }
-    const std::uint32_t known =
-        index_of(answer.token_hash.data(), answer.fingerprint);
+    const std::uint32_t known = index_of(answer.token_hash, answer.fingerprint);
     const bool keep =
-        answer.store && (answer.row == nullptr || fits(*answer.row));
+        answer.store && (answer.session == nullptr || fits(*answer.session));
     // Nothing is lost with an entry that PostgreSQL no longer stands behind.
-    if (known != no_cell && (keep || answer.row == nullptr)) {
+    if (known != no_cell && (keep || answer.session == nullptr)) {
         Changing changing(*this);
         drop(known);
     }
@@ -137,40 +132,49 @@ bool Zone::settle(const Answer& answer) {
 }
 
 void Zone::put(const Answer& answer) {
-    const std::uint32_t index = take_cell();
-    ZoneCell& cell = cells_[index];
-    std::memcpy(cell.token_hash, answer.token_hash.data(), 32);
-    cell.fingerprint = answer.fingerprint;
-    cell.stamp = answer.sent;
-    cell.verified_at = answer.at;
-    cell.used_at_s = monotonic_s();
-    cell.flags = answer.listened ? 0 : ZoneCell::unlistened;
-    cell.user_id_length = cell.email_length = 0;
-    if (answer.row == nullptr) {
-        cell.flags |= ZoneCell::dead;
-        insert(index, /*warm=*/false);
+    ZoneEntry entry{};
+    std::memcpy(entry.token_hash, answer.token_hash.data(), 32);
+    entry.fingerprint = answer.fingerprint;
+    entry.stamp = answer.sent;
+    entry.verified_at = answer.at;
+    entry.flags = answer.listened ? 0 : ZoneEntry::unlistened;
+    if (answer.session == nullptr) {
+        entry.flags |= ZoneEntry::dead;
+        put(entry, /*warm=*/false);
         return;
     }
-    const postgres::SessionRow& row = *answer.row;
-    cell.flags |= row.remember_me ? ZoneCell::remember_me : 0;
-    cell.inserted_at = answer.at - row.age_ms;
-    cell.authenticated = ago(answer.at, row.authenticated_age_ms);
-    cell.active_at = ago(answer.at, row.idle_ms);
-    cell.authenticated_at = row.authenticated_at.value_or(no_time);
-    cell.user_id_length = static_cast<std::uint8_t>(row.user_id.size());
-    cell.email_length = static_cast<std::uint8_t>(row.email.size());
-    row.user_id.copy(cell.text, row.user_id.size());
-    row.email.copy(cell.text + row.user_id.size(), row.email.size());
-    insert(index, /*warm=*/true);
+    const Session& session = *answer.session;
+    entry.flags |= session.remember_me ? ZoneEntry::remember_me : 0;
+    entry.inserted_at = before(answer.at, session.age_ms);
+    entry.authenticated = before(answer.at, session.authenticated_age_ms);
+    entry.active_at = before(answer.at, session.idle_ms);
+    entry.authenticated_at = session.authenticated_at.value_or(no_time);
+    entry.user_id_length = static_cast<std::uint8_t>(session.user_id.size());
+    entry.email_length = static_cast<std::uint8_t>(session.email.size());
+    session.user_id.copy(entry.text, session.user_id.size());
+    session.email.copy(entry.text + session.user_id.size(),
+                       session.email.size());
+    put(entry, /*warm=*/true);
 }
 
-void Zone::touch(const phoenix::Sha256& token_hash, std::uint64_t fingerprint,
+void Zone::put(const ZoneEntry& entry, bool warm) {
+    const std::uint32_t index = take_cell();
+    cells_[index].entry.store(entry);
+    cells_[index].used_at_s = now_s();
+    insert(index, warm);
+}
+
+void Zone::touch(const TokenHash& token_hash, std::uint64_t fingerprint,
                  std::int64_t now) {
     Locked locked(*this);
-    const std::uint32_t index = index_of(token_hash.data(), fingerprint);
-    if (index != no_cell && cells_[index].active_at != no_time) {
+    const std::uint32_t index = index_of(token_hash, fingerprint);
+    if (index == no_cell) {
+        return;
+    }
+    SharedEntry& entry = cells_[index].entry;
+    if (entry.held().active_at != no_time && entry.held().active_at < now) {
         Changing changing(*this);
-        cells_[index].active_at = std::max(cells_[index].active_at, now);
+        entry.set_active_at(now);
     }
 }
 
@@ -178,7 +182,8 @@ void Zone::drop_token(std::string_view token_hash) {
     std::uint32_t index = token_bucket(token_hash.data());
     while (index != no_cell) {
         const std::uint32_t next = cells_[index].next_by_token;
-        if (std::memcmp(cells_[index].token_hash, token_hash.data(), 32) == 0) {
+        if (std::memcmp(cells_[index].entry.held().token_hash,
+                        token_hash.data(), 32) == 0) {
             drop(index);
         }
         index = next;
@@ -202,7 +207,7 @@ void Zone::revoke_user(std::string_view id) {
     std::uint32_t index = user_bucket(id);
     while (index != no_cell) {
         const std::uint32_t next = cells_[index].next_by_user;
-        if (cells_[index].user_id() == id) {
+        if (cells_[index].entry.held().user_id() == id) {
             drop(index);
         }
         index = next;
@@ -215,7 +220,7 @@ void Zone::revoke_all() {
     header_->revoked_all = ++header_->seq;
 }
 
-void Zone::bar(const phoenix::Sha256& token_hash) {
+void Zone::bar(const TokenHash& token_hash) {
     Locked locked(*this);
     Changing changing(*this);
     token_mark(token_hash.data()) = ++header_->seq;
@@ -223,29 +228,26 @@ void Zone::bar(const phoenix::Sha256& token_hash) {
     put_bar(token_hash);
 }
 
-void Zone::put_bar(const phoenix::Sha256& token_hash) {
-    const std::uint32_t index = take_cell();
-    ZoneCell& cell = cells_[index];
-    std::memcpy(cell.token_hash, token_hash.data(), 32);
-    cell.fingerprint = 0;
-    cell.stamp = header_->seq;
-    cell.flags = ZoneCell::bar;
-    cell.user_id_length = cell.email_length = 0;
-    insert(index, /*warm=*/true);
+void Zone::put_bar(const TokenHash& token_hash) {
+    ZoneEntry entry{};
+    std::memcpy(entry.token_hash, token_hash.data(), 32);
+    entry.stamp = header_->seq;
+    entry.flags = ZoneEntry::bar;
+    put(entry, /*warm=*/true);
 }
 
-bool Zone::barred(const phoenix::Sha256& token_hash) {
+bool Zone::barred(const TokenHash& token_hash) {
     Locked locked(*this);
     std::uint32_t index = token_bucket(token_hash.data());
     while (index != no_cell) {
-        const ZoneCell& cell = cells_[index];
-        if (cell.has(ZoneCell::bar) &&
-            std::memcmp(cell.token_hash, token_hash.data(), 32) == 0) {
+        const ZoneEntry& entry = cells_[index].entry.held();
+        if (entry.has(ZoneEntry::bar) &&
+            std::memcmp(entry.token_hash, token_hash.data(), 32) == 0) {
             return true;
         }
-        index = cell.next_by_token;
+        index = cells_[index].next_by_token;
     }
     return false;
 }
 
-}  // namespace sigra::nginx
+}  // namespace sigra::cache

@@ -2,76 +2,46 @@
 // cells, so that the memory may lie anywhere.
 #pragma once
 
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <string_view>
-#include <type_traits>
 
-namespace sigra::nginx {
+#include "cache/entry.hpp"
+#include "cache/word.hpp"
+
+namespace sigra::cache {
 
 inline constexpr std::uint32_t no_cell =
     std::numeric_limits<std::uint32_t>::max();
-// Where a time is not known.
-inline constexpr std::int64_t no_time =
-    std::numeric_limits<std::int64_t>::min();
 
-// One session as one source sees it. Times are the monotonic clock's, in
-// milliseconds: ages that PostgreSQL told, counted on.
+// An entry and its links. Links are for who holds the lock.
 struct ZoneCell {
-    enum Flags : std::uint8_t {
-        remember_me = 1,
-        dead = 2,        // PostgreSQL knows no such session
-        bar = 4,         // no entry: `stale` is closed to the token
-        unlistened = 8,  // stored by a worker whose channel was down
-        free = 16,
-        used = 32,  // since it stands where it does among the others
-    };
-
-    char token_hash[32];
-    std::uint64_t fingerprint;
-    std::uint64_t stamp;  // seq when the lookup was sent
-    std::int64_t verified_at;
-    std::int64_t inserted_at;
-    std::int64_t authenticated;
-    std::int64_t active_at;
-    std::int64_t authenticated_at;  // Unix seconds
+    SharedEntry entry;
+    Word<std::uint32_t> used_at_s;  // when it was last moved to the front
     std::uint32_t next_by_token;    // also the list of free cells
     std::uint32_t next_by_user;
     std::uint32_t previous_by_user;
     std::uint32_t newer;
     std::uint32_t older;
-    std::uint32_t used_at_s;  // when it was last moved to the front
-    std::uint8_t flags;
-    std::uint8_t user_id_length;
-    std::uint8_t email_length;
-    char text[197];  // a uuid and the longest email that Phoenix takes, 160
-
-    [[nodiscard]] std::string_view user_id() const {
-        return {text, user_id_length};
-    }
-    [[nodiscard]] std::string_view email() const {
-        return {text + user_id_length, email_length};
-    }
-    [[nodiscard]] bool has(Flags flag) const { return (flags & flag) != 0; }
 };
 static_assert(sizeof(ZoneCell) == 312);
-static_assert(std::is_trivially_copyable_v<ZoneCell>);
 
 struct ZoneHeader {
-    std::uint64_t seq;
-    std::uint64_t revoked_all;  // the mark for everything
-    std::uint32_t version;      // odd: somebody is changing it, or died of it
-    std::uint32_t cells;
-    std::uint32_t marks;          // of tokens, and as many of users
-    std::uint32_t token_buckets;  // both powers of two
-    std::uint32_t user_buckets;
-    std::uint32_t untouched;  // cells from here on were never used
-    std::uint32_t first_free;
-    std::uint32_t newest;
-    std::uint32_t oldest;
-    std::uint32_t reserved;
+    std::uint64_t seq = 0;
+    Word<std::uint64_t> revoked_all;  // the mark for everything
+    // Odd: somebody is changing it, or died of it.
+    std::atomic<std::uint32_t> version{0};
+    std::uint32_t cells = 0;
+    std::uint32_t marks = 0;          // of tokens, and as many of users
+    std::uint32_t token_buckets = 0;  // both powers of two
+    std::uint32_t user_buckets = 0;
+    Word<std::uint32_t> untouched;  // cells from here on were never used
+    std::uint32_t first_free = 0;
+    std::uint32_t newest = 0;
+    std::uint32_t oldest = 0;
+    std::uint32_t reserved = 0;
 };
 static_assert(sizeof(ZoneHeader) % alignof(ZoneCell) == 0);
 
@@ -111,4 +81,4 @@ struct ZoneGeometry {
     }
 };
 
-}  // namespace sigra::nginx
+}  // namespace sigra::cache

@@ -3,14 +3,14 @@
 // free.
 #include "cache/zone.hpp"
 
-namespace sigra::nginx {
+namespace sigra::cache {
 
 // The one that was not used for the longest time. Who was used while the order
 // did not count is taken for used now; not many in a row, for all wait.
 void Zone::evict() {
     constexpr int reprieves = 16;
     for (int i = 0; i < reprieves; i++) {
-        if (!cells_[header_->oldest].has(ZoneCell::used)) {
+        if (!cells_[header_->oldest].entry.held().has(ZoneEntry::used)) {
             break;
         }
         move_to_front(header_->oldest);
@@ -21,7 +21,9 @@ void Zone::evict() {
 // A free cell, or one that is evicted.
 std::uint32_t Zone::take_cell() {
     if (header_->first_free == no_cell && header_->untouched < header_->cells) {
-        return header_->untouched++;
+        const std::uint32_t index = header_->untouched;
+        header_->untouched = index + 1;
+        return index;
     }
     if (header_->first_free == no_cell) {
         evict();
@@ -35,12 +37,13 @@ std::uint32_t Zone::take_cell() {
 // no live one its place.
 void Zone::insert(std::uint32_t index, bool warm) {
     ZoneCell& cell = cells_[index];
-    std::uint32_t& bucket = token_bucket(cell.token_hash);
+    const ZoneEntry& entry = cell.entry.held();
+    std::uint32_t& bucket = token_bucket(entry.token_hash);
     cell.next_by_token = bucket;
     bucket = index;
     cell.next_by_user = cell.previous_by_user = no_cell;
-    if (cell.user_id_length != 0) {
-        std::uint32_t& users = user_bucket(cell.user_id());
+    if (entry.user_id_length != 0) {
+        std::uint32_t& users = user_bucket(entry.user_id());
         cell.next_by_user = users;
         if (users != no_cell) {
             cells_[users].previous_by_user = index;
@@ -56,23 +59,24 @@ void Zone::insert(std::uint32_t index, bool warm) {
 
 void Zone::drop(std::uint32_t index) {
     ZoneCell& cell = cells_[index];
-    std::uint32_t* link = &token_bucket(cell.token_hash);
+    const ZoneEntry& entry = cell.entry.held();
+    std::uint32_t* link = &token_bucket(entry.token_hash);
     while (*link != index) {
         link = &cells_[*link].next_by_token;
     }
     *link = cell.next_by_token;
-    if (cell.user_id_length != 0) {
+    if (entry.user_id_length != 0) {
         if (cell.next_by_user != no_cell) {
             cells_[cell.next_by_user].previous_by_user = cell.previous_by_user;
         }
         if (cell.previous_by_user != no_cell) {
             cells_[cell.previous_by_user].next_by_user = cell.next_by_user;
         } else {
-            user_bucket(cell.user_id()) = cell.next_by_user;
+            user_bucket(entry.user_id()) = cell.next_by_user;
         }
     }
     unlink_recent(index);
-    cell.flags = ZoneCell::free;
+    cell.entry.set_flags(ZoneEntry::free);
     cell.next_by_token = header_->first_free;
     header_->first_free = index;
 }
@@ -110,9 +114,12 @@ void Zone::unlink_recent(std::uint32_t index) {
 }
 
 void Zone::move_to_front(std::uint32_t index) {
-    cells_[index].flags &= static_cast<std::uint8_t>(~ZoneCell::used);
+    SharedEntry& entry = cells_[index].entry;
+    if (entry.held().has(ZoneEntry::used)) {
+        entry.set_flags(entry.held().flags & ~unsigned{ZoneEntry::used});
+    }
     unlink_recent(index);
     link_recent(index);
 }
 
-}  // namespace sigra::nginx
+}  // namespace sigra::cache

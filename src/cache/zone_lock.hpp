@@ -3,19 +3,19 @@
 
 #include "cache/zone.hpp"
 
-namespace sigra::nginx {
+namespace sigra::cache {
 
-// The mutex. Who finds that somebody died in the middle of a change empties
+// The lock. Who finds that somebody died in the middle of a change empties
 // the zone: links may lead anywhere, and a mark may be missing.
 class Zone::Locked {
   public:
     explicit Locked(Zone& zone) : zone_(zone) {
-        ngx_shmtx_lock(&zone_.slab_->mutex);
+        zone_.lock_.lock();
         if (zone_.header_->version % 2 != 0) {
             zone_.clear();
         }
     }
-    ~Locked() { ngx_shmtx_unlock(&zone_.slab_->mutex); }
+    ~Locked() { zone_.lock_.unlock(); }
     Locked(const Locked&) = delete;
     Locked& operator=(const Locked&) = delete;
 
@@ -23,19 +23,23 @@ class Zone::Locked {
     Zone& zone_;
 };
 
-// Under the mutex, and never one within another.
+// Under the lock, and never one within another.
 class Zone::Changing {
   public:
     explicit Changing(Zone& zone) : version_(zone.header_->version) {
-        __atomic_store_n(&version_, version_ | 1, __ATOMIC_RELAXED);
-        __atomic_thread_fence(__ATOMIC_RELEASE);
+        version_.store(version_.load(std::memory_order_relaxed) | 1,
+                       std::memory_order_relaxed);
+        std::atomic_thread_fence(std::memory_order_release);
     }
-    ~Changing() { __atomic_store_n(&version_, version_ + 1, __ATOMIC_RELEASE); }
+    ~Changing() {
+        version_.store(version_.load(std::memory_order_relaxed) + 1,
+                       std::memory_order_release);
+    }
     Changing(const Changing&) = delete;
     Changing& operator=(const Changing&) = delete;
 
   private:
-    std::uint32_t& version_;
+    std::atomic<std::uint32_t>& version_;
 };
 
-}  // namespace sigra::nginx
+}  // namespace sigra::cache

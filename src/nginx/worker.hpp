@@ -28,7 +28,7 @@ class Worker {
     Lookup& lookup() { return lookup_; }
     PasswordChecks& password_checks() { return password_checks_; }
     OpenRequests& open_requests() { return open_requests_; }
-    SessionMemo& memo() { return memo_; }
+    cache::SessionMemo& memo() { return memo_; }
     // Null for a channel of another cycle.
     const Channel* channel(const ChannelConf& conf) const {
         return conf.index < channels_.size() &&
@@ -49,7 +49,7 @@ class Worker {
     // With master_process off a reload leaves this worker with what it had.
     std::vector<Zone*> zones_;
     NgxReactor reactor_;
-    SessionMemo memo_;
+    cache::SessionMemo memo_;
     OpenRequests open_requests_;
     Lookup lookup_;
     PasswordChecks password_checks_;

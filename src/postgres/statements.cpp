@@ -1,5 +1,6 @@
 #include "postgres/statements.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -132,16 +133,10 @@ std::optional<double> number(const std::optional<std::string>& text) {
     return value;
 }
 
-// A timestamp may be infinite.
+// A timestamp may be infinite, and what is reckoned with it has room.
 std::int64_t clamped(double value) {
-    constexpr double bound = 9.2e18;
-    if (value >= bound) {
-        return std::numeric_limits<std::int64_t>::max();
-    }
-    if (value <= -bound) {
-        return std::numeric_limits<std::int64_t>::min();
-    }
-    return static_cast<std::int64_t>(value);
+    constexpr auto bound = static_cast<double>(max_time);
+    return static_cast<std::int64_t>(std::clamp(value, -bound, bound));
 }
 
 }  // namespace

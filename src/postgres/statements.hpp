@@ -100,6 +100,10 @@ struct Catalog {
 [[nodiscard]] std::string sql(Statement statement, const Layout& layout,
                               const Catalog& catalog);
 
+// No time of a SessionRow is further off, in its own unit: three million years
+// in milliseconds, for a timestamp that is infinite.
+inline constexpr std::int64_t max_time = 100'000'000'000'000'000;
+
 // A live or an aged session: the age is judged by the location that asks.
 // Ages are the server's, in milliseconds; nginx's wall clock is never
 // compared with the server's.

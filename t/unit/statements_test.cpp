@@ -244,7 +244,13 @@ void rows_of_another_shape_are_refused(void**) {
     Row row = {"7", "a@b", "1000.5", "990.25", std::nullopt, std::nullopt, "f"};
     check(read_session(row)->age_ms == 10250);
     row[3] = "-Infinity";
-    check(read_session(row)->age_ms == INT64_MAX, "infinitely old");
+    check(read_session(row)->age_ms == max_time, "infinitely old");
+    row[3] = "Infinity";
+    check(read_session(row)->age_ms == -max_time, "infinitely young");
+    row[4] = row[5] = "-Infinity";
+    check(read_session(row)->authenticated_at == -max_time, "long ago");
+    check(read_session(row)->authenticated_age_ms == max_time, "as long");
+    check(read_session(row)->idle_ms == max_time, "never used");
     row[3] = std::nullopt;
     check(!read_session(row), "no inserted_at");
     row[3] = "990 ";

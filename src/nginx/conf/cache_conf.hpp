@@ -14,6 +14,11 @@
 
 namespace sigra::nginx {
 
+using cache::no_cell;
+using cache::no_time;
+using cache::Zone;
+using cache::ZoneEntry;
+
 struct Database;
 struct LocationConf;
 

@@ -6,6 +6,7 @@
 #include "nginx/conf/arguments.hpp"
 #include "nginx/conf/cache_conf.hpp"
 #include "nginx/conf/setter.hpp"
+#include "nginx/conf/shared_zone.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -46,12 +47,13 @@ Zone* make_zone(ngx_conf_t* cf, const std::string& name, std::size_t size) {
     if (shm == nullptr) {
         return nullptr;
     }
-    Zone* zone = pool_make<Zone>(cf->pool, shm);
-    if (zone == nullptr) {
+    auto* shared = pool_make<SharedZone>(cf->pool);
+    if (shared == nullptr) {
         throw std::bad_alloc();
     }
-    shm->data = zone;
-    shm->init = Zone::init;
+    shm->data = shared;
+    shm->init = SharedZone::init;
+    Zone* zone = &shared->zone();
     main_conf(cf).cache.zones.emplace(name, NamedZone{shm, zone});
     return zone;
 }

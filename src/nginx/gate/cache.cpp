@@ -19,32 +19,42 @@ const Channel* heard(const Cache& cache) {
     return channel != nullptr && channel->up() ? channel : nullptr;
 }
 
-bool is_young(const Cache& cache, const ZoneCell& cell) {
-    const std::int64_t limit = cell.has(ZoneCell::dead)
+bool is_young(const Cache& cache, const ZoneEntry& cell) {
+    const std::int64_t limit = cell.has(ZoneEntry::dead)
                                    ? std::min(dead_for_ms, cache.ttl_ms)
                                    : cache.ttl_ms;
     return monotonic_ms() - cell.verified_at < limit;
 }
 
+cache::Session session_of(const postgres::SessionRow& row) {
+    return {row.user_id,
+            row.email,
+            row.age_ms,
+            row.authenticated_at,
+            row.authenticated_age_ms,
+            row.idle_ms,
+            row.remember_me};
+}
+
 }  // namespace
 
 [[gnu::hot]] bool find_trusted(const Cache& cache, const Lookup::Key& key,
-                               std::uint32_t& place, ZoneCell& out) {
+                               std::uint32_t& place, ZoneEntry& out) {
     const Channel* channel = cache.require_listen ? heard(cache) : nullptr;
     if (cache.require_listen && channel == nullptr) {
         return false;
     }
     return cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
            is_young(cache, out) &&
-           (channel == nullptr || (!out.has(ZoneCell::unlistened) &&
+           (channel == nullptr || (!out.has(ZoneEntry::unlistened) &&
                                    out.stamp >= channel->epoch(*cache.zone)));
 }
 
-bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneCell& out) {
+bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneEntry& out) {
     std::uint32_t place = no_cell;
     return cache.stale_ms != 0 &&
            cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
-           !out.has(ZoneCell::dead) &&
+           !out.has(ZoneEntry::dead) &&
            monotonic_ms() - out.verified_at <= cache.stale_ms &&
            !cache.zone->barred(key.token_hash);
 }
@@ -52,10 +62,11 @@ bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneCell& out) {
 bool settle(const Lookup::Key& key, std::uint64_t sent,
             const LookupResult& result, bool fresh) {
     const bool listened = heard(*key.cache) != nullptr;
+    const cache::Session session = session_of(result.row);
     return key.cache->zone->settle(
         {key.token_hash, key.fingerprint, sent,
          static_cast<std::int64_t>(result.at),
-         result.state == LookupResult::State::found ? &result.row : nullptr,
+         result.state == LookupResult::State::found ? &session : nullptr,
          fresh && (listened || !key.cache->require_listen), listened});
 }
 

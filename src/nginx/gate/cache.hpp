@@ -8,16 +8,22 @@
 
 namespace sigra::nginx {
 
+// The monotonic clock as this turn of the loop has it, the same for all
+// workers, in milliseconds.
+[[nodiscard]] inline std::int64_t monotonic_ms() {
+    return static_cast<std::int64_t>(ngx_current_msec);
+}
+
 // An entry that counts now, live or dead: not older than the location's ttl,
 // and verified while this worker would have heard of its end. `place`:
 // Zone::find()'s.
 [[nodiscard]] bool find_trusted(const Cache& cache, const Lookup::Key& key,
-                                std::uint32_t& place, ZoneCell& out);
+                                std::uint32_t& place, ZoneEntry& out);
 
 // While PostgreSQL is out of reach: a live entry that was verified not too
 // long ago, whose end nobody has heard of or asked for.
 [[nodiscard]] bool find_stale(const Cache& cache, const Lookup::Key& key,
-                              ZoneCell& out);
+                              ZoneEntry& out);
 
 // False: revoked since it was sent. `fresh`: it came over a connection that is
 // not older than the channel's.

@@ -38,9 +38,9 @@ std::optional<std::int64_t> age_of(std::int64_t moment, std::int64_t now) {
     return moment == no_time ? std::nullopt : std::optional(now - moment);
 }
 
-[[gnu::hot]] bool keep(ngx_pool_t* pool, const ZoneCell& cell, Verdict how,
+[[gnu::hot]] bool keep(ngx_pool_t* pool, const ZoneEntry& cell, Verdict how,
                        LookedUp& out) {
-    if (cell.has(ZoneCell::dead)) {
+    if (cell.has(ZoneEntry::dead)) {
         out = {};
         out.state = LookupResult::State::absent;
         out.how = how;
@@ -60,7 +60,7 @@ std::optional<std::int64_t> age_of(std::int64_t moment, std::int64_t now) {
     out.identity.user_id = {id_length, both.data};
     out.identity.email = {cell.email_length, both.data + id_length};
     out.identity.authenticated_at = known(cell.authenticated_at);
-    out.remember_me_row = cell.has(ZoneCell::remember_me);
+    out.remember_me_row = cell.has(ZoneEntry::remember_me);
     out.at = ngx_current_msec;
     out.age_ms = now - cell.inserted_at;
     out.authenticated_age_ms = age_of(cell.authenticated, now);
@@ -73,7 +73,7 @@ Lookup::Key key_of(const Visit& visit) {
 }
 
 [[gnu::hot]] bool take_from_cache(Visit& visit) {
-    ZoneCell cell;
+    ZoneEntry cell;
     std::uint32_t nowhere = no_cell;
     std::uint32_t& place =
         visit.place_in_zone != nullptr ? *visit.place_in_zone : nowhere;
@@ -83,7 +83,7 @@ Lookup::Key key_of(const Visit& visit) {
 }
 
 bool take_stale(Visit& visit) {
-    ZoneCell cell;
+    ZoneEntry cell;
     return visit.cache != nullptr &&
            find_stale(*visit.cache, key_of(visit), cell) &&
            keep(visit.request->pool, cell, Verdict::stale, visit.looked_up);

@@ -55,7 +55,7 @@ class Lookup {
     static void detach(Waiter& waiter);
 
     // What is on its way may be from before: it is asked again.
-    Marks& marks() { return marks_; }
+    cache::Marks& marks() { return marks_; }
 
   private:
     struct Flight {
@@ -87,7 +87,7 @@ class Lookup {
 
     // Owned here until the answer; a request that leaves only detaches.
     std::unordered_map<Key, Flight, Hash> flights_;
-    Marks marks_;
+    cache::Marks marks_;
     // What the log was told last of a server that answers with an error.
     std::string refusal_;
     ngx_msec_t refusal_at_ = 0;

@@ -66,12 +66,16 @@ phoenix::SessionToken read_session_token(ngx_http_request_t* r, Visit& visit,
                                   conf.source->form);
 }
 
+cache::SessionMemo::Keys keys_of(const LocationConf& conf) {
+    return {conf.cookies->id, conf.source->fingerprint};
+}
+
 // What a cookie came to before. Its session stays closed: few requests look
 // into it.
 bool recall(std::string_view value, const LocationConf& conf, Visit& visit) {
     Worker* w = worker();
-    SessionMemo::Remembered* known =
-        w == nullptr ? nullptr : w->memo().find(value, conf);
+    cache::SessionMemo::Remembered* known =
+        w == nullptr ? nullptr : w->memo().find(value, keys_of(conf));
     if (known == nullptr) {
         return false;
     }
@@ -90,7 +94,8 @@ bool recall(std::string_view value, const LocationConf& conf, Visit& visit) {
 void remember(std::string_view value, const LocationConf& conf,
               const Visit& visit) {
     if (Worker* w = worker()) {
-        w->memo().remember(value, conf, {visit.token, visit.token_hash});
+        w->memo().remember(value, keys_of(conf),
+                           {visit.token, visit.token_hash});
     }
 }
 
