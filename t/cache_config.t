@@ -28,6 +28,9 @@ our @wrong = (
     [$http, "$cache zone=z:1m; $cache off;",    '"auth_sigra_cache" directive is duplicate'],
     [$http, "$cache zone=z:1m; $channel off;",  '"auth_sigra_cache" needs a channel: name one with "auth_sigra_revocation_channel", or say require_listen=off'],
     [$deaf, "$cache zone=z:1m;",                'with prepare=off give "auth_sigra_postgres" listen=CONNINFO, a way around it, or say require_listen=off'],
+    (map { [sigra_http_config(conninfo => $_), "$cache zone=z:1m;", '"auth_sigra_cache" needs one server, and the conninfo of "auth_sigra_postgres" names several hosts: add target_session_attrs=read-write to it' ] }
+        'host=a,b', 'hostaddr=127.0.0.1,127.0.0.2', 'host=a,b target_session_attrs=any', 'postgresql://a,b/x?target_session_attrs=prefer-standby'),
+    [sigra_http_config(conninfo => $nowhere, postgres => '"listen=host=a,b"'), "$cache zone=z:1m;", '"auth_sigra_cache" needs one server'],
     [$http, "auth_sigra_close_on_revoke on; $channel off;", '"auth_sigra_close_on_revoke" needs a channel: name one with "auth_sigra_revocation_channel"'],
     [$deaf, 'auth_sigra_close_on_revoke on;',   '"auth_sigra_close_on_revoke" needs a connection to listen on, and a pooler has none: with prepare=off give "auth_sigra_postgres" listen=CONNINFO'],
     [$http, 'auth_sigra_close_on_revoke yes;',  'invalid value "yes" in "auth_sigra_close_on_revoke" directive, it must be "on" or "off"'],
@@ -50,6 +53,9 @@ our @right = (
     [$deaf,   "$cache zone=z:1m require_listen=off;"],
     [$around, "$cache zone=z:1m;"],
     [$http,   "$cache zone=z:1m; $channel 'a b\"c';"],
+    (map { [sigra_http_config(conninfo => $_), "$cache zone=z:1m;"] }
+        'host=a,b target_session_attrs=read-write', 'host=a,b target_session_attrs=primary', 'postgresql://a,b/x?target_session_attrs=read-write'),
+    [sigra_http_config(conninfo => 'host=a,b'), "$cache off;"],
     [$http,   'auth_sigra_close_on_revoke on;'],
     [$around, 'auth_sigra_close_on_revoke on;'],
     [$http,   "auth_sigra off; auth_sigra_close_on_revoke on; $channel off;"],

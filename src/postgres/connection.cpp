@@ -120,6 +120,10 @@ void Connection::connected(ConnPtr conn, const std::string& error) {
             return;
         }
     }
+    if (!introduce()) {
+        lose_to_libpq();
+        return;
+    }
     patience_->start(owner_.options().timeout);
     for (std::size_t i = 0; i < owner_.layouts().size(); i++) {
         if (life_ == Life::preparing) {
@@ -127,6 +131,15 @@ void Connection::connected(ConnPtr conn, const std::string& error) {
         }
     }
     settle();
+}
+
+// Asks who it is that answers.
+bool Connection::introduce() {
+    const std::string sql = "SELECT " + std::string(identity_columns());
+    inflight_.push_back({.kind = Entry::Kind::identity});
+    return PQsendQueryParams(conn_.get(), sql.c_str(), 0, nullptr, nullptr,
+                             nullptr, nullptr, 0) == 1 &&
+           sync();
 }
 
 void Connection::on_io() {
@@ -230,6 +243,9 @@ void Connection::take(const PGresult* result) {
             return;
         case Entry::Kind::setting:
             break;
+        case Entry::Kind::identity:
+            identity_ = read_identity(result, 0);
+            break;
         case Entry::Kind::sync:
             unanswered_syncs_--;
             failed_prepare_.reset();
@@ -266,7 +282,11 @@ void Connection::take_query(const PGresult* result) {
     }
     queries_--;
     pending.connection = nullptr;
-    if (aborted) {
+    pending.outcome.server = identity_.server;
+    if (demoted(pending)) {
+        owner_.repeat(inflight_, front);
+        owner_.demoted(*this);
+    } else if (aborted) {
         pending.alone = true;
         owner_.repeat(inflight_, front);
     } else if (stale(pending)) {
@@ -275,6 +295,13 @@ void Connection::take_query(const PGresult* result) {
         inflight_.erase(front);
         owner_.answered(pending);
     }
+}
+
+// read_only_sql_transaction: it was not executed. Where the session could not
+// write from the beginning, another connection will not do better.
+bool Connection::demoted(const Pending& pending) const {
+    return pending.outcome.status == Status::refused &&
+           pending.outcome.sqlstate == "25006" && !identity_.read_only;
 }
 
 // False: the connection is lost.

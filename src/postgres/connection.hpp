@@ -12,6 +12,7 @@
 
 #include "postgres/connecting.hpp"
 #include "postgres/conninfo.hpp"
+#include "postgres/identity.hpp"
 #include "postgres/pending.hpp"
 #include "postgres/pool.hpp"
 #include "postgres/pq.hpp"
@@ -41,6 +42,8 @@ class ConnectionOwner {
     // Takes the queries out of `inflight`.
     virtual void lost(Connection& connection, Entries& inflight,
                       std::string_view reason) noexcept = 0;
+    // The server takes no writes any more: none of its connections is used.
+    virtual void demoted(Connection& connection) noexcept = 0;
     // The tables are no longer what some connection believes.
     virtual void forget(std::size_t layout) noexcept = 0;
     // Null: the layout's statements are ready.
@@ -87,6 +90,10 @@ class Connection final : private IoHandler {
     // It has answered a query: the server is not only there, it works.
     [[nodiscard]] bool proved() const { return proved_; }
     [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
+    // Where it leads, once it is open.
+    [[nodiscard]] const Endpoint& endpoint() const {
+        return connecting_.endpoint();
+    }
 
     // Whether queries of a layout can be sent; looks at the layout again
     // where that is due. It may lose the connection.
@@ -137,6 +144,8 @@ class Connection final : private IoHandler {
     void take(const PGresult* result);
     void take_query(const PGresult* result);
     void take_prepare(const Entry& entry, const PGresult* result);
+    bool introduce();
+    bool demoted(const Pending& pending) const;
     bool flush();
     void settle();
 
@@ -171,6 +180,7 @@ class Connection final : private IoHandler {
     // Runs while the connection itself waits for the server.
     std::unique_ptr<Timer> patience_;
     std::size_t looking_ = 0;
+    Identity identity_;  // as it was when the connection opened
 
     Entries inflight_;
     std::size_t queries_ = 0;

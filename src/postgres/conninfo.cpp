@@ -112,6 +112,10 @@ std::string conninfo_error(const std::string& conninfo) {
     return error;
 }
 
+bool may_reach_several_servers(const std::string& conninfo) {
+    return ConnInfo(conninfo, Milliseconds(0)).may_reach_several_servers();
+}
+
 ConnInfo::ConnInfo(const std::string& conninfo,
                    Milliseconds statement_timeout) {
     const OptionsPtr options = parse(conninfo, error_);

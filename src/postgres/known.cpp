@@ -167,6 +167,11 @@ void Connection::take_login_check(const Entry& entry, const PGresult* result) {
 }
 
 void Connection::looked(std::size_t layout, const Outcome* error) {
+    // A table that is locked: nothing is known of it, and nothing wrong.
+    if (error && error->status == Status::timeout) {
+        lose(error->message);
+        return;
+    }
     Known& at = known(layout);
     at.look = error ? Look::broken : Look::ready;
     at.error = error ? *error : Outcome();

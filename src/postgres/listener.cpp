@@ -53,6 +53,8 @@ Listener::Listener(Reactor& reactor, ListenerOptions options,
       observer_(observer),
       conninfo_(options_.conninfo, Milliseconds(0)),
       look_(look_for_triggers(options_.channel, options_.layouts)),
+      look_sql_("SELECT l.*, " + std::string(identity_columns()) + " FROM (" +
+                look_.sql + ") l"),
       backoff_(options_.max_reconnect_delay),
       clock_(reactor.timer([this] { on_clock(); }, false)) {}
 
@@ -122,6 +124,7 @@ void Listener::connected(ConnPtr conn, const std::string& error) {
     }
     try {
         conn_ = std::move(conn);
+        endpoint_ = connecting_->endpoint();
         watch_ = reactor_.watch(PQsocket(conn_.get()), *this);
         if (!watch_ || !watch_->want(true, false)) {
             lose("the event loop has no place for a connection");
@@ -152,7 +155,7 @@ void Listener::look() {
         }
         state_ = State::looking;
         clock_->start(options_.ping_timeout);
-        if (PQsendQueryParams(conn_.get(), look_.sql.c_str(),
+        if (PQsendQueryParams(conn_.get(), look_sql_.c_str(),
                               static_cast<int>(values.size()), nullptr,
                               values.data(), nullptr, nullptr, 0) != 1) {
             lose_to_libpq();
@@ -206,16 +209,32 @@ bool Listener::answered() {
         return state_ == State::looking;
     }
     if (state_ == State::looking && status == PGRES_TUPLES_OK &&
-        PQntuples(answer.get()) == 1 && PQnfields(answer.get()) == 2) {
+        PQntuples(answer.get()) == 1 && PQnfields(answer.get()) == 4) {
         // Behind a pooler the session that listens is another client's next.
         if (std::to_string(PQbackendPID(conn_.get())) !=
             PQgetvalue(answer.get(), 0, 0)) {
             return lose("LISTEN needs a connection without a pooler");
         }
-        return looked(PQgetvalue(answer.get(), 0, 1));
+        return is_still(read_identity(answer.get(), 2)) &&
+               looked(PQgetvalue(answer.get(), 0, 1));
     }
     const std::string error = error_of(answer.get());
     return error.empty() ? lose_to_libpq() : lose(error);
+}
+
+// What is said of a server that was left is heard no more, nor is what a
+// server that takes no writes any more will say.
+bool Listener::is_still(const Identity& identity) {
+    if (!worked_) {
+        identity_ = identity;
+    }
+    if (identity.server == identity_.server &&
+        identity.read_only == identity_.read_only) {
+        return true;
+    }
+    conninfo_.leave(endpoint_);
+    return lose(identity.read_only ? "the server takes no writes any more"
+                                   : "it is another server by now");
 }
 
 bool Listener::looked(const std::string& missing) {

@@ -10,6 +10,7 @@
 #include "postgres/backoff.hpp"
 #include "postgres/connecting.hpp"
 #include "postgres/conninfo.hpp"
+#include "postgres/identity.hpp"
 #include "postgres/layout.hpp"
 #include "postgres/pq.hpp"
 #include "postgres/reactor.hpp"
@@ -54,6 +55,11 @@ class Listener final : private IoHandler {
 
     void start();
     [[nodiscard]] bool up() const { return up_; }
+    // Identity::server of the server that is listened to; 0 while it is not
+    // up.
+    [[nodiscard]] std::uint64_t server() const {
+        return up_ ? identity_.server : 0;
+    }
 
   private:
     // The look at the triggers is the ping as well, so that dropped triggers
@@ -79,6 +85,7 @@ class Listener final : private IoHandler {
     bool pump();
     bool answered();
     bool looked(const std::string& missing);
+    bool is_still(const Identity& identity);
     bool hear(std::size_t& heard);
     void deliver(std::string_view payload);
     template <class Call>
@@ -93,15 +100,18 @@ class Listener final : private IoHandler {
     ListenerObserver& observer_;
     ConnInfo conninfo_;
     TriggerLook look_;
+    std::string look_sql_;
 
     State state_ = State::stopped;
     bool up_ = false;
     std::unique_ptr<Connecting> connecting_;
     ConnPtr conn_;
+    Endpoint endpoint_;             // conn_'s
     std::unique_ptr<Watch> watch_;  // goes before conn_ closes its socket
     bool wants_write_ = false;
     ResultPtr answer_;
     bool worked_ = false;  // this connection has answered a look
+    Identity identity_;    // as it was at the first look
     Backoff backoff_;
     std::unique_ptr<Timer> clock_;  // what for, the state says
 

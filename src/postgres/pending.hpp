@@ -39,6 +39,7 @@ struct Entry {
         check_login,
         catalog,
         setting,
+        identity,
         sync
     };
     Kind kind;

@@ -16,6 +16,12 @@ constexpr unsigned max_background = 128;
 constexpr std::size_t max_touches = 4096;
 constexpr Milliseconds complaint_interval{60000};
 
+// A statement that the server ends leaves the connection as it was. One that
+// is ended here costs it, so the server has to be first.
+Milliseconds server_limit(Milliseconds timeout) {
+    return timeout - std::min(timeout / 20, Milliseconds(50));
+}
+
 }  // namespace
 
 Work work_of(Statement statement) {
@@ -59,7 +65,7 @@ Pool::Counters Pool::counters() const {
 Pool::Impl::Impl(Reactor& reactor, PoolOptions options)
     : reactor_(reactor),
       options_(std::move(options)),
-      conninfo_(options_.conninfo, options_.timeout),
+      conninfo_(options_.conninfo, server_limit(options_.timeout)),
       backoff_(options_.max_reconnect_delay),
       dispatch_(reactor.posted([this] { dispatch(); })),
       deliver_(reactor.posted([this] { deliver(); })),
@@ -276,6 +282,20 @@ void Pool::Impl::lost(Connection& connection, Entries& inflight,
     } catch (...) {
     }
     dispatch_->schedule();
+}
+
+// The others lead to the same server, or are soon opened again.
+void Pool::Impl::demoted(Connection& connection) noexcept {
+    if (connection.retired()) {
+        return;
+    }
+    try {
+        conninfo_.leave(connection.endpoint());
+        complain("the server takes no writes any more: it is left");
+    } catch (...) {
+        // The log goes without.
+    }
+    renew();
 }
 
 void Pool::Impl::forget(std::size_t layout) noexcept {

@@ -43,6 +43,9 @@ inline constexpr std::size_t work_count = 4;
 // What libpq says against a connection string; empty where it is well formed.
 // Touches no network.
 [[nodiscard]] std::string conninfo_error(const std::string& conninfo);
+// It names several hosts, and nothing says that the one is meant which takes
+// writes.
+[[nodiscard]] bool may_reach_several_servers(const std::string& conninfo);
 
 enum class Status {
     ok,
@@ -61,7 +64,8 @@ struct Outcome {
     std::string sqlstate;  // five characters, or empty
     std::string message;   // the primary message alone: DETAIL holds values
     std::vector<Row> rows;
-    bool outdated = false;  // it was sent before the last renew()
+    bool outdated = false;     // it was sent before the last renew()
+    std::uint64_t server = 0;  // Identity::server of who has answered
 };
 
 // `bytes` is copied into the query; `binary` says bytea as it is.

@@ -41,6 +41,7 @@ class Pool::Impl final : public ConnectionOwner {
     void repeat(Entries& from, Entries::iterator entry) noexcept override;
     void lost(Connection& connection, Entries& inflight,
               std::string_view reason) noexcept override;
+    void demoted(Connection& connection) noexcept override;
     void forget(std::size_t layout) noexcept override;
     void layout_checked(std::size_t layout, const Outcome* error) override;
     void login_checked(std::size_t layout, const Outcome* error) override;

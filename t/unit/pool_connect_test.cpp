@@ -223,9 +223,9 @@ void the_session_is_set_up(void**) {
     };
     check_setting("TimeZone", "UTC");
     check_setting("TimeZone", "UTC", " options='-c TimeZone=Asia/Tokyo'");
-    check_setting("statement_timeout", "10s");
+    check_setting("statement_timeout", "9950ms");
     check_setting("work_mem", "7MB", " options='-c work_mem=7MB'");
-    check_setting("statement_timeout", "10s", " options='-c work_mem=7MB'");
+    check_setting("statement_timeout", "9950ms", " options='-c work_mem=7MB'");
     check_setting("application_name", "nginx auth_sigra");
     check_setting("application_name", "mine", " application_name=mine");
     check_setting("client_encoding", "UTF8", " client_encoding=LATIN1");

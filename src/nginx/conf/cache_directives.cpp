@@ -153,6 +153,14 @@ char* deaf_error(ngx_conf_t* cf, const LocationConf& conf,
                 else_say);
 }
 
+// What ends on the server that is listened to need not have ended on the one
+// that answers, and the other way round.
+bool is_one_server(const Database& database) {
+    return !postgres::may_reach_several_servers(database.options.conninfo) &&
+           (database.listen.empty() ||
+            !postgres::may_reach_several_servers(database.listen));
+}
+
 const Cache* make_cache(ngx_conf_t* cf, const CacheSetting& setting,
                         const ChannelConf* channel) {
     const Cache*& known = main_conf(cf).cache.caches[{&setting, channel}];
@@ -233,6 +241,13 @@ char* compile_cache(ngx_conf_t* cf, LocationConf& conf) {
     if (setting.require_listen && !can_listen(conf)) {
         return deaf_error(cf, conf, "\"auth_sigra_cache\"",
                           "require_listen=off");
+    }
+    if (!is_one_server(*conf.database)) {
+        return conf_error(
+            cf,
+            "\"auth_sigra_cache\" needs one server, and the conninfo of "
+            "\"auth_sigra_postgres\" names several hosts: add "
+            "target_session_attrs=read-write to it");
     }
     const ChannelConf* channel =
         can_listen(conf) ? channel_of(cf, conf) : nullptr;

@@ -59,15 +59,19 @@ bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneEntry& out) {
            !cache.zone->barred(key.token_hash);
 }
 
+// Who is listened to would not tell what ends on another server.
 bool settle(const Lookup::Key& key, std::uint64_t sent,
             const LookupResult& result, bool fresh) {
-    const bool listened = heard(*key.cache) != nullptr;
+    const Channel* channel = heard(*key.cache);
+    const bool listened = channel != nullptr;
+    const bool store = listened ? channel->server() == result.server
+                                : !key.cache->require_listen;
     const cache::Session session = session_of(result.row);
     return key.cache->zone->settle(
         {key.token_hash, key.fingerprint, sent,
          static_cast<std::int64_t>(result.at),
          result.state == LookupResult::State::found ? &session : nullptr,
-         fresh && (listened || !key.cache->require_listen), listened});
+         fresh && store, listened});
 }
 
 }  // namespace sigra::nginx

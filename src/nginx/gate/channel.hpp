@@ -26,6 +26,8 @@ class Channel final : public postgres::ListenerObserver {
     void start() { listener_.start(); }
     [[nodiscard]] const ChannelConf& conf() const { return conf_; }
     [[nodiscard]] bool up() const { return listener_.up(); }
+    // Whom it listens to; see postgres::Outcome::server.
+    [[nodiscard]] std::uint64_t server() const { return listener_.server(); }
     // What was asked before it may have ended unheard.
     [[nodiscard]] std::uint64_t epoch(const Zone& zone) const {
         for (const auto& [known, epoch] : epochs_) {

@@ -14,6 +14,7 @@ constexpr unsigned max_asked = 4;  // once, and three times again
 LookupResult read_outcome(postgres::Outcome&& outcome) {
     LookupResult result;
     result.at = ngx_current_msec;
+    result.server = outcome.server;
     if (outcome.status != postgres::Status::ok) {
         result.out_of_reach = outcome.status == postgres::Status::timeout ||
                               outcome.status == postgres::Status::unavailable;

@@ -24,6 +24,7 @@ struct LookupResult {
     postgres::SessionRow row;
     ngx_msec_t at = 0;          // ngx_current_msec when the answer came
     bool out_of_reach = false;  // no_answer for want of a server
+    std::uint64_t server = 0;   // postgres::Outcome::server
 };
 
 // One that waits. Lives in the request's pool; its owner detaches it when the

@@ -1,0 +1,33 @@
+#include "postgres/identity.hpp"
+
+#include <functional>
+
+namespace sigra::postgres {
+
+// No address: the same server has one by TCP, none by its socket, and behind a
+// pooler the pooler's. That the system identifier may not be read is known
+// only when the function is called, and then it is an error, whatever CASE
+// says; so the call stands in a text that is parsed where it may be.
+std::string_view identity_columns() {
+    return "concat_ws(' ', CASE WHEN has_function_privilege("
+           "to_regprocedure('pg_catalog.pg_control_system()'), 'EXECUTE')"
+           " THEN query_to_xml('SELECT system_identifier"
+           " FROM pg_catalog.pg_control_system()', true, false, '')::text END,"
+           " extract(epoch FROM pg_postmaster_start_time()),"
+           " pg_is_in_recovery(), current_setting('port')),"
+           " current_setting('transaction_read_only')";
+}
+
+Identity read_identity(const PGresult* result, int column) {
+    Identity identity;
+    if (PQntuples(result) < 1 || PQnfields(result) < column + 2) {
+        return identity;
+    }
+    const std::string_view text = PQgetvalue(result, 0, column);
+    identity.server = std::hash<std::string_view>()(text) | 1;
+    identity.read_only =
+        std::string_view(PQgetvalue(result, 0, column + 1)) == "on";
+    return identity;
+}
+
+}  // namespace sigra::postgres
