@@ -191,6 +191,23 @@ test-asan: ## unit tests and suite under AddressSanitizer and UBSan
 	@$(BESIDE) SANITIZE=1 .ci/suite build/asan/$(MODULE) \
 	    $(or $(T),$(sort $(wildcard t/*.t t/fault/*.t)))
 
+# Without what hashes passwords: a hash takes half a minute there.
+VALGRIND_UNIT := $(filter-out password% vectors% statements_login%,\
+    $(UNIT_SRCS:t/unit/%_test.cpp=%))
+VALGRIND_SUITE := $(addprefix t/,auth_sigra.t cache.t remember_me.t renew.t \
+    logout.t revocation.t session_cookie.t)
+
+.PHONY: test-valgrind
+test-valgrind: ## unit tests and some of the suite under memcheck; T=, UNIT=
+	@.ci/deps valgrind
+	@$(MAKE) build $(patsubst %,$(O)/unit/%_test,\
+	    $(or $(UNIT),$(filter-out %.cpp,$(VALGRIND_UNIT))))
+	@UNIT_UNDER='valgrind -q --error-exitcode=99 --leak-check=full \
+	    --errors-for-leak-kinds=definite' VALGRIND=1 \
+	    t/lib/with-postgres .ci/unit $(patsubst %,$(O)/unit/%_test,\
+	    $(or $(UNIT),$(filter-out %.cpp,$(VALGRIND_UNIT))))
+	@$(BESIDE) VALGRIND=1 .ci/suite $(O)/$(MODULE) $(or $(T),$(VALGRIND_SUITE))
+
 .PHONY: fuzz
 fuzz: $(FUZZ_CHOSEN:%=%.ran) ## t/fuzz, each for SECONDS (10); FUZZ=term alone
 
@@ -246,9 +263,9 @@ $(NGX)/ngx_http_auth_sigra_module_modules.c: $(NGX)/Makefile
 
 # The folders differ from version to version, and more so in a fork. Make reads
 # what configure wrote; its paths begin where it ran. Ours is no system's folder:
-# its headers are warned of, and are dependencies.
+# its headers are warned of, and are dependencies. Not $(MAKE): make -n runs that.
 $(NGX)/includes: $(NGX)/Makefile
-	@$(MAKE) -s -f $< --eval 'includes: ; @echo $$(ALL_INCS)' includes | \
+	@MAKEFLAGS= make -s -f $< --eval 'includes: ; @echo $$(ALL_INCS)' includes | \
 	    sed -E 's@-I *@-isystem @g; s@-isystem ../../src @@; s@(-isystem) ([^/])@\1 build/nginx-src/\2@g' \
 	    >$@
 

@@ -174,13 +174,13 @@ for (
 --- http_config eval
 $::http . '
 server {
-    listen unix:$TEST_NGINX_SERVER_ROOT/accel.sock;
+    listen unix:$TEST_NGINX_SERVER_ROOT/logs/accel.sock;
     location / { add_header X-Accel-Redirect /inside/page.txt; return 200; }
 }'
 --- config
 auth_sigra_unauthenticated status;
-location /accel/ { auth_sigra on; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/accel.sock; }
-location /public/ { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/accel.sock; }
+location /accel/ { auth_sigra on; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/accel.sock; }
+location /public/ { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/accel.sock; }
 location /inside/ {
     internal;
     auth_sigra on;
@@ -189,7 +189,7 @@ location /inside/ {
 }
 --- user_files eval: $::files
 --- init
-log_statements();
+main::log_statements();
 --- request
 GET /inside/page.txt
 --- error_code: 404

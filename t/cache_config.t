@@ -84,7 +84,6 @@ __DATA__
 --- config
 --- request
 GET /
---- error_code: 403
 --- flow
 for (@::wrong) {
     my ($above, $directives, $expected) = @$_;
@@ -101,7 +100,6 @@ for (@::wrong) {
 --- config
 --- request
 GET /
---- error_code: 403
 --- flow
 for (@::right) {
     my ($said, $content) = check(@$_);

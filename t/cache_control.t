@@ -7,7 +7,7 @@ use Sigra::Wire;
 fresh_database('sigra');
 our $http = sigra_http_config(extra => 'auth_sigra on; auth_sigra_unauthenticated status;') . '
 server {
-    listen unix:$TEST_NGINX_SERVER_ROOT/app.sock;
+    listen unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock;
     add_header Cache-Control $arg_cc;
     add_header Expires $arg_expires;
     location / { return 200; }
@@ -29,14 +29,14 @@ __DATA__
 === TEST 1: what passed because of a session
 --- http_config eval: $::http
 --- config
-location / { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock:/; }
-location /no-store/ { auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock:/; }
-location /off/ { auth_sigra_cache_control off; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock:/; }
-location /open/ { auth_sigra off; auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock:/; }
-location /optional/ { auth_sigra optional; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock:/; }
-location /optional/no-store/ { auth_sigra optional; auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock:/; }
-location /preflight/ { auth_sigra_preflight pass; auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock:/; }
-location /any/ { satisfy any; allow all; auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock:/; }
+location / { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /no-store/ { auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /off/ { auth_sigra_cache_control off; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /open/ { auth_sigra off; auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /optional/ { auth_sigra optional; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /optional/no-store/ { auth_sigra optional; auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /preflight/ { auth_sigra_preflight pass; auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /any/ { satisfy any; allow all; auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
 --- request
 GET /
 --- error_code: 401

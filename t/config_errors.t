@@ -131,7 +131,6 @@ __DATA__
 --- config
 --- request
 GET /
---- error_code: 403
 --- flow
 for (@::wrong) {
     my ($directives, $expected) = @$_;
@@ -148,7 +147,6 @@ for (@::wrong) {
 --- config
 --- request
 GET /
---- error_code: 403
 --- flow
 for (@::right) {
     my ($said, $content) = test_config($_);
@@ -161,7 +159,6 @@ for (@::right) {
 --- config
 --- request
 GET /
---- error_code: 403
 --- user_files
 >>> conninfo
 host=a password=hush hush=1

@@ -41,7 +41,7 @@ our $port = do {
         }
         kill KILL => $$;
     }
-    add_cleanup_handler(sub { kill KILL => $pid; waitpid $pid, 0 });
+    add_cleanup_handler(sub { local $?; kill KILL => $pid; waitpid $pid, 0 });
     $listener->sockport;
 };
 

@@ -69,7 +69,6 @@ __DATA__
 --- config
 --- request
 GET /
---- error_code: 403
 --- flow
 for (@::wrong) {
     my ($directives, $expected) = @$_;
@@ -86,7 +85,6 @@ for (@::wrong) {
 --- config
 --- request
 GET /
---- error_code: 403
 --- flow
 for (@::right) {
     my ($said, $content) = test_config($_);

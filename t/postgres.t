@@ -121,11 +121,11 @@ for ada
 --- http_config eval
 main::at("host=$::socket port=$::port dbname=$::name user=sigra", 'connections=1') . "
 server {
-    listen unix:\$TEST_NGINX_SERVER_ROOT/other.sock;
+    listen unix:\$TEST_NGINX_SERVER_ROOT/logs/other.sock;
     auth_sigra_postgres 'host=$::socket port=$::port dbname=$::name user=sigra' connections=1;
 }"
 --- config
-location /other/ { auth_sigra off; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/other.sock:/; }
+location /other/ { auth_sigra off; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/other.sock:/; }
 --- flow
 is(status("${_}page"), 200, $_) for '/', '/other/', '/';
 is(connections(), 1, 'one connection for both');
@@ -135,7 +135,7 @@ is(connections(), 1, 'one connection for both');
 === TEST 12: the same database with other parameters
 --- http_config eval
 main::at("host=$::socket port=$::port dbname=$::name user=sigra") . "
-server { listen unix:\$TEST_NGINX_SERVER_ROOT/other.sock; auth_sigra_postgres 'host=$::socket port=$::port dbname=$::name user=sigra' queue=5; }"
+server { listen unix:\$TEST_NGINX_SERVER_ROOT/logs/other.sock; auth_sigra_postgres 'host=$::socket port=$::port dbname=$::name user=sigra' queue=5; }"
 --- must_die
 --- error_log eval
 [qr/\[emerg\].*the same conninfo stands elsewhere with other parameters.* in "auth_sigra_postgres" directive/]

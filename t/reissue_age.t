@@ -202,7 +202,6 @@ auth_sigra
 --- config
 --- request
 GET /
---- error_code: 403
 --- timeout: 60
 --- flow
 my $nginx = Sigra::Nginx->new(

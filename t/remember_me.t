@@ -7,7 +7,7 @@ use Sigra::Wire;
 fresh_database('sigra');
 our $http = sigra_http_config(extra => 'auth_sigra on; auth_sigra_unauthenticated status;') . echo_upstream() . '
 server {
-    listen unix:$TEST_NGINX_SERVER_ROOT/app.sock;
+    listen unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock;
     location /other { add_header Set-Cookie "other=1; path=/"; return 200; }
     location /session { add_header Set-Cookie "_my_app_key=theirs; path=/"; return 200; }
     location /cleared { add_header Set-Cookie "_my_app_key=; path=/; max-age=0"; return 200; }
@@ -150,9 +150,9 @@ for (
 === TEST 4: the answer's own cookie and Cache-Control
 --- http_config eval: $::http
 --- config
-location / { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock; }
-location /added { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock; add_header Cache-Control public; expires 1h; }
-location /off { auth_sigra_cache_control off; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/app.sock; }
+location / { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock; }
+location /added { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock; add_header Cache-Control public; expires 1h; }
+location /off { auth_sigra_cache_control off; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock; }
 --- request
 GET /
 --- error_code: 401

@@ -19,11 +19,11 @@ our $remember = remember_me_cookie_name;
 # wants of it.
 our $application = <<'END';
 server {
-    listen unix:$TEST_NGINX_SERVER_ROOT/application.sock;
+    listen unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock;
     location / { add_header X-Accel-Redirect $args always; add_header Set-Cookie $http_x_session; add_header Set-Cookie $http_x_other; return 200; }
     location /missing { add_header X-Accel-Redirect $args always; return 404; }
 }
-upstream application { server unix:$TEST_NGINX_SERVER_ROOT/application.sock; }
+upstream application { server unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock; }
 END
 our $locations = <<'END';
 location = /renew { auth_sigra_renew; }

@@ -6,6 +6,7 @@ use POSIX ();
 use Protocol::WebSocket::Frame;
 use Protocol::WebSocket::Handshake::Server;
 use Sigra::Fixture;
+use Sigra::Versions ();
 use Sigra::Wire;
 
 fresh_database('sigra');
@@ -169,6 +170,7 @@ for my $i (0 .. 19) {
 === TEST 5: HTTP/2
 --- http_config eval: $::http
 --- http2
+--- skip_eval: 1: !Sigra::Versions::http2_blocks_start()
 --- config
 location /private/ { auth_sigra on; proxy_pass http://echo; }
 --- request

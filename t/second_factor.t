@@ -105,7 +105,7 @@ is($answer->{headers}{location}, '/', 'who has none is in');
 --- config
 auth_sigra_forward on;
 location = /users/log-in { auth_sigra_login fallback=@application; }
-location @application { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/application.sock; }
+location @application { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock; }
 --- request
 GET /users/log-in
 --- timeout: 20
@@ -113,7 +113,7 @@ GET /users/log-in
 use_database($::of{sigra});
 use IO::Socket::UNIX;
 use Sigra::Raw ();
-my $path = "$ENV{TEST_NGINX_SERVER_ROOT}/application.sock";
+my $path = "$ENV{TEST_NGINX_SERVER_ROOT}/logs/application.sock";
 unlink $path;
 my $server = IO::Socket::UNIX->new(Local => $path, Listen => 5) or die "$path: $!";
 chmod 0777, $path;

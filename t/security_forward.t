@@ -15,9 +15,9 @@ our $config = join '', "location /ready { return 200; }\n", map {
     my ($protocol, $pass) = @$_;
     map { "location /$protocol/$_ { auth_sigra $_; $pass }\n" } qw(on optional off);
 } (
-    [http    => 'proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/http.sock; proxy_http_version 1.1;'],
-    [fastcgi => 'fastcgi_pass unix:$TEST_NGINX_SERVER_ROOT/fastcgi.sock; fastcgi_param REQUEST_METHOD $request_method;'],
-    [uwsgi   => 'uwsgi_pass unix:$TEST_NGINX_SERVER_ROOT/uwsgi.sock; uwsgi_param REQUEST_METHOD $request_method;'],
+    [http    => 'proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/http.sock; proxy_http_version 1.1;'],
+    [fastcgi => 'fastcgi_pass unix:$TEST_NGINX_SERVER_ROOT/logs/fastcgi.sock; fastcgi_param REQUEST_METHOD $request_method;'],
+    [uwsgi   => 'uwsgi_pass unix:$TEST_NGINX_SERVER_ROOT/logs/uwsgi.sock; uwsgi_param REQUEST_METHOD $request_method;'],
 );
 # nginx drops such names by itself unless told otherwise: told so, the module stands alone.
 our $permissive = "underscores_in_headers on;\nignore_invalid_headers off;\n";
@@ -28,7 +28,7 @@ my $started;
 
 # An upstream for each protocol, once there is a folder for their sockets. nginx is started anew for every block with a
 # configuration, and its folder with it.
-sub upstreams { start_upstream($_ => "$ENV{TEST_NGINX_SERVER_ROOT}/$_.sock") for @protocols }
+sub upstreams { start_upstream($_ => "$ENV{TEST_NGINX_SERVER_ROOT}/logs/$_.sock") for @protocols }
 
 # What an upstream holds for the identity: {user_id => [...], ...}, under any name that a gateway could fold into it.
 sub told {
@@ -124,7 +124,7 @@ cannot_override('Connection twice', 'Connection: close', 'Connection: X-Auth-Use
 location /ready { return 200; }
 location / {
     auth_sigra on;
-    proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/http.sock;
+    proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/http.sock;
     proxy_http_version 1.1;
     proxy_set_header Connection $http_connection;
 }
@@ -144,11 +144,11 @@ like($answer->{body}, qr/^Connection: close, X-Other$/mi, 'the rest of Connectio
 location /ready { return 200; }
 location /proxy {
     auth_sigra on;
-    proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/http.sock;
+    proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/http.sock;
     proxy_set_header X-User "[$http_x_auth_user_id]";
 }
 location /open {
-    proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/http.sock;
+    proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/http.sock;
     proxy_set_header X-User "[$http_x_auth_user_id]";
 }
 --- request

@@ -149,13 +149,13 @@ next_good_request();
 --- http_config eval: $::http
 --- config
 location /private { auth_sigra on; try_files /private.txt =404; }
-location /open { auth_sigra on; auth_sigra_preflight pass; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/up.sock; }
+location /open { auth_sigra on; auth_sigra_preflight pass; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/up.sock; }
 --- user_files eval: $::files
 --- request
 GET /private
 --- more_headers eval: $::ada->{header}
 --- flow
-start_upstream(http => "$ENV{TEST_NGINX_SERVER_ROOT}/up.sock");
+start_upstream(http => "$ENV{TEST_NGINX_SERVER_ROOT}/logs/up.sock");
 my @preflight = ('Origin: https://elsewhere.example', 'Access-Control-Request-Method: PUT');
 for my $place ('/private', '/open') {
     is_protected($place, 'X-Original-Method: OPTIONS', @preflight);
@@ -177,12 +177,12 @@ next_good_request();
 location /ready { return 200; }
 location / {
     auth_sigra on; auth_sigra_preflight pass; auth_sigra_forward on;
-    proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/up.sock;
+    proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/up.sock;
 }
 --- request
 GET /ready
 --- flow
-start_upstream(http => "$ENV{TEST_NGINX_SERVER_ROOT}/up.sock");
+start_upstream(http => "$ENV{TEST_NGINX_SERVER_ROOT}/logs/up.sock");
 my $answer = ask('OPTIONS /a', 'Origin: https://elsewhere.example', 'Access-Control-Request-Method: PUT', $::ada->{header},
     'X-Auth-User-Id: 1', 'X-Auth-Email: eve@example.com');
 is($answer->{status}, 200, 'it passes');

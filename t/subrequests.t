@@ -7,7 +7,7 @@ use Sigra::Wire;
 fresh_database('sigra');
 our $http = sigra_http_config() . '
 server {
-    listen unix:$TEST_NGINX_SERVER_ROOT/mirror.sock;
+    listen unix:$TEST_NGINX_SERVER_ROOT/logs/mirror.sock;
     access_log $TEST_NGINX_SERVER_ROOT/logs/mirror.log;
     location / { return 200; }
 }';
@@ -150,7 +150,7 @@ is($wires[$_]->answer->{body} =~ s/\s+//gr, '[forada|forada]', "page $_") for 0,
 --- http_config eval: $::http
 --- config
 location /public/ { mirror /mirror/; }
-location /mirror/ { internal; auth_sigra on; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/mirror.sock; }
+location /mirror/ { internal; auth_sigra on; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/mirror.sock; }
 --- user_files eval: $::files
 --- request
 GET /public/page.txt

@@ -2,6 +2,7 @@
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
+use Sigra::Versions ();
 use Sigra::Wire;
 
 fresh_database('sigra');
@@ -101,6 +102,7 @@ is($next->answer->{status}, 200, 'who comes after the last has left');
 === TEST 4: HTTP/2 streams that leave
 --- http_config eval: $::http
 --- http2
+--- skip_eval: 1: !Sigra::Versions::http2_blocks_start()
 --- config
 location /private/ { auth_sigra on; }
 --- user_files eval: $::files

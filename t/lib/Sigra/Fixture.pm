@@ -261,7 +261,7 @@ sub sigra_http_config {
 sub echo_upstream {
     return <<'END';
     server {
-        listen unix:$TEST_NGINX_SERVER_ROOT/upstream.sock;
+        listen unix:$TEST_NGINX_SERVER_ROOT/logs/upstream.sock;
         default_type text/plain;
         location / {
             return 200 "$request_method $request_uri
@@ -272,7 +272,7 @@ cookie=$http_cookie
 ";
         }
     }
-    upstream echo { server unix:$TEST_NGINX_SERVER_ROOT/upstream.sock; }
+    upstream echo { server unix:$TEST_NGINX_SERVER_ROOT/logs/upstream.sock; }
 END
 }
 

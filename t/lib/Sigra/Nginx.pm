@@ -21,7 +21,7 @@ our @EXPORT = qw(await now patience);
 #     $nginx->port, $nginx->workers, $nginx->reload, $nginx->signal(TERM => $pid), $nginx->problems
 
 # Under a sanitizer, or on a busy machine, everything takes longer; waits are bounded by this times what they need.
-sub patience { return $ENV{SANITIZE} ? 4 : 1 }
+sub patience { return $ENV{VALGRIND} ? 20 : $ENV{SANITIZE} ? 4 : 1 }
 
 sub now { return clock_gettime(CLOCK_MONOTONIC) }
 

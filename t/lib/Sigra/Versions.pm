@@ -35,6 +35,9 @@ sub http2_listen {
     return nginx_at_least('1.25.1') ? "listen @{[join ' ', $address, @options]}; http2 on;" : "listen @{[join ' ', $address, @options]} http2;";
 }
 
+# The genuine Test::Nginx writes «http2 on» for every nginx, and none before 1.25.1 starts then.
+sub http2_blocks_start { return nginx_at_least('1.25.1') || !!Test::Nginx::Exchange->can('exchange') }
+
 sub quic_client {
     my $lib = $ENV{NGINX_TESTS_LIB} // return;
     return eval { local @INC = ($lib, @INC); require Test::Nginx::HTTP3; no warnings 'redefine'; *Test::Nginx::HTTP3::port = sub { $_[0] }; 1 };

@@ -56,12 +56,12 @@ sub run_test($) {
         SKIP: { Test::More::skip("$name - $skipped->{reason}", $skipped->{count} * repeat_each()) }
         return;
     }
-    if (defined $block->init) {
-        eval "package main; " . $block->init;
-        bail_out("$name - init: $@") if $@;
-    }
     return refuse($block) if defined $block->must_die;
     prepare($block) or return;
+    if (defined $block->init) {
+        eval $block->init;
+        bail_out("$name - init: $@") if $@;
+    }
 
     for my $repeat (0 .. repeat_each() - 1) {
         my $failures = failures();
@@ -397,7 +397,9 @@ Test::Nginx::Socket - Test::Nginx blocks without CPAN
     TEST_NGINX_LOAD_MODULES=build/ngx_http_auth_sigra_module.so \
         t/lib/with-postgres prove -It/lib -It/lib/harness t/
 
-With the genuine module installed, leave C<-It/lib/harness> out.
+With the genuine module installed, leave C<-It/lib/harness> out; where it is not installed,
+C<make suite HARNESS=/path/to/test-nginx/lib> takes it from its sources. Unix sockets belong into the server root's
+F<logs>: of what else is left there by an nginx that was killed, the genuine one complains.
 
 =head1 DESCRIPTION
 

@@ -129,6 +129,9 @@ sub make_server_root {
     chmod 0755, $ServRoot if $randomize;
     remove_tree($ServRoot, { keep_root => 1 });
     make_path("$ServRoot/conf", $LogDir, $HtmlDir);
+    open my $out, '>', "$HtmlDir/index.html" or bail_out("$HtmlDir/index.html: $!");
+    print $out '<html><head><title>It works!</title></head><body>It works!</body></html>';
+    close $out;
 }
 
 sub write_user_files {
@@ -155,7 +158,9 @@ sub write_config {
     my @modules = map { -e $_ ? File::Spec->rel2abs($_) : $_ } split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
     my @environment = (qw(LD_PRELOAD LD_LIBRARY_PATH ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS), @EnvToNginx);
     my $user   = $ENV{TEST_NGINX_WORKER_USER} // ($> == 0 ? 'root' : undef);
-    my $listen = $ServerPort . (defined $block->http2 ? ' http2' : '') . ($ENV{TEST_NGINX_REUSE_PORT} ? ' reuseport' : '');
+    # HTTP/2 has a directive of its own since 1.25.1; before, it is the port's.
+    my $own    = version_at_least('1.25.1');
+    my $listen = $ServerPort . (defined $block->http2 && !$own ? ' http2' : '') . ($ENV{TEST_NGINX_REUSE_PORT} ? ' reuseport' : '');
     my $name   = ($block->server_name // $Setting{server_name}) =~ s/(['\\])/\\$1/gr;
     my $level  = $block->log_level || $Setting{log_level};
     my $log    = $block->error_log_file || $ErrLogFile;
@@ -177,7 +182,7 @@ sub write_config {
         ($ENV{TEST_NGINX_POSTPONE_OUTPUT} ? "    postpone_output $ENV{TEST_NGINX_POSTPONE_OUTPUT};" : ()),
         expand($block, 'http_config'),
         '    server {',
-        "        listen $listen;",
+        "        listen $listen;" . (defined $block->http2 && $own ? ' http2 on;' : ''),
         "        server_name '$name';",
         '        client_max_body_size 30M;',
         $Setting{config_preamble},
