@@ -31,9 +31,8 @@ sub authenticated_at { my ($row) = @_; return exists $row->{sudo_at} ? $row->{su
 # The seconds that a row has left of its life.
 sub left {
     my ($fixture, $ttl) = @_;
-    my $table = database()->{tokens};
     return scalar db()->selectrow_array(
-        "SELECT extract(epoch FROM inserted_at - (now() AT TIME ZONE 'utc')) + ? FROM $table WHERE id = ?", undef, $ttl, $fixture->{session_id});
+        "SELECT extract(epoch FROM CAST(? AS timestamp) - (now() AT TIME ZONE 'utc')) + ?", undef, session_row($fixture)->{inserted_at}, $ttl);
 }
 
 sub rows_of {
@@ -78,6 +77,7 @@ for my $name (layouts()) {
     like($answer->{content}, qr/^cookie=_my_app_key=\Q@{[ $browser->cookies->{_my_app_key} ]}\E$/m, "$name: the upstream sees the new cookie");
     my $row = session_row(raw_token($session));
     is($row->{"${key}_id"}, $ada->{user_id}, "$name: his row");
+    is($row->{id}, $before->{id}, "$name: the one that it was");
     is(authenticated_at($row), authenticated_at($before), "$name: authenticated_at is carried over");
     my $left = left($ada, $ttl{ database()->{layout} });
     ok($left > 30 && $left <= 61, "$name: the old row has a minute ($left s)");

@@ -45,7 +45,10 @@ until_seen('200 hit', $_) for qw(bob ada);
 
 for my $way ('frozen', 'stopped') {
     $who{tired} = authenticated_fixture();
-    until_seen('200 hit', $_) for qw(ada bob tired);
+    # The same user by a cookie of another token.
+    my $remembered = authenticated_fixture(user_id => $who{tired}{user_id}, email => $who{tired}{email}, remember_me => 86400);
+    $who{remembered} = { cookie => $remembered->{remember_cookie} };
+    until_seen('200 hit', $_) for qw(ada bob tired remembered);
     db()->disconnect;
     cluster($way eq 'frozen' ? 'freeze' : 'stop');
     until_seen('200 stale', 'ada');
@@ -69,11 +72,12 @@ for my $way ('frozen', 'stopped') {
         $took{$path} += Sigra::Nginx::now() - $from;
     }
     cmp_ok($took{'/aging/page'}, '<', 1.6 * $took{'/page'}, "$way: no reissue is tried");
-    my $answer = client(port => $nginx->port)->delete('/users/log-out', '', { cookie => $who{tired}{cookie}, 'x-csrf-token' => $who{tired}{csrf_token} });
+    my $answer = client(port => $nginx->port)->delete('/users/log-out', '', { cookie => "$who{tired}{cookie}; $who{remembered}{cookie}", 'x-csrf-token' => $who{tired}{csrf_token} });
     is($answer->{status}, 503, "$way: no log-out without a database");
     like($answer->{content}, qr/still logged in/, "$way: says so");
     is_deeply($answer->{cookies}, {}, "$way: and touches no cookie");
     is(asked('tired'), '503 error', "$way: but who wanted to be gone is not let in by what was known of him");
+    is(asked('remembered'), '503 error', "$way: nor by his remember-me cookie");
     is(asked('ada'), '200 stale', "$way: the others are");
     cluster($way eq 'frozen' ? 'thaw' : 'start');
     until_seen('200 hit', 'ada');

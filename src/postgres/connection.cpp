@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <iterator>
 #include <random>
 #include <utility>
 
@@ -109,16 +110,9 @@ void Connection::connected(ConnPtr conn, const std::string& error) {
         return;
     }
     life_ = Life::preparing;
-    // A pooler takes no options, or throws them away.
-    const char* zone = PQparameterStatus(conn_.get(), "TimeZone");
-    if (!zone || std::string_view(zone) != "UTC") {
-        inflight_.push_back({.kind = Entry::Kind::setting});
-        if (PQsendQueryParams(conn_.get(), "SET TimeZone = 'UTC'", 0, nullptr,
-                              nullptr, nullptr, nullptr, 0) != 1 ||
-            !sync()) {
-            lose_to_libpq();
-            return;
-        }
+    if (!settle_in()) {
+        lose_to_libpq();
+        return;
     }
     if (!introduce()) {
         lose_to_libpq();
@@ -226,6 +220,10 @@ void Connection::take(const PGresult* result) {
         case Entry::Kind::query:
             take_query(result);
             return;
+        case Entry::Kind::first:
+            inflight_.pop_front();
+            take_first(result);
+            return;
         case Entry::Kind::prepare:
             take_prepare(entry, result);
             break;
@@ -265,12 +263,30 @@ void Connection::take_prepare(const Entry& entry, const PGresult* result) {
     }
 }
 
+// Its query is next, and says nothing more where this one has failed.
+void Connection::take_first(const PGresult* result) {
+    if (PQresultStatus(result) != PGRES_PIPELINE_ABORTED) {
+        inflight_.front().pending->outcome = outcome_of(result);
+    }
+}
+
 void Connection::take_query(const PGresult* result) {
     const auto front = inflight_.begin();
     Pending& pending = *front->pending;
     bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
     if (!aborted) {
-        pending.outcome = outcome_of(result);
+        Outcome outcome = outcome_of(result);
+        if (means_unknown(pending.query.statement, outcome.sqlstate)) {
+            outcome = {Status::ok, "", "", {}};
+        }
+        // Of one that was sent twice.
+        outcome.rows.insert(
+            outcome.rows.begin(),
+            std::make_move_iterator(pending.outcome.rows.begin()),
+            std::make_move_iterator(pending.outcome.rows.end()));
+        pending.outcome = std::move(outcome);
+    } else if (!pending.outcome.sqlstate.empty()) {
+        aborted = false;  // its first time has failed
     } else if (failed_prepare_ &&
                failed_prepare_->layout == pending.query.layout &&
                failed_prepare_->statement == pending.query.statement) {

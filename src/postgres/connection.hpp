@@ -50,6 +50,9 @@ class ConnectionOwner {
     virtual void layout_checked(std::size_t layout, const Outcome* error) = 0;
     // The same of its logins, which are all that an error here refuses.
     virtual void login_checked(std::size_t layout, const Outcome* error) = 0;
+    // What the catalog made one wonder about.
+    virtual void layout_warned(std::size_t layout,
+                               const std::vector<std::string>& warnings) = 0;
 
   protected:
     ~ConnectionOwner() = default;
@@ -142,6 +145,7 @@ class Connection final : private IoHandler {
     void pump();
     std::size_t take_all();
     void take(const PGresult* result);
+    void take_first(const PGresult* result);
     void take_query(const PGresult* result);
     void take_prepare(const Entry& entry, const PGresult* result);
     bool introduce();
@@ -159,6 +163,7 @@ class Connection final : private IoHandler {
     void lose_to_libpq() noexcept;
 
     // known.cpp: the layouts
+    bool settle_in();
     Known& known(std::size_t layout);
     bool stale(Pending& pending);
     void look(std::size_t layout);

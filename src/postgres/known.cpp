@@ -21,6 +21,26 @@ bool means_stale(std::string_view sqlstate) {
 
 }  // namespace
 
+// What a connection is to be like whatever the server's, the database's and
+// the role's settings: a pooler takes no options, or throws them away. A
+// statement that has waited for a row must see it as it then is.
+bool Connection::settle_in() {
+    const char* zone = PQparameterStatus(conn_.get(), "TimeZone");
+    if (!zone || std::string_view(zone) != "UTC") {
+        inflight_.push_back({.kind = Entry::Kind::setting});
+        if (PQsendQueryParams(conn_.get(), "SET TimeZone = 'UTC'", 0, nullptr,
+                              nullptr, nullptr, nullptr, 0) != 1) {
+            return false;
+        }
+    }
+    inflight_.push_back({.kind = Entry::Kind::setting});
+    return PQsendQueryParams(
+               conn_.get(),
+               "SET default_transaction_isolation = 'read committed'", 0,
+               nullptr, nullptr, nullptr, nullptr, 0) == 1 &&
+           sync();
+}
+
 Connection::Known& Connection::known(std::size_t layout) {
     if (layout >= known_.size()) {
         known_.resize(layout + 1);
@@ -121,6 +141,9 @@ void Connection::take_catalog(std::size_t layout, const PGresult* result) {
         catalog = read_catalog(owner_.layouts()[layout], outcome.rows,
                                outcome.message);
         outcome.rows.clear();
+    }
+    if (catalog) {
+        owner_.layout_warned(layout, catalog->warnings);
     }
     const bool refreshing = std::exchange(at.refreshing, false);
     if (!catalog) {

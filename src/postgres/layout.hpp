@@ -22,6 +22,7 @@ struct Layout {
     std::string second_factor;  // SQL on the users row u, or empty
     bool lockout = false;       // attempts are counted in the users row
     bool rehash = false;        // a login may store a better hash
+    bool sudo = false;          // some location asks how fresh a login is
     std::string channel;        // NOTIFY of what is deleted; empty: none
 
     bool operator==(const Layout&) const = default;

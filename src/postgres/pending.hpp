@@ -34,6 +34,7 @@ struct Pending {
 struct Entry {
     enum class Kind {
         query,
+        first,  // the query that follows, sent twice
         prepare,
         check,
         check_login,

@@ -87,6 +87,7 @@ std::size_t Pool::Impl::add_layout(const Layout& layout) {
     layout_errors_.emplace_back();
     login_errors_.emplace_back();
     touches_.emplace_back();
+    layout_warnings_.emplace_back();
     return layouts_.size() - 1;
 }
 
@@ -310,6 +311,17 @@ void Pool::Impl::layout_checked(std::size_t layout, const Outcome* error) {
 
 void Pool::Impl::login_checked(std::size_t layout, const Outcome* error) {
     report(login_errors_[layout], "logins of " + tables(layout), error);
+}
+
+void Pool::Impl::layout_warned(std::size_t layout,
+                               const std::vector<std::string>& warnings) {
+    auto& logged = layout_warnings_[layout];
+    for (const std::string& warning : warnings) {
+        if (std::find(logged.begin(), logged.end(), warning) == logged.end()) {
+            reactor_.log(LogLevel::warn, warning);
+        }
+    }
+    logged = warnings;
 }
 
 std::string Pool::Impl::tables(std::size_t layout) const {

@@ -45,6 +45,8 @@ class Pool::Impl final : public ConnectionOwner {
     void forget(std::size_t layout) noexcept override;
     void layout_checked(std::size_t layout, const Outcome* error) override;
     void login_checked(std::size_t layout, const Outcome* error) override;
+    void layout_warned(std::size_t layout,
+                       const std::vector<std::string>& warnings) override;
 
     // pool.cpp
     Entries& waiting(Work work) {
@@ -92,6 +94,7 @@ class Pool::Impl final : public ConnectionOwner {
     std::vector<Layout> layouts_;
     std::vector<std::string> layout_errors_;  // as logged; empty: well
     std::vector<std::string> login_errors_;
+    std::vector<std::vector<std::string>> layout_warnings_;
 
     // Unanswered queries, the next deadline first.
     std::list<Pending> live_;

@@ -61,6 +61,13 @@ void Connection::send(Entries& batch) {
             progressed_at_ = reactor_.now();
         }
         work_ = pending.work;
+        if (is_sent_twice(statement)) {
+            inflight_.push_back({.kind = Entry::Kind::first});
+            if (!send_one(pending)) {
+                lose_to_libpq();
+                return;
+            }
+        }
         inflight_.splice(inflight_.end(), batch, batch.begin());
         pending.connection = this;
         pending.era = era_;

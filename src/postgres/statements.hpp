@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "postgres/catalog.hpp"
 #include "postgres/layout.hpp"
 
 namespace sigra::postgres {
@@ -28,13 +28,15 @@ enum class Statement {
     // The same, and counts the attempt before a hash is computed: $2 the
     // threshold, $3 the lock's seconds. UserRow::allowed is false beyond it
     attempt,
-    // A new session for who has given a right password: $1 the user's id, $2
-    // the hash that was verified, $3 the new token, $4 the token of the session
+    // A session for who has given a right password: $1 the user's id, $2 the
+    // hash that was verified, $3 the new token, $4 the token of the session
     // that it replaces, $5 the token of the remember-me cookie, which goes
     // where it is another user's, $6 and $7 the ttl, $8 a better hash or NULL;
     // in sigra_sessions $9 type, $10 ip, $11 user agent. Resets the count of
-    // attempts. No row where the user is gone, does not meet `where` or has
-    // another hash by now; else one: is the remember-me cookie's row the
+    // attempts. The session that it replaces takes the new token where it is
+    // the same user's, and the old one is good for 60 s more, as in reissue;
+    // another's goes. No row where the user is gone, does not meet `where` or
+    // has another hash by now; else one: is the remember-me cookie's row the
     // user's own and still there ('t' or 'f'), and authenticated_at in Unix
     // seconds
     login,
@@ -46,55 +48,37 @@ enum class Statement {
     // rows of the tokens. Returns as logout does
     logout_everywhere,
     // $1 the old token, $2 the new one, $3 the remember-me cookie's or NULL,
-    // $4 and $5 the ttl, $6 is the user authenticated anew ('t', 'f'). The new
-    // row is the old one with a new token and age; the old one goes, and the
-    // remember-me cookie's where it is the same user's. One row, or none where
-    // the old one is gone: authenticated_at in Unix seconds or NULL, the type
-    // ('standard' where the layout has none)
+    // $4 and $5 the ttl, $6 is the user authenticated anew ('t', 'f'). The row
+    // takes the new token and a new age; kin in grace goes, and the remember-me
+    // cookie's row where it is the same user's. One row, or none where the old
+    // token is gone: authenticated_at in Unix seconds or NULL, the type
+    // ('standard' where the layout has none), and the old inserted_at for
+    // take_back
     renew,
     // $1 the old token, $2 the new one, $3 the age in seconds from which a row
-    // is reissued, $4 and $5 the ttl. Shortens the old row to 60 s of life and
-    // inserts the new one; returns as renew does, none where another was first
-    // or the row is in its grace
+    // is reissued, $4 and $5 the ttl. The row takes the new token and a new
+    // age, and another keeps the old one for 60 s; returns as renew does, none
+    // where another was first, the row is in its grace, or somebody holds the
+    // users row just now
     reissue,
+    // $1 the old token, $2 the new one, $3 the old inserted_at: what renew or
+    // reissue has done is undone, for nobody was left to hear of the new
+    // token. authenticated_at stays. One row, the new token's hash as in
+    // logout, or none where the session has gone on or is gone
+    take_back,
 };
-inline constexpr std::size_t statement_count = 9;
+inline constexpr std::size_t statement_count = 10;
 
 // A write goes alone and is never repeated; a read may be.
 [[nodiscard]] bool is_write(Statement statement);
+// Executed twice under one sync, the rows of both together: what the first has
+// waited for to be committed, the second sees.
+[[nodiscard]] bool is_sent_twice(Statement statement);
 [[nodiscard]] std::string_view name(Statement statement);
-
-// What the server's catalog says of a layout's tables.
-struct Catalog {
-    std::string id_type;                // "bigint", "uuid", ... of users.id
-    std::string token_id_type;          // of the tokens table's own id
-    bool token_id_has_default = true;   // a uuid id from Ecto has none
-    bool has_authenticated_at = false;  // sudo_at in sigra_sessions
-    bool has_lockout = false;           // failed_login_attempts and locked_at
-    bool inserted_at_has_zone = false;
-    // Columns of type timestamptz among those that the statements use carry
-    // a flag each; the statements compare in UTC either way.
-    bool authenticated_at_has_zone = false;
-    bool last_active_at_has_zone = false;
-    bool sudo_at_has_zone = false;
-    bool locked_at_has_zone = false;
-
-    bool operator==(const Catalog&) const = default;
-};
-
-// As quote_ident() would, but always in quotes: the name is taken as it is.
-[[nodiscard]] std::string quoted_identifier(std::string_view identifier);
-// A table's name, whose first dot parts the schema from it.
-[[nodiscard]] std::string quoted_name(std::string_view name);
-
-// The query that reads the catalog ($1 the users table, $2 the tokens table,
-// both quoted_name()s), and what its rows say. A table or column that is
-// missing is a message for the log in `error`.
-[[nodiscard]] std::string_view catalog_sql();
-[[nodiscard]] std::optional<Catalog> read_catalog(
-    const Layout& layout,
-    std::span<const std::vector<std::optional<std::string>>> rows,
-    std::string& error);
+// Whether the SQLSTATE says that the database cannot hold what was asked for:
+// there is no such row then. Only of an email, which anybody may have typed.
+[[nodiscard]] bool means_unknown(Statement statement,
+                                 std::string_view sqlstate);
 
 // Empty where the layout has no such statement.
 [[nodiscard]] std::string sql(Statement statement, const Layout& layout,

@@ -1,5 +1,11 @@
 // The sessions' beginning and end. Each statement is one transaction, whose
 // parts see the tables as they were when it began.
+//
+// A session that takes a new token stays the row that it is: whoever deletes
+// it meanwhile waits, and then finds it by its id or its user. Only what is
+// inserted is not found: the row that keeps an old token for a grace. So a
+// log-out is sent twice under its sync (see is_sent_twice), and a reissue lets
+// a user be who is locked, as by an application that changes a password.
 #include "postgres/template.hpp"
 
 namespace sigra::postgres {
@@ -8,38 +14,48 @@ namespace {
 // A parameter that the layout has no use for still needs a type.
 constexpr std::string_view unused_boolean =
     " AND ($6::boolean IS NULL OR true)";
-constexpr std::string_view unused_text = " AND ($8::text IS NULL OR true)";
+constexpr std::string_view unused_text =
+    " AND ($8::pg_catalog.text IS NULL OR true)";
 
-// {ttl}: of a row t, in seconds. {grace}: how much older than the row that
-// replaced it reissue makes a row.
-void define_ttl(Template& sql, std::string_view standard,
-                std::string_view remember_me) {
+// {ttl}: of a row t, in seconds. {grace}: how much older than the session's
+// row is the one that keeps its old token for 60 s. {last_minute}: t is such a
+// row, or dies as soon. The clock and not the statement's time is asked:
+// whoever has waited for a lock may have begun before the other had.
+void define_ttl(Template& sql, const Catalog& catalog,
+                std::string_view standard, std::string_view remember_me) {
     sql.set("standard", std::string(standard));
     sql.set("remember_me", std::string(remember_me));
     sql.define("ttl",
-               "CASE WHEN {type} = 'remember_me' THEN {remember_me}::integer"
-               " ELSE {standard}::integer END");
-    sql.define("grace", "make_interval(secs => {ttl} - 60)");
+               "(CASE WHEN {type} {=} 'remember_me' THEN"
+               " {remember_me}::integer ELSE {standard}::integer END)");
+    sql.define("grace", "pg_catalog.make_interval(secs => {ttl} {-} 60)");
+    sql.set("clock", catalog.inserted_at_has_zone
+                         ? "pg_catalog.clock_timestamp()"
+                         : "(pg_catalog.clock_timestamp() AT TIME ZONE 'utc')");
+    sql.define("last_minute",
+               "(t.inserted_at {<=} ({clock} {-} {grace}) AND t.inserted_at"
+               " {>} ({clock} {-} pg_catalog.make_interval(secs => {ttl})))");
 }
 
-// {kin}: the ids of the rows in `named` and of their kin: the row that one has
-// replaced, and the one that it was replaced by.
+// {kin}: the ids of the rows in `named` and of their kin: the row that keeps
+// its old token, and the one whose old token it keeps.
 void define_kin(Template& sql) {
     sql.define("named_columns",
                "t.id, t.user_id, t.type, t.inserted_at, {grace} AS grace");
     sql.define("kin",
                "SELECT n.id FROM named n UNION SELECT t.id FROM named n"
-               " JOIN {sessions} t ON t.user_id = n.user_id"
-               " AND t.type = n.type AND t.inserted_at IN"
-               " (n.inserted_at - n.grace, n.inserted_at + n.grace)"
-               " WHERE n.grace > interval '0'");
+               " JOIN {sessions} t ON t.user_id {id=} n.user_id"
+               " AND t.type {=} n.type"
+               " AND (t.inserted_at {=} (n.inserted_at {-} n.grace)"
+               " OR t.inserted_at {=} (n.inserted_at {+} n.grace))"
+               " WHERE n.grace {>} interval '0'");
 }
 
 // {gone}: deletes the doomed.
 void define_gone(Template& sql) {
     sql.define("gone",
                "gone AS (DELETE FROM {tokens} t USING doomed d"
-               " WHERE t.id = d.id RETURNING t.id, {hash} AS hash)");
+               " WHERE t.id {key=} d.id RETURNING t.id, {hash} AS hash)");
 }
 
 // {notified}: tells of the hashes in `source`; {heard} is a condition that
@@ -51,76 +67,103 @@ void define_notified(Template& sql, const Layout& layout,
         sql.set("heard", "");
         return;
     }
-    sql.set("source", std::string(source));
+    sql.define("source", source);
     sql.set("channel", quoted_literal(layout.channel));
     sql.define("notified",
-               ", notified AS (SELECT pg_notify({channel}, n.payload) FROM"
-               " (SELECT DISTINCT CASE WHEN count(*) OVER () > 1000 THEN '*'"
+               ", notified AS (SELECT pg_catalog.pg_notify({channel},"
+               " n.payload) FROM (SELECT DISTINCT CASE WHEN"
+               " pg_catalog.count(*) OVER () {>} 1000 THEN '*'"
                " ELSE s.hash END AS payload FROM {source} s) n)");
-    sql.set("heard", " WHERE (SELECT count(*) FROM notified) >= 0");
+    sql.define("heard",
+               " WHERE (SELECT pg_catalog.count(*) FROM notified) {>=} 0");
+}
+
+// {hash_of_old}: what is notified of the token in the parameter `old`.
+void define_old(Template& sql, const Layout& layout, std::string_view old) {
+    sql.set("old", std::string(old));
+    sql.define("hash_of_old",
+               layout.kind == LayoutKind::phx_gen_auth
+                   ? "pg_catalog.encode(pg_catalog.sha256({old}::{bytea}),"
+                     " 'hex')"
+                   : "pg_catalog.encode({old}::{bytea}, 'hex')");
+}
+
+std::string whole_second(bool has_zone) {
+    return "pg_catalog.date_trunc('second', " + now_as(has_zone) + ")";
 }
 
 // What every new row has: {columns} and {values}, the token apart.
 void define_row(Template& sql, const Layout& layout, const Catalog& catalog) {
     const bool own_id =
-        !catalog.token_id_has_default && catalog.token_id_type == "uuid";
+        !catalog.token_id_has_default &&
+        std::string_view(catalog.token_id_type).ends_with("uuid");
     std::string columns = own_id ? "id, " : "";
-    std::string values = own_id ? "gen_random_uuid(), " : "";
-    if (layout.kind == LayoutKind::sigra_sessions) {
-        columns += "last_active_at, ";
-        values += "date_trunc('second', " +
-                  now_as(catalog.last_active_at_has_zone) + "), ";
-    } else {
+    std::string values = own_id ? "pg_catalog.gen_random_uuid(), " : "";
+    if (layout.kind != LayoutKind::sigra_sessions) {
         columns += "context, ";
         values += "'session', ";
     }
-    sql.define("columns", columns + "inserted_at, {user}, {token}");
-    sql.define("values", values + "{now}");
+    sql.define("columns", columns + "{user}, {token}, inserted_at");
+    sql.set("values", values);
+    // What a row takes on with a new token. {active} stands in sigra_sessions
+    // alone.
+    sql.set("active", whole_second(catalog.last_active_at_has_zone));
+    sql.set("authenticated_now",
+            whole_second(layout.kind == LayoutKind::sigra_sessions
+                             ? catalog.sudo_at_has_zone
+                             : catalog.authenticated_at_has_zone));
 }
 
-std::string authenticated_now(const Layout& layout, const Catalog& catalog) {
-    const bool has_zone = layout.kind == LayoutKind::sigra_sessions
-                              ? catalog.sudo_at_has_zone
-                              : catalog.authenticated_at_has_zone;
-    return "date_trunc('second', " + now_as(has_zone) + ")";
-}
-
-// {carried}: what a row `old` hands down. {fresh}: inserts its successor,
-// whose token is $2; `authenticated` is the successor's.
-void define_successor(Template& sql, const Layout& layout,
-                      const Catalog& catalog,
-                      const std::string& authenticated) {
+// {taken}: gives the row in `own`, unless it has lost the token meanwhile, the
+// token in the parameter `fresh` and a new age, and `more` of SET; what `own`
+// knew of the row is handed on as it was. {spare}: keeps the old token for 60
+// seconds of life, where `condition` on a row n of `taken` holds.
+// {own_columns} are those of `own`.
+void define_rotation(Template& sql, const Layout& layout,
+                     const Catalog& catalog, std::string_view fresh,
+                     const std::string& more, const std::string& condition) {
     const bool sessions = layout.kind == LayoutKind::sigra_sessions;
     define_row(sql, layout, catalog);
-    sql.set("logged_in", std::string(sessions ? logged_in : ""));
-    sql.define("carried",
-               "t.id, t.{user} AS user_id, {type} AS type, t.inserted_at,"
-               " {authenticated} AS authenticated_at, {hash} AS hash, " +
-                   std::string(sessions ? "t.ip, t.user_agent" : "t.sent_to"));
-    std::string columns = sessions ? "type, ip, user_agent" : "sent_to";
-    std::string values = sessions ? "o.type, o.ip, o.user_agent" : "o.sent_to";
+    sql.define("own_columns", "{named_columns}, t.authenticated_at{carried}");
+    sql.define("taken",
+               "taken AS (UPDATE {tokens} t SET {token} = " +
+                   std::string(fresh) + "::{bytea}, inserted_at = {now}" +
+                   (sessions ? ", last_active_at = {active}" : "") + more +
+                   " FROM own n WHERE t.id {key=} n.id"
+                   " AND t.{token} {=} {old}::{bytea} RETURNING n.*,"
+                   " {authenticated} AS authenticated_by_now)");
+    std::string columns =
+        sessions ? ", type, ip, user_agent, last_active_at" : ", sent_to";
+    std::string values = sessions
+                             ? ", n.type, n.ip, n.user_agent, n.last_active_at"
+                             : ", n.sent_to";
     if (catalog.has_authenticated_at) {
         columns += sessions ? ", sudo_at" : ", authenticated_at";
-        values += ", " + authenticated;
+        values += ", n.authenticated_at";
     }
-    sql.define("fresh",
-               "fresh AS (INSERT INTO {tokens} AS t ({columns}, " + columns +
-                   ") SELECT {values}, o.user_id, $2::bytea, " + values +
-                   " FROM old o RETURNING {authenticated} AS authenticated_at,"
-                   " {type} AS type)");
-    sql.define("successor", "SELECT floor(" + epoch("f.authenticated_at") +
-                                "), f.type FROM fresh f");
+    sql.define("spare", "spare AS (INSERT INTO {tokens} ({columns}" + columns +
+                            ") SELECT {values}n.user_id, {old}::{bytea},"
+                            " {now} {-} n.grace" +
+                            values + " FROM taken n WHERE " + condition + ")");
+    // The age comes back as it is given to take_back.
+    sql.define("outcome",
+               "SELECT pg_catalog.floor(" + epoch("n.authenticated_by_now") +
+                   "), n.type, pg_catalog.to_char(n.inserted_at" +
+                   (catalog.inserted_at_has_zone ? " AT TIME ZONE 'utc'" : "") +
+                   ", 'YYYY-MM-DD HH24:MI:SS.US') FROM taken n");
 }
 
 // {account}: the users row, if the password that was verified is still its
-// own. It is written, and so locked, only where there is something to write:
-// the role may do without the right.
-void define_account(Template& sql, const Layout& layout) {
-    sql.set(
-        "found",
-        " WHERE u.id = $1::text::" + sql.expand("{id}") +
-            " AND u.hashed_password = $2::text" +
-            (layout.where.empty() ? "" : " AND " + condition(layout.where)));
+// own. It is locked where the role may, so that whoever changes the password
+// is waited for, and deletes this session as well if he comes later. It is
+// written only where there is something to write.
+void define_account(Template& sql, const Layout& layout,
+                    const Catalog& catalog) {
+    sql.set("where",
+            layout.where.empty() ? "" : " AND " + condition(layout.where));
+    sql.define("found",
+               " WHERE u.id {id=} $1::{text}::{id}"
+               " AND u.hashed_password {=} $2::{text}");
     std::string set;
     if (layout.lockout) {
         set = "failed_login_attempts = 0, locked_at = NULL";
@@ -128,66 +171,92 @@ void define_account(Template& sql, const Layout& layout) {
     if (layout.rehash) {
         set += (set.empty() ? "" : ", ") +
                std::string(
-                   "hashed_password = coalesce($8::text,"
+                   "hashed_password = coalesce($8::{text},"
                    " u.hashed_password)");
     }
-    const std::string unused(layout.rehash ? "" : unused_text);
-    sql.define("account",
-               set.empty() ? "account AS (SELECT u.id FROM {users} u{found}" +
-                                 unused + ")"
-                           : "account AS (UPDATE {users} u SET " + set +
-                                 "{found}" + unused + " RETURNING u.id)");
+    sql.set("unused", std::string(layout.rehash ? "" : unused_text));
+    sql.define("update", set);
+    sql.define(
+        "account",
+        set.empty()
+            ? "account AS (SELECT u.id FROM {users} u"
+              "{found}{where}{unused}" +
+                  std::string(catalog.may_lock_users ? " FOR SHARE OF u)" : ")")
+            : "account AS (UPDATE {users} u SET {update}"
+              "{found}{where}{unused} RETURNING u.id)");
 }
 
 }  // namespace
 
+// A row in its last minute is left to die: it keeps the old token of a session
+// that has a new one, or is as good as dead.
 std::string login_sql(const Layout& layout, const Catalog& catalog) {
     const bool sessions = layout.kind == LayoutKind::sigra_sessions;
-    const std::string now = authenticated_now(layout, catalog);
     Template sql(layout, catalog);
-    define_ttl(sql, "$6", "$7");
-    define_account(sql, layout);
+    define_ttl(sql, catalog, "$6", "$7");
+    define_account(sql, layout, catalog);
+    define_old(sql, layout, "$4");
     define_kin(sql);
     define_gone(sql);
-    define_notified(sql, layout, "gone");
-    define_row(sql, layout, catalog);
+    define_notified(sql, layout,
+                    "(SELECT g.hash FROM gone g UNION ALL"
+                    " SELECT {hash_of_old} FROM taken n)");
     std::string columns;
     std::string values;
+    std::string set;
+    std::string graced = "n.inserted_at {>} ({clock} {-} n.grace)";
     if (sessions) {
-        columns = ", type, ip, user_agent";
-        values = ", $9::text, $10, $11";
+        columns = ", type, ip, user_agent, last_active_at";
+        values = ", $9::{text}, $10, $11, {active}";
+        set = ", type = $9::{text}, ip = $10, user_agent = $11";
+        graced +=
+            " AND NOT n.type {=} 'mfa_pending'"
+            " AND NOT $9::{text} {=} 'mfa_pending'";
     }
     if (catalog.has_authenticated_at) {
+        const std::string now =
+            sessions ? "CASE WHEN NOT $9::{text} {=} 'mfa_pending'"
+                       " THEN {authenticated_now} END"
+                     : "{authenticated_now}";
         columns += sessions ? ", sudo_at" : ", authenticated_at";
-        values += sessions ? ", CASE WHEN $9::text <> 'mfa_pending' THEN " +
-                                 now + " END"
-                           : ", " + now;
+        values += ", " + now;
+        set += (sessions ? ", sudo_at = " : ", authenticated_at = ") + now;
     }
-    sql.set("more_columns", columns);
-    sql.set("more_values", values);
-    sql.set("authenticated_now", "floor(" + epoch(now) + ")");
+    define_rotation(sql, layout, catalog, "$3", set, graced);
+    sql.define("more_columns", columns);
+    sql.define("more_values", values);
+    sql.set(
+        "authenticated_epoch",
+        "pg_catalog.floor(" + epoch(sql.expand("{authenticated_now}")) + ")");
     return sql.expand(
         "WITH {account},"
-        " named AS (SELECT {named_columns} FROM account a JOIN {sessions} t"
-        " ON t.token IN ($4::bytea, $5::bytea)"
-        " AND (t.token = $4::bytea OR t.user_id <> a.id)),"
-        " doomed AS ({kin}), {gone}{notified},"
+        " own AS (SELECT {own_columns} FROM account a JOIN {sessions} t"
+        " ON t.token {=} $4::{bytea} AND t.user_id {id=} a.id"
+        " WHERE NOT {last_minute}), {taken}, {spare},"
+        " named AS (SELECT {named_columns} FROM taken t UNION ALL"
+        " SELECT {named_columns} FROM account a JOIN {sessions} t"
+        " ON t.token {=} ANY (ARRAY[$4::{bytea}, $5::{bytea}])"
+        " AND NOT t.user_id {id=} a.id),"
+        " doomed AS ({kin} EXCEPT SELECT n.id FROM taken n), {gone}{notified},"
         " fresh AS (INSERT INTO {tokens} ({columns}{more_columns})"
-        " SELECT {values}, a.id, $3::bytea{more_values} FROM account a)"
-        " SELECT EXISTS (SELECT FROM {sessions} t WHERE t.token = $5::bytea"
-        " AND t.user_id = a.id AND t.id NOT IN (SELECT g.id FROM gone g)),"
-        " {authenticated_now} FROM account a{heard}");
+        " SELECT {values}a.id, $3::{bytea}, {now}{more_values} FROM account a"
+        " WHERE NOT EXISTS (SELECT FROM taken))"
+        " SELECT EXISTS (SELECT FROM {sessions} t WHERE t.token {=} $5::{bytea}"
+        " AND t.user_id {id=} a.id AND NOT EXISTS (SELECT FROM gone g"
+        " WHERE g.id {key=} t.id) AND NOT EXISTS (SELECT FROM taken n"
+        " WHERE n.id {key=} t.id)), {authenticated_epoch}"
+        " FROM account a{heard}");
 }
 
 std::string logout_sql(const Layout& layout, const Catalog& catalog) {
     Template sql(layout, catalog);
-    define_ttl(sql, "$3", "$4");
+    define_ttl(sql, catalog, "$3", "$4");
     define_kin(sql);
     define_gone(sql);
     define_notified(sql, layout, "gone");
     return sql.expand(
         "WITH named AS (SELECT {named_columns} FROM {sessions} t"
-        " WHERE t.token IN ($1::bytea, $2::bytea)),"
+        " WHERE t.token {=} ANY (ARRAY[$1::{bytea}, $2::{bytea}])),"
         " doomed AS ({kin}), {gone}{notified}"
         " SELECT g.hash FROM gone g{heard}");
 }
@@ -199,53 +268,95 @@ std::string logout_everywhere_sql(const Layout& layout,
     define_notified(sql, layout, "gone");
     return sql.expand(
         "WITH doomed AS (SELECT t.id FROM {sessions} t"
-        " WHERE t.user_id = $1::text::{id} UNION SELECT t.id"
-        " FROM {sessions} t WHERE t.token IN ($2::bytea, $3::bytea)),"
+        " WHERE t.user_id {id=} $1::{text}::{id} UNION SELECT t.id"
+        " FROM {sessions} t"
+        " WHERE t.token {=} ANY (ARRAY[$2::{bytea}, $3::{bytea}])),"
         " {gone}{notified} SELECT g.hash FROM gone g{heard}");
 }
 
-// The old row goes first: who comes second finds nothing to renew.
+// Who comes second finds that the row has another token.
 std::string renew_sql(const Layout& layout, const Catalog& catalog) {
     Template sql(layout, catalog);
-    define_ttl(sql, "$4", "$5");
-    define_successor(sql, layout, catalog,
-                     "CASE WHEN $6::boolean THEN " +
-                         authenticated_now(layout, catalog) +
-                         " ELSE o.authenticated_at END");
+    define_ttl(sql, catalog, "$4", "$5");
+    define_old(sql, layout, "$1");
     define_kin(sql);
     define_gone(sql);
     define_notified(sql, layout,
-                    "(SELECT o.hash FROM old o UNION ALL"
+                    "(SELECT {hash_of_old} AS hash FROM taken n UNION ALL"
                     " SELECT g.hash FROM gone g)");
+    std::string set;
+    if (catalog.has_authenticated_at) {
+        set =
+            (layout.kind == LayoutKind::sigra_sessions ? ", sudo_at"
+                                                       : ", authenticated_at") +
+            std::string(
+                " = CASE WHEN $6::boolean THEN {authenticated_now}"
+                " ELSE {authenticated} END");
+    }
+    define_rotation(sql, layout, catalog, "$2", set, "false");
     sql.set("unused",
             std::string(catalog.has_authenticated_at ? std::string_view()
                                                      : unused_boolean));
     return sql.expand(
-        "WITH old AS (DELETE FROM {tokens} t WHERE t.{token} = $1::bytea"
-        " AND {live}{logged_in}{unused} RETURNING {carried}),"
-        " named AS (SELECT {named_columns} FROM old t UNION ALL"
-        " SELECT {named_columns} FROM old o JOIN {sessions} t"
-        " ON t.token = $3::bytea AND t.user_id = o.user_id),"
-        " doomed AS ({kin} EXCEPT SELECT o.id FROM old o),"
-        " {gone}{notified}, {fresh} {successor}{heard}");
+        "WITH own AS (SELECT {own_columns} FROM {sessions} t"
+        " WHERE t.token {=} $1::{bytea}{logged_in}{unused}), {taken},"
+        " named AS (SELECT {named_columns} FROM taken t UNION ALL"
+        " SELECT {named_columns} FROM taken n JOIN {sessions} t"
+        " ON t.token {=} $3::{bytea} AND t.user_id {id=} n.user_id),"
+        " doomed AS ({kin} EXCEPT SELECT n.id FROM taken n),"
+        " {gone}{notified} {outcome}{heard}");
 }
 
-// The age is compared with the clock, not with the statement's time: who has
-// waited for the winner's lock may have started before the winner.
 std::string reissue_sql(const Layout& layout, const Catalog& catalog) {
     Template sql(layout, catalog);
-    define_ttl(sql, "$4", "$5");
-    define_successor(sql, layout, catalog, "o.authenticated_at");
-    define_notified(sql, layout, "old");
-    sql.set("clock", catalog.inserted_at_has_zone
-                         ? "clock_timestamp()"
-                         : "(clock_timestamp() AT TIME ZONE 'utc')");
+    define_ttl(sql, catalog, "$4", "$5");
+    define_old(sql, layout, "$1");
+    define_kin(sql);
+    define_gone(sql);
+    define_notified(sql, layout,
+                    "(SELECT {hash_of_old} AS hash FROM taken n UNION ALL"
+                    " SELECT g.hash FROM gone g)");
+    define_rotation(sql, layout, catalog, "$2", "", "true");
+    sql.define("unlocked",
+               catalog.may_lock_users
+                   ? " JOIN LATERAL (SELECT FROM {users} u WHERE u.id {id=}"
+                     " t.user_id FOR SHARE OF u SKIP LOCKED) u ON true"
+                   : "");
     return sql.expand(
-        "WITH old AS (UPDATE {tokens} t SET inserted_at = {now} - {grace}"
-        " WHERE t.{token} = $1::bytea AND {live}{logged_in}"
-        " AND t.inserted_at <= {clock} - make_interval(secs => $3::integer)"
-        " AND t.inserted_at > {clock} - {grace} RETURNING {carried})"
-        "{notified}, {fresh} {successor}{heard}");
+        "WITH own AS (SELECT {own_columns} FROM {sessions} t{unlocked}"
+        " WHERE t.token {=} $1::{bytea}{logged_in} AND t.inserted_at {<=}"
+        " ({clock} {-} pg_catalog.make_interval(secs => $3::integer))"
+        " AND t.inserted_at {>} ({clock} {-} {grace})), {taken}, {spare},"
+        " named AS (SELECT {named_columns} FROM taken t),"
+        " doomed AS ({kin} EXCEPT SELECT n.id FROM taken n),"
+        " {gone}{notified} {outcome}{heard}");
+}
+
+// The row is locked before the one that keeps its old token goes: no two rows
+// may have one token, and a session that has gone on is left as it is.
+std::string take_back_sql(const Layout& layout, const Catalog& catalog) {
+    Template sql(layout, catalog);
+    define_old(sql, layout, "$1");
+    define_notified(sql, layout,
+                    "(SELECT b.hash FROM back b UNION ALL"
+                    " SELECT {hash_of_old} FROM back b)");
+    sql.define("lost_hash", layout.kind == LayoutKind::phx_gen_auth
+                                ? "pg_catalog.encode(pg_catalog.sha256("
+                                  "$2::{bytea}), 'hex')"
+                                : "pg_catalog.encode($2::{bytea}, 'hex')");
+    sql.set("before",
+            std::string("$3::timestamp") +
+                (catalog.inserted_at_has_zone ? " AT TIME ZONE 'utc'" : ""));
+    return sql.expand(
+        "WITH held AS (SELECT t.id FROM {tokens} t"
+        " WHERE t.{token} {=} $2::{bytea} AND {live} FOR UPDATE OF t),"
+        " spare AS (DELETE FROM {tokens} t USING held h"
+        " WHERE t.{token} {=} $1::{bytea} AND {live} RETURNING t.id),"
+        " back AS (UPDATE {tokens} t SET {token} = $1::{bytea},"
+        " inserted_at = {before} FROM held h WHERE t.id {key=} h.id"
+        " AND (SELECT pg_catalog.count(*) FROM spare) {>=} 0"
+        " RETURNING {lost_hash} AS hash){notified}"
+        " SELECT b.hash FROM back b{heard}");
 }
 
 }  // namespace sigra::postgres

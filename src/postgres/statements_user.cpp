@@ -6,23 +6,26 @@ namespace {
 
 // In a statement on the users table alone bare names are its columns. The
 // email's type stays open: as text it would be compared with its case.
-std::string found(const Layout& layout) {
-    return " WHERE u.email = $1" +
-           (layout.where.empty() ? "" : " AND " + condition(layout.where));
-}
-
-std::string user_columns(const Layout& layout) {
-    return "u.id::text, u.email::text, u.hashed_password::text, " +
-           (layout.second_factor.empty()
+void define_found(Template& sql, const Layout& layout) {
+    sql.define("found", " WHERE u.email {email=} $1");
+    sql.set("where",
+            layout.where.empty() ? "" : " AND " + condition(layout.where));
+    sql.set("second_factor",
+            layout.second_factor.empty()
                 ? "false"
                 : condition(layout.second_factor) + " IS TRUE");
+    sql.define("columns",
+               "u.id::{text}, u.email::{text}, u.hashed_password::{text},"
+               " {second_factor}");
 }
 
 }  // namespace
 
-std::string find_user_sql(const Layout& layout) {
-    return "SELECT " + user_columns(layout) + ", true FROM " +
-           quoted_name(layout.users) + " u" + found(layout) + " LIMIT 2";
+std::string find_user_sql(const Layout& layout, const Catalog& catalog) {
+    Template sql(layout, catalog);
+    define_found(sql, layout);
+    return sql.expand(
+        "SELECT {columns}, true FROM {users} u{found}{where} LIMIT 2");
 }
 
 // Who waits for the row's lock sees it as it then is, so that of many
@@ -32,21 +35,22 @@ std::string attempt_sql(const Layout& layout, const Catalog& catalog) {
         return "";
     }
     Template sql(layout, catalog);
-    const std::string now = now_as(catalog.locked_at_has_zone);
-    sql.set("now", now);
-    sql.set("found", found(layout));
-    sql.set("columns", user_columns(layout));
-    sql.define("ends", "u.locked_at + make_interval(secs => $3::integer)");
+    define_found(sql, layout);
+    sql.set("now", now_as(catalog.locked_at_has_zone));
+    sql.define("ends",
+               "(u.locked_at {+} pg_catalog.make_interval(secs =>"
+               " $3::integer))");
     sql.define("count",
-               "CASE WHEN {ends} > {now}"
-               " THEN greatest(u.failed_login_attempts, $2::integer) + 1"
+               "CASE WHEN {ends} {>} {now}"
+               " THEN greatest(u.failed_login_attempts, $2::integer) {+} 1"
                " WHEN u.locked_at IS NOT NULL THEN 1"
-               " ELSE u.failed_login_attempts + 1 END");
+               " ELSE u.failed_login_attempts {+} 1 END");
     return sql.expand(
         "UPDATE {users} u SET failed_login_attempts = {count}, locked_at ="
-        " CASE WHEN {ends} > {now} THEN u.locked_at"
-        " WHEN {count} >= $2::integer THEN date_trunc('second', {now}) END"
-        "{found} RETURNING {columns}, u.failed_login_attempts <= $2::integer");
+        " CASE WHEN {ends} {>} {now} THEN u.locked_at WHEN ({count}) {>=}"
+        " $2::integer THEN pg_catalog.date_trunc('second', {now}) END"
+        "{found}{where} RETURNING {columns},"
+        " u.failed_login_attempts {<=} $2::integer");
 }
 
 }  // namespace sigra::postgres

@@ -9,10 +9,6 @@
 
 namespace sigra::postgres {
 
-// A row of type mfa_pending is not logged in.
-inline constexpr std::string_view logged_in =
-    " AND t.type IN ('standard', 'remember_me')";
-
 // Seconds since 1970 as a double: the same for both timestamp types whatever
 // the TimeZone, microseconds kept, and far cheaper than extract()'s numeric.
 [[nodiscard]] std::string epoch(std::string_view expression);
@@ -24,14 +20,25 @@ inline constexpr std::string_view logged_in =
 [[nodiscard]] std::string quoted_literal(std::string_view text);
 
 // SQL with names in braces, which stand for what differs from one layout to
-// the next. The columns are those of a row `t`.
+// the next. The columns are those of a row `t`. Whatever the role's
+// search_path, an operator, a function and a type are the catalog's own:
+// IN, BETWEEN and the like would look for theirs there. OPERATOR() binds
+// tighter than a comparison does: what stands beside it needs brackets.
+//   {=} {<} {-} ...   operators
+//   {id=} {key=} {email=}  the equality of a user's id, of a token row's id
+//                     and of an email
+//   {text} {bytea}    types
 //   {users} {tokens}  the tables
 //   {user}            the foreign key
 //   {id}              the type of a user's id
 //   {token} {type} {authenticated}  the columns, or what stands for them
 //   {hash}            what is notified of the row
 //   {live}            t is of the kind that sessions are
-//   {sessions}        a derived table: id, user_id, token, type, inserted_at
+//   {logged_in}       AND ...: t is not of type mfa_pending
+//   {sessions}        a derived table: id, user_id, token, type, inserted_at,
+//                     authenticated_at, and {carried}
+//   {carried}         the columns, with a comma before, of which the module
+//                     knows nothing else
 //   {now}             as it is written to inserted_at
 class Template {
   public:
@@ -47,7 +54,8 @@ class Template {
 };
 
 // statements_user.cpp
-[[nodiscard]] std::string find_user_sql(const Layout& layout);
+[[nodiscard]] std::string find_user_sql(const Layout& layout,
+                                        const Catalog& catalog);
 [[nodiscard]] std::string attempt_sql(const Layout& layout,
                                       const Catalog& catalog);
 // statements_session.cpp
@@ -61,5 +69,7 @@ class Template {
                                     const Catalog& catalog);
 [[nodiscard]] std::string reissue_sql(const Layout& layout,
                                       const Catalog& catalog);
+[[nodiscard]] std::string take_back_sql(const Layout& layout,
+                                        const Catalog& catalog);
 
 }  // namespace sigra::postgres

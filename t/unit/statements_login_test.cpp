@@ -137,7 +137,7 @@ void a_login_that_no_longer_holds_changes_nothing(void**) {
 
             site.layout.where = "email = 'ann@example.com' -- only";
             check(log_in(site, right).size() == 1, a.title);
-            check_bytes(site.tokens(), "20", a.title);
+            check_bytes(site.tokens(), "1 20", a.title);
             check_bytes(site.user_value(ann, "hashed_password"),
                         writes ? "better" : "x", a.title);
             check_bytes(site.user_value(bob, "hashed_password"), "x", a.title);
@@ -179,14 +179,14 @@ void what_a_login_replaces_is_gone(void**) {
         check_bytes(remembered({site.id(ann), 21, 9, 9}), "f", a.title);
         expect("1 2 3 4 5 20 21", {}, "unknown tokens");
         check_bytes(remembered({site.id(ann), 22, 1, 2}), "t", a.title);
-        expect("2 3 4 5 20 21 22", {1}, "remembered as the same user");
+        expect("1 2 3 4 5 20 21 22", {1}, "remembered as the same user");
         check_bytes(remembered({site.id(ann), 23, 2, 2}), "f", a.title);
-        expect("3 4 5 20 21 22 23", {2}, "one row in both cookies");
+        expect("1 2 3 4 5 20 21 22 23", {2}, "one row in both cookies");
         check_bytes(remembered({site.id(ann), 24, 3, 4}), "f", a.title);
-        expect("5 20 21 22 23 24", {3, 4}, "another user's");
+        expect("1 2 5 20 21 22 23 24", {3, 4}, "another user's");
         if (!site.sessions) {
             check_bytes(remembered({site.id(ann), 25, 5, 5}), "f", a.title);
-            expect("5 20 21 22 23 24 25", {}, "no session's");
+            expect("1 2 5 20 21 22 23 24 25", {}, "no session's");
         }
 
         site.layout.channel = "";
@@ -210,8 +210,83 @@ void a_replaced_session_goes_with_its_kin(void**) {
             }
             site.login(3, ann);
             check(log_in(site, {site.id(ann), 20, 11, 2}).size() == 1);
-            check_bytes(site.tokens(), "3 20", a.title);
+            // The older of two old tokens is no longer kept.
+            check_bytes(site.tokens(), "3 11 20", a.title);
         }
+    }
+}
+
+// The same user's session is the row that it was, whatever else it now says.
+void a_login_by_the_same_user_rotates(void**) {
+    for (const Case& a : cases) {
+        for (const char* type : {"standard", "remember_me"}) {
+            Site site(database, a);
+            prepare(site);
+            site.session.run("SET TimeZone = 'Asia/Kathmandu'");
+            site.login(1, ann, "2 hours", type);
+            site.set(1, site.sessions ? "ip = '192.0.2.1', user_agent = 'old'"
+                                      : "sent_to = 'ann@example.com'");
+            const std::string whole = site.sessions
+                                          ? "row(user_id, ip, user_agent, type,"
+                                            " last_active_at, sudo_at)"
+                                          : "row(user_id, context, sent_to)";
+            const std::string id = site.value(1, "id");
+            const std::string before = site.value(1, whole);
+            const auto rows = log_in(site, {site.id(ann), 20, 1});
+            check(rows.size() == 1, a.title);
+            check_bytes(site.tokens(), "1 20", a.title);
+            check_bytes(site.value(20, "id"), id, a.title);
+            check_bytes(site.value(1, whole), before, a.title);
+            if (site.sessions) {
+                check_bytes(site.value(20,
+                                       "type || ' ' || ip || ' ' ||"
+                                       " (user_agent IS NULL)::text"),
+                            "standard 192.0.2.7 true", a.title);
+                check_bytes(site.value(20, "last_active_at = inserted_at"), "t",
+                            a.title);
+            }
+            if (site.has_authenticated_at) {
+                check_bytes(site.value(20, Site::seconds(site.authenticated)),
+                            rows[0][1], a.title);
+            }
+            const bool longer =
+                site.sessions && std::string(type) != "standard";
+            const std::string left =
+                std::string(longer ? "5184000" : "86400") +
+                " - date_part('epoch', (" +
+                (a.zones ? "clock_timestamp()"
+                         : "clock_timestamp() AT TIME ZONE 'utc'") +
+                ") - inserted_at) BETWEEN 0 AND 60";
+            check_bytes(site.value(1, left), "t", a.title);
+
+            // A late login with the old token is one of its own.
+            check(log_in(site, {site.id(ann), 21, 1}).size() == 1, a.title);
+            check_bytes(site.tokens(), "1 20 21", a.title);
+            check_bytes(site.value(20, "id"), id, a.title);
+            check_bytes(site.value(1, whole), before, a.title);
+            // A log-out knows the two that belong together.
+            check(site.ask(Statement::logout,
+                           {token_parameter(20), token_parameter(0),
+                            text("86400"), text("5184000")})
+                          .size() == (longer ? 1 : 2),
+                  a.title);
+        }
+    }
+}
+
+void a_dead_session_is_not_kept_alive_by_a_login(void**) {
+    for (const Case& a : cases) {
+        Site site(database, a);
+        prepare(site);
+        site.login(1, ann, "86401 seconds");
+        site.login(2, ann, "86370 seconds");
+        const std::string id = site.value(1, "id");
+        check(log_in(site, {site.id(ann), 20, 1}).size() == 1, a.title);
+        check_bytes(site.tokens(), "2 20", a.title);
+        check_bytes(site.value(20, "id"), id, a.title);
+        // Whether it is a session's or an old token's nobody can tell.
+        check(log_in(site, {site.id(ann), 21, 2}).size() == 1, a.title);
+        check_bytes(site.tokens(), "2 20 21", a.title);
     }
 }
 
@@ -255,31 +330,76 @@ void a_login_that_lacks_its_second_factor_is_no_session(void**) {
         check_bytes(site.value(20, "type || (sudo_at IS NULL)::text"),
                     "mfa_pendingtrue", a.title);
         check(site.ask(Statement::lookup, {token_parameter(20)}).empty());
-        // It is replaced as any other.
+        // It is replaced as any other, and never good for anything.
         check(log_in(site, {site.id(ann), 21, 20}).size() == 1);
         check_bytes(site.tokens(), "21", a.title);
+        check_bytes(site.value(21, "type || (sudo_at IS NULL)::text"),
+                    "standardfalse", a.title);
+        login = {site.id(ann), 22, 21};
+        login.type = "mfa_pending";
+        check(log_in(site, login).size() == 1);
+        check_bytes(site.tokens(), "22", a.title);
+        check_bytes(site.value(22, "type || (sudo_at IS NULL)::text"),
+                    "mfa_pendingtrue", a.title);
     }
 }
 
 // The users row is another one by the time that its lock is free.
 void a_password_that_changes_meanwhile_is_noticed(void**) {
-    for (const char* change :
-         {"UPDATE users SET hashed_password = 'new' WHERE email = ",
-          "DELETE FROM users WHERE email = "}) {
-        Site site(database, cases[0]);
-        prepare(site);
-        site.layout.lockout = true;
-        site.login(1, bob);
-        const std::string id = site.id(ann);
-        Crowd crowd(database, 1);
-        site.session.run("BEGIN");
-        site.session.run(std::string(change) + "'" + ann + "'");
-        crowd.start(site.sql(Statement::login), parameters(site, {id, 20, 1}));
-        Session beside(database);
-        crowd.wait_until_blocked(beside);
-        site.session.run("COMMIT");
-        check(crowd.finish()[0].empty(), change);
-        check_bytes(site.tokens(), "1", change);
+    for (const Case& a : cases) {
+        for (const bool lockout : {false, true}) {
+            for (const char* change :
+                 {"UPDATE users SET hashed_password = 'new' WHERE email = ",
+                  "DELETE FROM users WHERE email = "}) {
+                if (lockout && a.kind == LayoutKind::phx_gen_auth) {
+                    continue;
+                }
+                Site site(database, a);
+                prepare(site);
+                site.layout.lockout = lockout;
+                site.login(1, bob);
+                const std::string id = site.id(ann);
+                Crowd crowd(database, 1);
+                site.session.run("BEGIN");
+                site.session.run(std::string(change) + "'" + ann + "'");
+                crowd.start(site.sql(Statement::login),
+                            parameters(site, {id, 20, 1}));
+                Session beside(database);
+                crowd.wait_until_blocked(beside);
+                site.session.run("COMMIT");
+                check(crowd.finish()[0].empty(), change);
+                check_bytes(site.tokens(), "1", change);
+            }
+        }
+    }
+}
+
+// An application that changes a password deletes a session that began before.
+void a_login_is_waited_for_by_a_change_of_the_password(void**) {
+    for (const Case& a : cases) {
+        for (const int replaced : {0, 1}) {
+            Site site(database, a);
+            prepare(site);
+            site.login(1, ann);
+            const std::string sql = site.sql(Statement::login);
+            const std::string id = site.id(ann);
+            Crowd crowd(database, 1);
+            site.session.run("BEGIN");
+            check(site.session.run(sql, parameters(site, {id, 20, replaced}))
+                          .size() == 1,
+                  a.title);
+            crowd.start(
+                "DO $$ BEGIN UPDATE users SET hashed_password = 'new'"
+                " WHERE id = '" +
+                    id + "'; DELETE FROM " + site.layout.tokens +
+                    " WHERE user_id = '" + id + "'; END $$",
+                {});
+            Session beside(database);
+            crowd.wait_until_blocked(beside);
+            site.session.run("COMMIT");
+            crowd.finish();
+            check_bytes(site.tokens(), "", a.title);
+        }
     }
 }
 
@@ -294,12 +414,12 @@ void a_login_needs_no_right_that_it_does_not_use(void**) {
         site.session.run(
             "GRANT SELECT (id, email, hashed_password) ON users"
             " TO login_only");
-        site.session.run("GRANT SELECT, INSERT, DELETE ON " +
+        site.session.run("GRANT SELECT, INSERT, UPDATE, DELETE ON " +
                          site.layout.tokens + " TO login_only");
         const bool sequence = std::string(a.id) == "bigint";
         const auto as_role = [&](const Login& login) {
-            const std::string statement = site.sql(Statement::login);
             site.session.run("SET ROLE login_only");
+            const std::string statement = site.sql(Statement::login);
             const std::string failure =
                 site.session.failure(statement, parameters(site, login));
             site.session.run("RESET ROLE");
@@ -312,7 +432,7 @@ void a_login_needs_no_right_that_it_does_not_use(void**) {
                              "_id_seq TO login_only");
         }
         check_bytes(as_role(login), "", a.title);
-        check_bytes(site.tokens(), "20", a.title);
+        check_bytes(site.tokens(), "1 20", a.title);
 
         site.layout.rehash = true;
         check_bytes(as_role({site.id(ann), 21}), "42501", a.title);
@@ -339,9 +459,12 @@ int main() {
         cmocka_unit_test(a_login_that_no_longer_holds_changes_nothing),
         cmocka_unit_test(what_a_login_replaces_is_gone),
         cmocka_unit_test(a_replaced_session_goes_with_its_kin),
+        cmocka_unit_test(a_login_by_the_same_user_rotates),
+        cmocka_unit_test(a_dead_session_is_not_kept_alive_by_a_login),
         cmocka_unit_test(a_login_resets_the_count_and_stores_a_better_hash),
         cmocka_unit_test(a_login_that_lacks_its_second_factor_is_no_session),
         cmocka_unit_test(a_password_that_changes_meanwhile_is_noticed),
+        cmocka_unit_test(a_login_is_waited_for_by_a_change_of_the_password),
         cmocka_unit_test(a_login_needs_no_right_that_it_does_not_use),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

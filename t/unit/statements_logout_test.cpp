@@ -127,7 +127,8 @@ void a_log_out_ends_both_sides_of_a_reissue(void**) {
     site.login(3, ann, "2 hours");
     site.set(3,
              "inserted_at = (SELECT inserted_at FROM user_sessions"
-             " WHERE id = 1)");
+             " WHERE hashed_token = " +
+                 token_sql(1) + ")");
     site.ask(Statement::logout,
              {token_parameter(3), token_parameter(0), text("60"), text("60")});
     check_bytes(site.tokens(), "1");

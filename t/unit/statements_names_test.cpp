@@ -16,7 +16,7 @@ const std::string database = "sigra_statements_names";
 constexpr Statement all[] = {
     Statement::lookup, Statement::find_user, Statement::attempt,
     Statement::login,  Statement::logout,    Statement::logout_everywhere,
-    Statement::renew,  Statement::reissue,
+    Statement::renew,  Statement::reissue,   Statement::take_back,
 };
 
 // One of each parameter, as SQL.
@@ -40,6 +40,8 @@ std::string arguments(Statement statement, const Layout& layout) {
             return "'a', 'b', 'c', '86400', '86400', 't'";
         case Statement::reissue:
             return "'a', 'b', '3600', '86400', '86400'";
+        case Statement::take_back:
+            return "'a', 'b', '2026-01-01'";
     }
     return "";
 }

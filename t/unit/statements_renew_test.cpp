@@ -57,7 +57,7 @@ double age(Site& site, int number) {
 }
 
 void check_row(Site& site, const std::vector<Row>& rows, int number) {
-    check(rows.size() == 1 && rows[0].size() == 2, site.a.title);
+    check(rows.size() == 1 && rows[0].size() == 3, site.a.title);
     if (site.has_authenticated_at) {
         check_bytes(rows[0][0],
                     site.value(number, Site::seconds(site.authenticated)),
@@ -95,8 +95,10 @@ void a_renewed_session_is_the_old_one_under_a_new_token(void**) {
         site.other(5, ann);
 
         std::string before = carried(site, 1);
+        const std::string id = site.value(1, "id");
         auto rows = site.ask(Statement::renew, renewal(1, 20));
         check_row(site, rows, 20);
+        check_bytes(site.value(20, "id"), id, a.title);
         check_bytes(carried(site, 20), before, a.title);
         check_bytes(site.tokens(), "2 3 4 5 20", a.title);
         check(listener.notified("revoked") ==
@@ -166,7 +168,9 @@ void a_reissued_token_has_a_grace(void**) {
             check(listener.notified("revoked").empty(), a.title);
 
             const std::string before = carried(site, 1);
+            const std::string id = site.value(1, "id");
             check_row(site, ask(1, 21), 21);
+            check_bytes(site.value(21, "id"), id, a.title);
             check_bytes(carried(site, 21), before, a.title);
             check_bytes(carried(site, 1), before, a.title);
             check(listener.notified("revoked") ==
@@ -267,6 +271,83 @@ void a_second_that_turns_makes_no_second_winner(void**) {
     }
 }
 
+// Whoever changes a user just now is not waited for: he may delete the
+// sessions next, and would not find the row that keeps the old token.
+void a_user_who_is_locked_is_not_reissued(void**) {
+    for (const Case& a : cases) {
+        Site site(database, a);
+        site.user(ann);
+        site.user(bob);
+        site.login(1, ann, "2 hours");
+        site.login(2, bob, "2 hours");
+        Session beside(database);
+        beside.run(
+            "BEGIN; UPDATE users SET hashed_password = 'new'"
+            " WHERE email = 'ann@example.com'");
+        check(site.ask(Statement::reissue, reissue(1, 20)).empty(), a.title);
+        check(site.ask(Statement::reissue, reissue(2, 21)).size() == 1);
+        beside.run("ROLLBACK");
+        check(site.ask(Statement::reissue, reissue(1, 20)).size() == 1);
+        check_bytes(site.tokens(), "1 2 20 21", a.title);
+    }
+}
+
+// The client has left: nobody has the new token.
+void a_rotation_is_taken_back(void**) {
+    for (const Case& a : cases) {
+        for (const char* type : {"standard", "remember_me"}) {
+            Site site(database, a);
+            site.session.run("SET TimeZone = 'Asia/Kathmandu'");
+            site.user(ann);
+            Session listener(database);
+            listener.run("LISTEN revoked");
+            site.login(1, ann, "2 hours", type);
+            fill(site, 1);
+            const auto take_back = [&](int old, int fresh,
+                                       const std::string& before) {
+                return site.ask(Statement::take_back,
+                                {token_parameter(old), token_parameter(fresh),
+                                 text(before)});
+            };
+            const std::string before = carried(site, 1);
+            const std::string inserted = site.value(1, "inserted_at");
+            const std::string id = site.value(1, "id");
+            const auto unchanged = [&] {
+                check_bytes(site.tokens(), "1", a.title);
+                check_bytes(carried(site, 1), before, a.title);
+                check_bytes(site.value(1, "inserted_at"), inserted, a.title);
+                check_bytes(site.value(1, "id"), id, a.title);
+            };
+            for (const Statement statement :
+                 {Statement::reissue, Statement::renew}) {
+                const auto rows = site.ask(
+                    statement, statement == Statement::renew ? renewal(1, 20)
+                                                             : reissue(1, 20));
+                check(rows.size() == 1, a.title);
+                listener.notified("revoked");
+                const auto back = take_back(1, 20, rows[0][2].value_or(""));
+                check(back.size() == 1, a.title);
+                check_bytes(back[0][0], site.hash(20), a.title);
+                unchanged();
+                std::vector<std::string> both = {site.hash(1), site.hash(20)};
+                std::sort(both.begin(), both.end());
+                check(listener.notified("revoked") == both, a.title);
+            }
+            check(take_back(1, 20, inserted).empty(), "no longer there");
+            unchanged();
+
+            // What has gone on since is left as it is.
+            check(site.ask(Statement::reissue, reissue(1, 20)).size() == 1);
+            check(site.ask(Statement::renew, renewal(20, 21)).size() == 1);
+            check(take_back(1, 20, inserted).empty(), a.title);
+            check_bytes(site.tokens(), "21", a.title);
+            site.session.run("DELETE FROM " + site.layout.tokens);
+            check(take_back(1, 21, inserted).empty(), a.title);
+            check_bytes(site.tokens(), "", a.title);
+        }
+    }
+}
+
 // What README says that a role needs.
 void a_role_needs_few_rights(void**) {
     for (const Case& a : cases) {
@@ -288,17 +369,28 @@ void a_role_needs_few_rights(void**) {
         site.login(3, ann);
         const auto failure = [&](Statement statement,
                                  const std::vector<Parameter>& parameters) {
-            const std::string sql = site.sql(statement);
             site.session.run("SET ROLE gate_only");
+            const std::string sql = site.sql(statement);
             const std::string sqlstate = site.session.failure(sql, parameters);
             site.session.run("RESET ROLE");
             return sqlstate;
         };
         check_bytes(failure(Statement::reissue, reissue(1, 20)), "42501",
                     a.title);
-        site.session.run("GRANT UPDATE (inserted_at) ON " + tokens +
-                         " TO gate_only");
+        check_bytes(failure(Statement::renew, renewal(1, 20)), "42501",
+                    a.title);
+        site.session.run(
+            "GRANT UPDATE (inserted_at, " + site.token_column +
+            (site.sessions ? ", last_active_at" : "") +
+            (site.has_authenticated_at ? ", " + site.authenticated : "") +
+            ") ON " + tokens + " TO gate_only");
         check_bytes(failure(Statement::reissue, reissue(1, 20)), "", a.title);
+        check_bytes(failure(Statement::renew, renewal(20, 21)), "", a.title);
+        check_bytes(failure(Statement::take_back,
+                            {token_parameter(20), token_parameter(21),
+                             text("2026-01-01")}),
+                    "", a.title);
+        check_bytes(site.tokens(), "2 3 20", a.title);
         check_bytes(failure(Statement::renew, renewal(20, 21)), "", a.title);
         check_bytes(
             failure(Statement::logout, {token_parameter(21), token_parameter(2),
@@ -323,6 +415,8 @@ int main() {
         cmocka_unit_test(what_is_dead_or_no_session_is_not_reissued),
         cmocka_unit_test(of_many_at_once_one_is_reissued),
         cmocka_unit_test(a_second_that_turns_makes_no_second_winner),
+        cmocka_unit_test(a_user_who_is_locked_is_not_reissued),
+        cmocka_unit_test(a_rotation_is_taken_back),
         cmocka_unit_test(a_role_needs_few_rights),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

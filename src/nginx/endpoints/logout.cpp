@@ -110,6 +110,9 @@ ngx_int_t Logout::still_alive() {
     if (visit_.has_token) {
         bar(visit_.token_hash);
     }
+    if (std::string token = remembered_token(conf_, visit_); !token.empty()) {
+        bar(phoenix::sha256(token));
+    }
     if (!add_header(r_, "Retry-After", "2")) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
