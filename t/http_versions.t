@@ -15,7 +15,10 @@ use Test::More;
 fresh_database('sigra');
 add_triggers();
 my $password = 'a good password';
-my $directory = $ENV{SIGRA_TEST_PGDIR};
+# RSA: every client knows it.
+my $directory = File::Temp->newdir('sigra-tls-XXXXXX', TMPDIR => 1);
+system("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2 -keyout $directory/server.key -out $directory/server.crt 2>/dev/null") == 0
+    or die "openssl: $?\n";
 my %port = map { $_ => Sigra::Nginx::free_port() } qw(2 3 tls);
 my $tls = "ssl_certificate $directory/server.crt; ssl_certificate_key $directory/server.key; ssl_protocols TLSv1.3; ssl_early_data on;";
 my $places = <<'END';

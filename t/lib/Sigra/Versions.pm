@@ -93,10 +93,10 @@ sub over_perl {
     return sub {
         my ($method, $path, $headers, $body) = @_;
         my $client = Test::Nginx::HTTP3->new($option{port});
-        my @fields = map { my ($name, $value) = split /: */, $_, 2; { name => lc $name, value => $value, mode => 2 } }
+        my @fields = map { my ($name, $value) = split /: */, $_, 2; { name => lc $name, value => $value, mode => 4 } }
             @{ $headers // [] }, defined $body ? 'Content-Length: ' . length $body : ();
         my $stream = $client->new_stream({
-            headers => [(map { { name => $_->[0], value => $_->[1], mode => 2 } }
+            headers => [(map { { name => $_->[0], value => $_->[1], mode => 4 } }
                 [':method', $method], [':scheme', 'https'], [':path', $path], [':authority', "127.0.0.1:$option{port}"]), @fields],
             (defined $body ? (body => $body) : ()),
         });
@@ -126,7 +126,7 @@ sub download {
     if ($version == 3 && curl_says() !~ /\bHTTP3\b/) {
         my $client = Test::Nginx::HTTP3->new($port);
         my $stream = $client->new_stream({
-            headers => [map { { name => $_->[0], value => $_->[1], mode => 2 } } [':method', 'GET'], [':scheme', 'https'], [':path', $path],
+            headers => [map { { name => $_->[0], value => $_->[1], mode => 4 } } [':method', 'GET'], [':scheme', 'https'], [':path', $path],
                 [':authority', "127.0.0.1:$port"], map { [lc((split /: */, $_, 2)[0]), (split /: */, $_, 2)[1]] } @headers]
         });
         $client->read(all => [{ sid => $stream, type => 'HEADERS' }]);
