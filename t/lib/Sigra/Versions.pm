@@ -68,7 +68,7 @@ sub curl_command {
 
 sub over_curl {
     my ($version, %option) = @_;
-    return sub {
+    my $once = sub {
         my ($method, $path, $headers, $body) = @_;
         my ($command, $base) = curl_command($version, $option{port});
         my $sent = File::Temp->new;
@@ -84,6 +84,13 @@ sub over_curl {
         my ($line, @lines) = split /\r\n/, $head // '';
         my ($spoken, $status) = ($line // '') =~ m{^HTTP/([\d.]+) (\d{3})};
         return answer($status, [map { [split /: */, $_, 2] } @lines], $content, $exit, $spoken);
+    };
+    # Where nginx answers before it has read the body, it resets the stream without an error behind the answer, and
+    # curl 7.88 may lose that answer. What is refused so has done nothing: ask again.
+    return sub {
+        my $answer;
+        for (1 .. 20) { $answer = $once->(@_); last unless $answer->{exit} == 92 && !$answer->{status} }
+        return $answer;
     };
 }
 
