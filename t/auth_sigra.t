@@ -259,7 +259,7 @@ GET /users/log-in
 for ada
 --- flow
 for (
-    ['/users/log-in', 200], ['/users/log-in?x=1', 200], ['/users/%6cog-in', 200], ['/users/log-in/', 302], ['/users/log-in2', 302],
+    ['/users/log-in', 200], ['/users/log-in?x=1', 200], ['/users/%6cog-in', 302], ['/users/log-in/', 302], ['/users/log-in2', 302],
     ['/users/', 302], ['/USERS/LOG-IN', 302], ['/in/sign%20in', 200], ['/in/other', 302], ['/private/page.txt', 302],
 ) {
     my ($path, $status) = @$_;

@@ -38,6 +38,10 @@ our @wrong = (
     ["auth_sigra_postgres host=a\nproxy_pass http://b;", 'invalid parameter "proxy_pass" .*is the ";" before it missing\?'],
     ['auth_sigra_lockout 5 15m;',           'invalid parameter "5" in "auth_sigra_lockout" directive; say "threshold=5 duration=15m"'],
     ['auth_sigra_remember_me_cookie off max_age=60d;', 'invalid parameter "max_age=60d" in "auth_sigra_remember_me_cookie"'],
+    ['auth_sigra_login; proxy_pass http://127.0.0.1:1;', '"auth_sigra_login" stands beside another directive that answers requests, .* give each a location of its own'],
+    ['proxy_pass http://127.0.0.1:1; auth_sigra_login;', '"auth_sigra_login" stands beside another directive that answers requests, .* give each a location of its own .*in "auth_sigra_login"'],
+    ['auth_sigra_logout; stub_status;',     '"auth_sigra_logout" stands beside another'],
+    ['empty_gif; auth_sigra_renew;',        '"auth_sigra_renew" stands beside another'],
     ['auth_sigra_login fallback=@nosuch;',  '"auth_sigra_login" leads to "@nosuch", and this server has no "location @nosuch"'],
     (map { ["auth_sigra_postgres host=a $_;", "invalid (?:value \"[^\"]*\" of )?.*in \"auth_sigra_postgres\""] } qw(connections=0 connections=x connections=-1
         connections=1001 connections= queue=0 queue=1k timeout=0 timeout=x timeout=-1 connect_timeout=0 max_reconnect_delay=soon prepare=yes pool=2 connections)),

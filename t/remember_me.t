@@ -216,3 +216,19 @@ is($cookies->('POST', '/echo', \%cookie, 'a=b'), '200 1', 'POST');
 is($cookies->('GET', '/none', \%cookie), '404 1', 'not found');
 is($cookies->('GET', '/page', { %cookie, 'if-none-match' => '*' }), '304 1', 'not modified');
 is($cookies->('GET', '/open/page', \%cookie), '200 0', 'off');
+
+
+
+=== TEST 7: a prefetch is served, and its answer sets nothing
+--- http_config eval: $::http
+--- config
+location / { proxy_pass http://echo; }
+--- request
+GET /
+--- error_code: 401
+--- flow
+for (['sec-purpose' => 'prefetch'], ['sec-purpose' => 'prefetch;prerender'], [purpose => 'prefetch'], ['x-moz' => 'prefetch']) {
+    my $answer = client()->get('/', { @$_, cookie => $::ada->{remember_cookie} });
+    is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 0', "@$_");
+    like($answer->{content}, qr/^cookie=\Q$::ada->{remember_cookie}\E$/m, "@$_: the upstream sees what was sent");
+}

@@ -134,16 +134,17 @@ ngx_http_handler_pt* add_handler(ngx_conf_t* cf, ngx_http_phases phase) {
 
 // A phase runs its handlers from the last to the first, and this one is to be
 // the last that runs.
-bool add_access_handler(ngx_conf_t* cf) {
-    if (add_handler(cf, NGX_HTTP_ACCESS_PHASE) == nullptr) {
+bool add_last_handler(ngx_conf_t* cf, ngx_http_phases phase,
+                      ngx_http_handler_pt handler) {
+    if (add_handler(cf, phase) == nullptr) {
         return false;
     }
     auto* core = static_cast<ngx_http_core_main_conf_t*>(
         ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
-    ngx_array_t& array = core->phases[NGX_HTTP_ACCESS_PHASE].handlers;
+    ngx_array_t& array = core->phases[phase].handlers;
     auto* handlers = static_cast<ngx_http_handler_pt*>(array.elts);
     std::memmove(handlers + 1, handlers, (array.nelts - 1) * sizeof(*handlers));
-    handlers[0] = access_handler;
+    handlers[0] = handler;
     return true;
 }
 
@@ -153,7 +154,9 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
         return NGX_ERROR;
     }
     ngx_http_handler_pt* preaccess = add_handler(cf, NGX_HTTP_PREACCESS_PHASE);
-    if (preaccess == nullptr || !add_access_handler(cf)) {
+    if (preaccess == nullptr ||
+        !add_last_handler(cf, NGX_HTTP_ACCESS_PHASE, access_handler) ||
+        !add_last_handler(cf, NGX_HTTP_PRECONTENT_PHASE, precontent_handler)) {
         return NGX_ERROR;
     }
     *preaccess = preaccess_handler;

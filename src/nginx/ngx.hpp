@@ -52,6 +52,15 @@ inline ngx_str_t as_ngx_str(std::string_view s) {
 // A const char* would lose its length on the way.
 ngx_str_t as_ngx_str(const char*) = delete;
 
+// From 1.23 on headers of one name are linked. nginx sets the link of those
+// alone that headers_in has a pointer for: no other's may be read.
+inline void set_next([[maybe_unused]] ngx_table_elt_t& header,
+                     [[maybe_unused]] ngx_table_elt_t* next) {
+#if (nginx_version >= 1023000)
+    header.next = next;
+#endif
+}
+
 // A copy that lives as long as the pool. Data is null when memory is out.
 inline ngx_str_t copy(ngx_pool_t* pool, std::string_view s) {
     ngx_str_t out{};

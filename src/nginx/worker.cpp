@@ -1,5 +1,7 @@
 #include "nginx/worker.hpp"
 
+#include "nginx/endpoints/password_checks.hpp"
+
 namespace sigra::nginx {
 namespace {
 
@@ -15,7 +17,7 @@ std::unique_ptr<Worker> Worker::own_;
 Worker::Worker(ngx_log_t* log, const MainConf& conf)
     : reactor_(log, conf.default_threads),
       open_requests_(*this, reactor_),
-      password_checks_(log) {
+      password_checks_(std::make_unique<PasswordChecks>(log)) {
     for (const auto& database : conf.databases) {
         auto pool =
             std::make_unique<postgres::Pool>(reactor_, database->options);
@@ -32,6 +34,8 @@ Worker::Worker(ngx_log_t* log, const MainConf& conf)
             std::make_unique<Channel>(*this, reactor_, *channel));
     }
 }
+
+Worker::~Worker() = default;
 
 void Worker::listen() {
     for (const auto& channel : channels_) {

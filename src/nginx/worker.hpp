@@ -7,7 +7,6 @@
 
 #include "cache/session_memo.hpp"
 #include "nginx/conf/conf.hpp"
-#include "nginx/endpoints/password_checks.hpp"
 #include "nginx/gate/channel.hpp"
 #include "nginx/gate/lookup.hpp"
 #include "nginx/gate/open_requests.hpp"
@@ -15,9 +14,12 @@
 
 namespace sigra::nginx {
 
+class PasswordChecks;  // the endpoints'
+
 class Worker {
   public:
     Worker(ngx_log_t* log, const MainConf& conf);
+    ~Worker();
 
     // Once the worker can be found.
     void listen();
@@ -26,7 +28,7 @@ class Worker {
     // brings a new configuration to the old process.
     postgres::Pool* pool(const Database& database) const;
     Lookup& lookup() { return lookup_; }
-    PasswordChecks& password_checks() { return password_checks_; }
+    PasswordChecks& password_checks() { return *password_checks_; }
     OpenRequests& open_requests() { return open_requests_; }
     cache::SessionMemo& memo() { return memo_; }
     // Null for a channel of another cycle.
@@ -52,7 +54,7 @@ class Worker {
     cache::SessionMemo memo_;
     OpenRequests open_requests_;
     Lookup lookup_;
-    PasswordChecks password_checks_;
+    std::unique_ptr<PasswordChecks> password_checks_;
     // Destroyed before lookup_: a pool's queries call back into it.
     std::vector<std::pair<const Database*, std::unique_ptr<postgres::Pool>>>
         pools_;

@@ -153,20 +153,30 @@ Cookies* make_cookies(ngx_conf_t* cf, const LocationConf& conf) {
     return known;
 }
 
-// Its path as a request for it will have it in r->uri: decoded.
-ngx_str_t path_of(ngx_pool_t* pool, const ngx_str_t& url) {
-    std::string_view path = view(url);
-    if (!path.starts_with('/')) {
-        return {};
+std::string_view path_of(std::string_view url) {
+    return url.starts_with('/') ? url.substr(0, url.find_first_of("?#"))
+                                : std::string_view();
+}
+
+// What browsers do to a path that stands in a Location header.
+ngx_str_t as_sent(ngx_pool_t* pool, std::string_view path) {
+    std::string sent;
+    for (const char c : path) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte > 0x20 && byte < 0x7f &&
+            std::string_view("\"<>^`{}").find(c) == std::string_view::npos) {
+            sent += c;
+            continue;
+        }
+        constexpr std::string_view digits = "0123456789ABCDEF";
+        sent += '%';
+        sent += digits[byte >> 4];
+        sent += digits[byte & 15];
     }
-    ngx_str_t out = copy(pool, path.substr(0, path.find_first_of("?#")));
+    const ngx_str_t out = copy(pool, sent);
     if (out.data == nullptr) {
         throw std::bad_alloc();
     }
-    u_char* from = out.data;
-    u_char* to = out.data;
-    ngx_unescape_uri(&to, &from, out.len, 0);
-    out.len = static_cast<std::size_t>(to - out.data);
     return out;
 }
 
@@ -271,8 +281,8 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
 
 // A password is read into memory and never to a file, whatever the level above
 // says of bodies.
-void merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
-                    const LocationConf& prev) {
+char* merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
+                     const LocationConf& prev) {
     auto* core = static_cast<ngx_http_core_loc_conf_t*>(
         ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
     // An `if` that has a handler of its own (proxy_pass) is none.
@@ -281,7 +291,10 @@ void merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
         core->handler = conf.endpoint->handler;
     }
     if (conf.endpoint == nullptr) {
-        return;
+        return NGX_CONF_OK;
+    }
+    if (core->handler != conf.endpoint->handler) {
+        return conf_error(cf, beside_another_handler(needing(conf)));
     }
     constexpr off_t largest = phoenix::max_form_size;
     if (core->client_max_body_size == 0 ||
@@ -290,6 +303,7 @@ void merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
     }
     core->client_body_buffer_size = body_buffer_size;
     core->client_body_in_file_only = 0;
+    return NGX_CONF_OK;
 }
 
 void fill_in(ngx_conf_t* cf, LocationConf& conf) {
@@ -303,7 +317,8 @@ void fill_in(ngx_conf_t* cf, LocationConf& conf) {
     conf.ttl = conf.lifetimes != nullptr
                    ? conf.lifetimes
                    : &default_lifetimes(conf.schema->layout.kind);
-    conf.login_path = path_of(cf->pool, conf.login_url);
+    conf.login_path = as_ngx_str(path_of(view(conf.login_url)));
+    conf.sent_login_path = as_sent(cf->pool, view(conf.login_path));
 }
 
 }  // namespace
@@ -321,6 +336,13 @@ std::size_t default_running_checks() {
 char* conf_error(ngx_conf_t* cf, const std::string& message) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", message.c_str());
     return static_cast<char*>(NGX_CONF_ERROR);
+}
+
+std::string beside_another_handler(const std::string& directive) {
+    return directive +
+           " stands beside another directive that answers requests, "
+           "\"proxy_pass\" or the like, and nginx would run but one of them: "
+           "give each a location of its own";
 }
 
 void* create_main_conf(ngx_conf_t* cf) noexcept {
@@ -350,7 +372,10 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept {
         auto& conf = *static_cast<LocationConf*>(child);
         merge_plain(conf, prev);
         merge_pointers(conf, prev);
-        merge_endpoint(cf, conf, prev);
+        if (char* error = merge_endpoint(cf, conf, prev);
+            error != NGX_CONF_OK) {
+            return error;
+        }
         fill_in(cf, conf);
         return conf.looks_at_sessions() ? check_and_compile(cf, conf)
                                         : NGX_CONF_OK;

@@ -164,7 +164,10 @@ struct LocationConf {
     Cookies* cookies;
     const Cache* cache;           // null: off
     const ChannelConf* listened;  // null: auth_sigra_close_on_revoke is off
-    ngx_str_t login_path;         // the part of login_url that is a path
+    // The part of login_url that is a path: as it is written, and as browsers
+    // send it.
+    ngx_str_t login_path;
+    ngx_str_t sent_login_path;
 
     ngx_uint_t unauthenticated;
     ngx_uint_t secure;
@@ -236,12 +239,22 @@ inline const LocationConf& location_conf(ngx_http_request_t* r) {
         ngx_http_get_module_loc_conf(r, ngx_http_auth_sigra_module));
 }
 
+// By what really runs: another directive may have set another handler.
+inline bool is_endpoint(const ngx_http_request_t* r, const LocationConf& conf) {
+    return conf.endpoint != nullptr &&
+           r->content_handler == conf.endpoint->handler;
+}
+
 // Half the processors, at least one.
 [[nodiscard]] std::size_t default_running_checks();
 
 void* create_main_conf(ngx_conf_t* cf) noexcept;
 void* create_location_conf(ngx_conf_t* cf) noexcept;
 char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept;
+
+// The message against an endpoint whose location has another content handler.
+// `directive`: in its quotes.
+[[nodiscard]] std::string beside_another_handler(const std::string& directive);
 
 // Logs at emerg with the file and line; always NGX_CONF_ERROR.
 char* conf_error(ngx_conf_t* cf, const std::string& message);

@@ -42,7 +42,7 @@ ngx_int_t admit(ngx_http_request_t* r, const Endpoint& endpoint,
     if ((r->method & methods.mask) == 0) {
         return not_allowed(r, methods.names);
     }
-    if (visit.cookie_header_twice) {
+    if (visit.arrival.cookies_twice) {
         return NGX_HTTP_BAD_REQUEST;
     }
     const bool acts = (r->method & reads) == 0;
@@ -88,7 +88,7 @@ ngx_int_t answer(ngx_http_request_t* r) {
     if (Worker* w = worker()) {
         w->open_requests().forget(*visit);
     }
-    read_cookie_header(r, *visit);
+    read_cookies(r, visit->arrival);
     const bool confirmed =
         conf.endpoint->kind == Endpoint::Kind::renew && sent_by_upstream(r);
     if (!confirmed) {

@@ -10,26 +10,30 @@
 namespace sigra::nginx {
 namespace {
 
-// Null where the location is an endpoint already.
-Endpoint* become(ngx_conf_t* cf, void* conf, Endpoint::Kind kind) {
+// Null where the location answers requests otherwise already, and `arguments`
+// have the error.
+Endpoint* become(ngx_conf_t* cf, void* conf, Endpoint::Kind kind,
+                 Arguments& arguments) {
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
     if (location(conf).endpoint != nullptr) {
+        arguments.fail(
+            "a location has one of \"auth_sigra_login\", \"auth_sigra_logout\" "
+            "and \"auth_sigra_renew\"; give each a location of its own");
+        return nullptr;
+    }
+    if (core->handler != nullptr) {
+        arguments.fail(beside_another_handler(
+            '"' + std::string(view(*static_cast<ngx_str_t*>(cf->args->elts))) +
+            '"'));
         return nullptr;
     }
     auto* endpoint = make<Endpoint>(cf);
     endpoint->kind = kind;
     location(conf).endpoint = endpoint;
-    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
-        ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
     endpoint->handler = endpoint_handler;
     core->handler = endpoint_handler;
     return endpoint;
-}
-
-char* not_a_second(Arguments& arguments) {
-    arguments.fail(
-        "a location has one of \"auth_sigra_login\", \"auth_sigra_logout\" "
-        "and \"auth_sigra_renew\"; give each a location of its own");
-    return arguments.finish();
 }
 
 // A word that may stand after the directive's name, or not.
@@ -37,9 +41,9 @@ char* set_optional_word(ngx_conf_t* cf, void* conf, Endpoint::Kind kind,
                         std::string_view word, bool Endpoint::*flag) noexcept {
     return setter(cf, [&]() -> char* {
         Arguments arguments(cf, 2);
-        Endpoint* endpoint = become(cf, conf, kind);
+        Endpoint* endpoint = become(cf, conf, kind, arguments);
         if (endpoint == nullptr) {
-            return not_a_second(arguments);
+            return arguments.finish();
         }
         if (cf->args->nelts > 1) {
             if (arguments.word(1) != word) {
@@ -62,9 +66,9 @@ bool is_url(std::string_view url) {
 char* set_login(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     return setter(cf, [&]() -> char* {
         Arguments arguments(cf, 1);
-        Endpoint* endpoint = become(cf, conf, Endpoint::Kind::login);
+        Endpoint* endpoint = become(cf, conf, Endpoint::Kind::login, arguments);
         if (endpoint == nullptr) {
-            return not_a_second(arguments);
+            return arguments.finish();
         }
         if (auto path = arguments.text("template")) {
             std::string error;

@@ -37,16 +37,18 @@ Exchange::Exchange(ngx_http_request_t* r, const LocationConf& conf,
     : r_(r),
       conf_(conf),
       visit_(visit),
-      tie_(std::make_shared<Tie>(Tie{this})) {
-    // A connection, for nginx's debug log reads it as one.
-    timer_.data = r->connection;
-    timer_.log = r->connection->log;
-    timer_.handler = [](ngx_event_t* event) noexcept {
-        auto* c = static_cast<ngx_connection_t*>(event->data);
-        body_read(static_cast<ngx_http_request_t*>(c->data)->main);
-        ngx_http_run_posted_requests(c);
-    };
-}
+      tie_(std::make_shared<Tie>(Tie{this})),
+      question_(visit, this,
+                [](void* data) noexcept {
+                    static_cast<Exchange*>(data)->resume(/*in_time=*/true);
+                }),
+      pause_(r, this,
+             [](void* data) noexcept {
+                 static_cast<Exchange*>(data)->resume(/*in_time=*/true);
+             }),
+      deadline_(r, this, [](void* data) noexcept {
+          static_cast<Exchange*>(data)->resume(/*in_time=*/false);
+      }) {}
 
 ngx_int_t Exchange::begin(bool with_body) {
     ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r_, 0);
@@ -55,10 +57,6 @@ ngx_int_t Exchange::begin(bool with_body) {
     }
     cleanup->data = this;
     cleanup->handler = request_goes;
-    visit_.resume_data = this;
-    visit_.resume = [](void* data) noexcept {
-        static_cast<Exchange*>(data)->go_on();
-    };
     if (!with_body) {
         ngx_int_t rc = ngx_http_discard_request_body(r_);
         if (rc != NGX_OK) {
@@ -73,9 +71,15 @@ ngx_int_t Exchange::begin(bool with_body) {
     return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
 }
 
+// The newest exchange's, where a location has handed the request over to
+// another.
 void Exchange::body_read(ngx_http_request_t* r) noexcept {
-    Visit* visit = find_visit(r);
-    static_cast<Exchange*>(visit->resume_data)->go_on();
+    for (ngx_http_cleanup_t* c = r->main->cleanup; c != nullptr; c = c->next) {
+        if (c->handler == request_goes) {
+            static_cast<Exchange*>(c->data)->go_on();
+            return;
+        }
+    }
 }
 
 void Exchange::request_goes(void* data) noexcept {
@@ -84,17 +88,35 @@ void Exchange::request_goes(void* data) noexcept {
 
 void Exchange::leave() noexcept {
     tie_->exchange = nullptr;
-    visit_.resume = nullptr;
-    Lookup::detach(visit_.waiter);
-    if (timer_.timer_set) {
-        ngx_del_timer(&timer_);
+    question_.leave();
+    pause_.stop();
+    deadline_.stop();
+}
+
+ngx_int_t Exchange::late() {
+    return unavailable(r_);
+}
+
+void Exchange::resume(bool in_time) noexcept {
+    ngx_connection_t* c = r_->connection;
+    if (in_time) {
+        go_on();
+    } else {
+        leave();
+        finish(guarded(c->log, Result(server_error),
+                       [&] { return Result(late()); }));
     }
+    ngx_http_run_posted_requests(c);
+}
+
+void Exchange::go_on() noexcept {
+    deadline_.stop();
+    finish(guarded(r_->connection->log, Result(server_error),
+                   [&] { return advance(); }));
 }
 
 // Finalizing may free the exchange with its request.
-void Exchange::go_on() noexcept {
-    Result result = guarded(r_->connection->log, Result(server_error),
-                            [&] { return advance(); });
+void Exchange::finish(Result result) noexcept {
     if (!result) {
         watch_client();
         return;
@@ -153,7 +175,7 @@ Exchange::Result Exchange::read_checked_form(phoenix::LoginForm& form) {
         }
         form = std::move(std::get<phoenix::LoginForm>(read));
     }
-    read_cookies(r_, conf_, visit_);
+    open_cookies(r_, conf_, visit_);
     std::string token = form.csrf_token;
     if (token.empty()) {
         token = find_header(r_, "x-csrf-token").value_or("");
@@ -167,7 +189,11 @@ Exchange::Result Exchange::read_checked_form(phoenix::LoginForm& form) {
 }
 
 Decision Exchange::identify() {
-    return decide(r_, conf_, visit_);
+    const Decision decision = decide(r_, conf_, visit_);
+    if (decision != Decision::ask) {
+        return decision;
+    }
+    return question_.ask() ? Decision::wait : decide(r_, conf_, visit_);
 }
 
 bool Exchange::ask(postgres::Statement statement,
@@ -186,16 +212,15 @@ bool Exchange::ask(postgres::Statement statement,
         if (tie->exchange == nullptr) {
             return;
         }
-        ngx_connection_t* c = tie->exchange->r_->connection;
         tie->exchange->outcome_ = std::move(outcome);
-        tie->exchange->go_on();
-        ngx_http_run_posted_requests(c);
+        tie->exchange->resume(/*in_time=*/true);
     };
     if (statement != postgres::Statement::logout &&
         statement != postgres::Statement::logout_everywhere) {
         query.wanted = [tie = tie_] { return tie->exchange != nullptr; };
     }
     pool->submit(std::move(query));
+    expect_within(patience(*conf_.source));
     return true;
 }
 
@@ -211,10 +236,6 @@ bool Exchange::succeeded() {
                       &message);
     }
     return false;
-}
-
-void Exchange::wait(ngx_msec_t delay) {
-    ngx_add_timer(&timer_, delay);
 }
 
 bool Exchange::wants_json() const {

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "nginx/conf/conf.hpp"
+#include "nginx/gate/deadline.hpp"
 #include "nginx/gate/gate.hpp"
+#include "nginx/gate/question.hpp"
 #include "nginx/gate/visit.hpp"
 #include "nginx/ngx.hpp"
 #include "phoenix/form.hpp"
@@ -31,7 +33,7 @@ class Exchange {
     [[nodiscard]] ngx_int_t begin(bool with_body);
 
     // Nothing that is still under way reaches the exchange any more.
-    void leave() noexcept;
+    virtual void leave() noexcept;
 
   protected:
     // A result for ngx_http_finalize_request, or nothing while it waits. Runs
@@ -40,6 +42,8 @@ class Exchange {
     static constexpr std::nullopt_t waiting = std::nullopt;
     [[nodiscard]] virtual Result advance() = 0;
     void go_on() noexcept;
+    // The same from the event loop. Not in time: the answer is late().
+    void resume(bool in_time) noexcept;
 
     // The body's fields, with the CSRF token checked; a result is the refusal.
     [[nodiscard]] Result read_checked_form(phoenix::LoginForm& form);
@@ -61,7 +65,11 @@ class Exchange {
     }
 
     // Advances the exchange after so many milliseconds.
-    void wait(ngx_msec_t delay);
+    void wait(ngx_msec_t delay) { pause_.start(delay); }
+    // What it waits for now is to be there by then, or the answer is late().
+    void expect_within(ngx_msec_t delay) { deadline_.start(delay); }
+    // 503
+    [[nodiscard]] virtual ngx_int_t late();
 
     // The client wants JSON: by what it sent, or what it accepts.
     [[nodiscard]] bool wants_json() const;
@@ -83,13 +91,17 @@ class Exchange {
 
     static void body_read(ngx_http_request_t* r) noexcept;
     static void request_goes(void* data) noexcept;
+    void finish(Result result) noexcept;
     void watch_client();
     [[nodiscard]] bool body_text(std::string& out) const;
 
     std::shared_ptr<Tie> tie_;
     postgres::Outcome outcome_;
     std::optional<phoenix::FormType> form_type_;
-    ngx_event_t timer_{};
+    // The exchange's own waits: no other of the request's has a part in them.
+    Question question_;
+    Deadline pause_;
+    Deadline deadline_;
 };
 
 }  // namespace sigra::nginx

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "nginx/gate/answer.hpp"
+#include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/response.hpp"
 #include "nginx/gate/revoke.hpp"
@@ -18,13 +19,13 @@ namespace {
 
 constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
 constexpr std::string_view refused = "Invalid email or password";
-constexpr std::string_view welcome_back = "Welcome back!";
 constexpr std::size_t max_kept_email = 160;
 constexpr std::size_t max_user_agent = 255;
-constexpr std::size_t token_size = 32;
 // A check that takes longer than the floor is answered at the next multiple
 // of it, so that what it took is not told; a machine that is this slow tells.
 constexpr ngx_msec_t max_floors = 4;
+// A check that waits for a thread for so long is of no use to anybody.
+constexpr ngx_msec_t max_check_ms = 60'000;
 
 bool is_text(std::string_view text) {
     return phoenix::utf8_length(text) && text.find('\0') == text.npos;
@@ -47,13 +48,6 @@ postgres::Parameter text(std::string_view value) {
     return {std::string(value)};
 }
 
-// A bigint as JSON's number, another id as its string.
-std::string json_id(const std::string& id) {
-    const bool number = !id.empty() && id.size() < 20 &&
-                        id.find_first_not_of("0123456789") == std::string::npos;
-    return number ? id : json_string(id);
-}
-
 }  // namespace
 
 Login::Login(ngx_http_request_t* r, const LocationConf& conf, Visit& visit)
@@ -61,6 +55,12 @@ Login::Login(ngx_http_request_t* r, const LocationConf& conf, Visit& visit)
 
 Login::~Login() {
     PasswordChecks::detach(waiter_);
+}
+
+void Login::leave() noexcept {
+    place_.give_back();
+    PasswordChecks::detach(waiter_);
+    Exchange::leave();
 }
 
 Exchange::Result Login::advance() {
@@ -85,6 +85,7 @@ Exchange::Result Login::advance() {
                 break;
             case Step::identify:
                 switch (identify()) {
+                    case Decision::ask:
                     case Decision::wait:
                         return waiting;
                     case Decision::no_answer:
@@ -136,9 +137,11 @@ Exchange::Result Login::advance() {
                 step_ = Step::insert;
                 break;
             case Step::insert:
-                token_ = phoenix::random_bytes(token_size);
-                if (token_.empty() || !insert()) {
-                    return token_.empty() ? server_error : unavailable(r_);
+                if (!seal_cookies()) {
+                    return server_error;
+                }
+                if (!insert()) {
+                    return unavailable(r_);
                 }
                 step_ = Step::inserting;
                 return waiting;
@@ -220,13 +223,12 @@ bool Login::check() {
     waiter_.data = this;
     waiter_.wake = [](void* data, const PasswordVerdict& verdict) noexcept {
         auto* login = static_cast<Login*>(data);
-        ngx_connection_t* c = login->r_->connection;
         login->verdict_ = verdict;
-        login->go_on();
-        ngx_http_run_posted_requests(c);
+        login->resume(/*in_time=*/true);
     };
     step_ = Step::checking;
     place_.give_back();
+    expect_within(max_check_ms);
     return w->password_checks().submit(std::move(task), *conf_.password_checks,
                                        conf_.password_threads, waiter_) ==
            PasswordChecks::Admission::accepted;
@@ -248,28 +250,11 @@ bool Login::stores_pending() const {
     return conf_.source->kind == postgres::LayoutKind::sigra_sessions;
 }
 
-bool Login::is_same_user() const {
-    return visit_.identified &&
-           view(visit_.looked_up.identity.user_id) == user_.id;
-}
-
-bool Login::remembers() const {
-    return conf_.remember_cookie->enabled && !user_.second_factor &&
-           (form_.remember_me ||
-            (is_same_user() &&
-             session_of(visit_).truthy(conf_.source->keys.remember_me)));
-}
-
-std::string_view Login::type() const {
-    if (user_.second_factor) {
-        return "mfa_pending";
-    }
-    return remembers() ? "remember_me" : "standard";
-}
-
 bool Login::insert() {
     std::string_view replaced =
-        visit_.has_token && !visit_.from_remember_me ? view(visit_.token) : "";
+        visit_.verdict.has_token && !visit_.verdict.from_remember_me
+            ? view(visit_.verdict.token)
+            : "";
     std::vector<postgres::Parameter> parameters = {
         text(user_.id),
         text(hash_),
@@ -328,73 +313,6 @@ ngx_int_t Login::refuse() {
     }
     write_session(r_, conf_, visit_, session);
     return redirect(r_, view(conf_.login_url));
-}
-
-std::string Login::target() const {
-    const phoenix::Session session = session_of(visit_);
-    const auto path = session.binary(conf_.source->keys.return_to);
-    return std::string(path && phoenix::is_local_path(*path)
-                           ? *path
-                           : view(conf_.signed_in_url));
-}
-
-// Another user's is no longer good for anything: its row went with the insert.
-void Login::forget_foreign_remember_me() {
-    const bool own = !rows().front().empty() && rows().front()[0] == "t";
-    if (!own && phoenix::find_cookie(view(visit_.cookie_header),
-                                     conf_.remember_cookie->name)) {
-        clear_remember_me(r_, conf_, visit_);
-    }
-}
-
-// Reset for another user, so that nothing planted before counts after;
-// rotated for the same one.
-ngx_int_t Login::welcome() {
-    const phoenix::SessionKeys& keys = conf_.source->keys;
-    const std::string url = target();
-    const bool remember = remembers();
-    phoenix::Session session;
-    if (is_same_user()) {
-        session = session_of(visit_);
-        session.erase(keys.return_to);
-        session.erase(phoenix::sudo_key);
-        session.erase_flash("error");
-        session.erase_flash("email");
-    }
-    phoenix::put_token(session, keys, conf_.source->form, token_);
-    ensure_csrf_state(session);
-    session.put_flash("info", welcome_back);
-    if (remember) {
-        session.put_true(keys.remember_me);
-        write_remember_me(r_, conf_, visit_, token_);
-    } else {
-        forget_foreign_remember_me();
-    }
-    write_session(r_, conf_, visit_, session);
-    revoke_replaced(conf_, visit_);
-    if (!wants_json()) {
-        return redirect(r_, url);
-    }
-    return send_json(r_, NGX_HTTP_OK,
-                     R"({"redirect_to":)" + json_string(url) +
-                         R"(,"user":{"id":)" + json_id(user_.id) +
-                         R"(,"email":)" + json_string(user_.email) + "}}");
-}
-
-ngx_int_t Login::ask_second_factor() {
-    const phoenix::SessionKeys& keys = conf_.source->keys;
-    const phoenix::Session before = session_of(visit_);
-    phoenix::Session session;
-    phoenix::put_token(session, keys, conf_.source->form, token_);
-    ensure_csrf_state(session);
-    if (const auto path = before.binary(keys.return_to)) {
-        session.put(keys.return_to, *path);
-    }
-    forget_foreign_remember_me();
-    write_session(r_, conf_, visit_, session);
-    revoke_replaced(conf_, visit_);
-    std::string_view url = view(conf_.second_factor->url);
-    return wants_json() ? send_target(r_, url) : redirect(r_, url);
 }
 
 }  // namespace sigra::nginx

@@ -5,6 +5,7 @@
 
 #include "nginx/endpoints/exchange.hpp"
 #include "nginx/endpoints/password_checks.hpp"
+#include "nginx/gate/outbox.hpp"
 #include "phoenix/form.hpp"
 #include "postgres/statements.hpp"
 
@@ -44,15 +45,18 @@ class Login final : public Exchange {
 
     Result advance() override;
     [[nodiscard]] bool has_place();
+    void leave() noexcept override;
     [[nodiscard]] bool find();
     [[nodiscard]] bool found(postgres::UserRow& user);
     [[nodiscard]] bool check();
+    [[nodiscard]] bool seal_cookies();
     [[nodiscard]] bool insert();
     [[nodiscard]] ngx_int_t hand_over();
     [[nodiscard]] bool hold();
     [[nodiscard]] ngx_int_t refuse();
     [[nodiscard]] ngx_int_t welcome();
     [[nodiscard]] ngx_int_t ask_second_factor();
+    [[nodiscard]] phoenix::Session new_session(bool keep) const;
     void forget_foreign_remember_me();
     void log_problem(phoenix::PasswordCheck check);
 
@@ -72,6 +76,7 @@ class Login final : public Exchange {
     PasswordWaiter waiter_{};
     PasswordVerdict verdict_;
     std::string token_;
+    SealedCookies cookies_;  // of the new session, before it is inserted
 };
 
 }  // namespace sigra::nginx

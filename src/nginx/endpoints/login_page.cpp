@@ -2,8 +2,10 @@
 #include "nginx/endpoints/login.hpp"
 #include "nginx/endpoints/login_template.hpp"
 #include "nginx/gate/answer.hpp"
+#include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/response.hpp"
+#include "nginx/gate/token.hpp"
 #include "phoenix/csrf.hpp"
 
 namespace sigra::nginx {
@@ -15,10 +17,11 @@ constexpr std::string_view html = "text/html; charset=utf-8";
 
 Exchange::Result LoginPage::advance() {
     if (accepts_json(r_)) {
-        read_cookies(r_, conf_, visit_);
+        open_cookies(r_, conf_, visit_);
         return show_token();
     }
     switch (identify()) {
+        case Decision::ask:
         case Decision::wait:
             return waiting;
         case Decision::anonymous:
@@ -45,7 +48,8 @@ Exchange::Result LoginPage::advance() {
 ngx_int_t LoginPage::show(bool confirm) {
     phoenix::Session session = session_of(visit_);
     phoenix::Session shown = session;
-    bool changed = ensure_csrf_state(shown);
+    const bool new_state = ensure_csrf_state(shown);
+    bool changed = new_state;
     for (std::string_view name : {"info", "error", "email"}) {
         changed |= session.flash(name).has_value();
     }
@@ -57,7 +61,10 @@ ngx_int_t LoginPage::show(bool confirm) {
         for (std::string_view name : {"info", "error", "email"}) {
             kept.erase_flash(name);
         }
-        write_session(r_, conf_, visit_, kept);
+        // Without the state that its token is made of no form can be sent.
+        if (!write_session(r_, conf_, visit_, kept) && new_state) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
     return send_page(shown, confirm);
 }
@@ -69,7 +76,7 @@ ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
     page.csrf_token = token;
     page.flash_info = session.flash("info").value_or("");
     page.flash_error = session.flash("error").value_or("");
-    page.email = confirm ? view(visit_.looked_up.identity.email)
+    page.email = confirm ? view(visit_.verdict.looked_up.identity.email)
                          : session.flash("email").value_or("");
     page.singular = conf_.schema->layout.singular;
     page.remember_me = conf_.remember_cookie->enabled;
@@ -97,7 +104,9 @@ ngx_int_t LoginPage::show_token() {
         if (is_prefetch(r_)) {
             return NGX_HTTP_SERVICE_UNAVAILABLE;
         }
-        write_session(r_, conf_, visit_, session);
+        if (!write_session(r_, conf_, visit_, session)) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
     return send_json(r_, NGX_HTTP_OK,
                      R"({"csrf_token":)" +

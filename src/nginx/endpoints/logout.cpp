@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nginx/gate/answer.hpp"
+#include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/response.hpp"
 #include "nginx/gate/revoke.hpp"
@@ -50,6 +51,7 @@ Exchange::Result Logout::advance() {
             }
             case Step::identify:
                 switch (identify()) {
+                    case Decision::ask:
                     case Decision::wait:
                         return waiting;
                     case Decision::no_answer:
@@ -65,7 +67,7 @@ Exchange::Result Logout::advance() {
                 step_ = Step::remove;
                 break;
             case Step::remove:
-                if (!visit_.has_token &&
+                if (!visit_.verdict.has_token &&
                     remembered_token(conf_, visit_).empty()) {
                     step_ = Step::answer;
                     break;
@@ -88,27 +90,30 @@ Exchange::Result Logout::advance() {
 }
 
 std::string Logout::session_token() const {
-    return std::string(
-        visit_.has_token && !visit_.from_remember_me ? view(visit_.token) : "");
+    return std::string(visit_.verdict.has_token &&
+                               !visit_.verdict.from_remember_me
+                           ? view(visit_.verdict.token)
+                           : "");
 }
 
 bool Logout::remove() {
     const postgres::Parameter session = stored(session_token());
     const postgres::Parameter remember =
         stored(remembered_token(conf_, visit_));
-    if (conf_.endpoint->everywhere && visit_.identified) {
-        return ask(postgres::Statement::logout_everywhere,
-                   {{std::string(view(visit_.looked_up.identity.user_id))},
-                    session,
-                    remember});
+    if (conf_.endpoint->everywhere && visit_.verdict.identified) {
+        return ask(
+            postgres::Statement::logout_everywhere,
+            {{std::string(view(visit_.verdict.looked_up.identity.user_id))},
+             session,
+             remember});
     }
     return ask(postgres::Statement::logout,
                {session, remember, ttl(), remember_me_ttl()});
 }
 
 ngx_int_t Logout::still_alive() {
-    if (visit_.has_token) {
-        bar(visit_.token_hash);
+    if (visit_.verdict.has_token) {
+        bar(visit_.verdict.token_hash);
     }
     if (std::string token = remembered_token(conf_, visit_); !token.empty()) {
         bar(phoenix::sha256(token));
@@ -141,7 +146,9 @@ ngx_int_t Logout::say_goodbye() {
     phoenix::Session session;
     session.put_flash("info", conf_.endpoint->everywhere ? logged_out_everywhere
                                                          : logged_out);
-    write_session(r_, conf_, visit_, session);
+    if (!write_session(r_, conf_, visit_, session)) {
+        clear_session(r_, conf_, visit_);
+    }
     return redirect(r_, view(conf_.logged_out_url));
 }
 

@@ -23,6 +23,7 @@ class Logout final : public Exchange {
     };
 
     Result advance() override;
+    ngx_int_t late() override { return still_alive(); }
     [[nodiscard]] bool remove();
     [[nodiscard]] std::string session_token() const;
     [[nodiscard]] ngx_int_t still_alive();

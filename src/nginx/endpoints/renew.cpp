@@ -51,6 +51,7 @@ Exchange::Result Renew::advance() {
                 break;
             case Step::identify:
                 switch (identify()) {
+                    case Decision::ask:
                     case Decision::wait:
                         return waiting;
                     case Decision::no_answer:
@@ -68,8 +69,7 @@ Exchange::Result Renew::advance() {
                 step_ = Step::replace;
                 break;
             case Step::replace:
-                token_ = phoenix::random_bytes(token_size);
-                if (token_.empty()) {
+                if (!seal_cookies()) {
                     return NGX_HTTP_INTERNAL_SERVER_ERROR;
                 }
                 step_ = Step::replacing;
@@ -79,7 +79,7 @@ Exchange::Result Renew::advance() {
                 return waiting;
             case Step::replacing:
                 if (!succeeded()) {
-                    return unavailable(r_);
+                    return lost();
                 }
                 return rows().empty() ? too_late() : rotated();
         }
@@ -87,7 +87,8 @@ Exchange::Result Renew::advance() {
 }
 
 // nginx has copied the application's Set-Cookie into this answer: the session
-// in it is newer than the one that the client sent.
+// in it is newer than the one that the client sent. It goes out as it is,
+// unless it is renewed.
 void Renew::adopt() {
     const std::string& name = conf_.session_cookie->name;
     for (ngx_list_part_t* part = &r_->headers_out.headers.part; part != nullptr;
@@ -100,11 +101,8 @@ void Renew::adopt() {
                 value.substr(0, value.find('=')) != name) {
                 continue;
             }
-            value = value.substr(0, value.find(';'));
-            visit_.cookie_header = copy(
-                r_->pool, phoenix::with_cookie(view(visit_.cookie_header), name,
-                                               value.substr(name.size() + 1)));
-            visit_.forget_verdict();
+            put(visit_, value);
+            visit_.verdict.forget();
             headers[i].hash = 0;
         }
     }
@@ -112,14 +110,38 @@ void Renew::adopt() {
 
 // Only then is the remember-me cookie written anew, and its row of no more use.
 bool Renew::remembers() const {
-    return visit_.from_remember_me ||
+    return visit_.verdict.from_remember_me ||
            session_of(visit_).truthy(conf_.source->keys.remember_me);
+}
+
+// Before the statement, which takes the old row away.
+bool Renew::seal_cookies() {
+    const phoenix::SessionKeys& keys = conf_.source->keys;
+    token_ = phoenix::random_bytes(token_size);
+    if (token_.empty()) {
+        return false;
+    }
+    phoenix::Session session = session_of(visit_);
+    phoenix::put_token(session, keys, conf_.source->form, token_);
+    if (confirmed_ && conf_.endpoint->authenticated) {
+        session.erase(phoenix::sudo_key);
+    }
+    if (visit_.verdict.from_remember_me) {
+        session.put_true(keys.remember_me);
+        ensure_csrf_state(session);
+    }
+    auto sealed = seal(r_, conf_, visit_, session,
+                       session.truthy(keys.remember_me) ? token_ : "");
+    if (sealed) {
+        cookies_ = *std::move(sealed);
+    }
+    return sealed.has_value();
 }
 
 bool Renew::replace() {
     const bool authenticated = confirmed_ && conf_.endpoint->authenticated;
     return ask(postgres::Statement::renew,
-               {stored(view(visit_.token)),
+               {stored(view(visit_.verdict.token)),
                 stored(token_),
                 stored(remembers() ? remembered_token(conf_, visit_) : ""),
                 ttl(),
@@ -137,9 +159,25 @@ ngx_int_t Renew::anonymous() {
     return redirect(r_, view(conf_.login_url));
 }
 
+// The old token may be gone: nobody is given it again, by the application's
+// answer.
+ngx_int_t Renew::lost() {
+    if (confirmed_) {
+        take_out(visit_, conf_.session_cookie->name);
+    }
+    return unavailable(r_);
+}
+
+ngx_int_t Renew::late() {
+    return lost();
+}
+
 // Another was first, whose cookie may be on its way to the same browser: this
 // answer must not undo it.
 ngx_int_t Renew::too_late() {
+    if (confirmed_) {
+        take_out(visit_, conf_.session_cookie->name);
+    }
     if (wants_json() || is_program(r_)) {
         return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
     }
@@ -161,21 +199,8 @@ std::string Renew::target() const {
 }
 
 ngx_int_t Renew::rotated() {
-    const phoenix::SessionKeys& keys = conf_.source->keys;
-    phoenix::Session session = session_of(visit_);
-    phoenix::put_token(session, keys, conf_.source->form, token_);
-    if (confirmed_ && conf_.endpoint->authenticated) {
-        session.erase(phoenix::sudo_key);
-    }
-    if (visit_.from_remember_me) {
-        session.put_true(keys.remember_me);
-        ensure_csrf_state(session);
-    }
-    if (session.truthy(keys.remember_me)) {
-        write_remember_me(r_, conf_, visit_, token_);
-    }
-    write_session(r_, conf_, visit_, session);
     revoke_replaced(conf_, visit_);
+    put(visit_, cookies_);
     return wants_json() ? send_target(r_, target()) : redirect(r_, target());
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "nginx/endpoints/exchange.hpp"
+#include "nginx/gate/outbox.hpp"
 
 namespace sigra::nginx {
 
@@ -25,10 +26,13 @@ class Renew final : public Exchange {
     };
 
     Result advance() override;
+    ngx_int_t late() override;
     void adopt();
     [[nodiscard]] bool remembers() const;
+    [[nodiscard]] bool seal_cookies();
     [[nodiscard]] bool replace();
     [[nodiscard]] ngx_int_t anonymous();
+    [[nodiscard]] ngx_int_t lost();
     [[nodiscard]] ngx_int_t too_late();
     [[nodiscard]] ngx_int_t rotated();
     [[nodiscard]] std::string target() const;
@@ -36,6 +40,7 @@ class Renew final : public Exchange {
     Step step_;
     const bool confirmed_;  // by an upstream
     std::string token_;
+    SealedCookies cookies_;  // of the new token, before it is asked for
 };
 
 }  // namespace sigra::nginx

@@ -1,10 +1,12 @@
 #include "nginx/gate/access.hpp"
 
+#include "nginx/gate/arrival.hpp"
 #include "nginx/gate/gate.hpp"
+#include "nginx/gate/question.hpp"
 #include "nginx/gate/reissue.hpp"
 #include "nginx/gate/request.hpp"
-#include "nginx/gate/request_headers.hpp"
 #include "nginx/gate/response.hpp"
+#include "nginx/gate/upstream_headers.hpp"
 #include "nginx/worker.hpp"
 
 namespace sigra::nginx {
@@ -13,10 +15,10 @@ namespace {
 constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
 // The login page's own path is open, or an inherited `auth_sigra on` would
-// send its visitors to it for ever.
-bool is_open(ngx_http_request_t* r, const LocationConf& conf) {
+// send its visitors to it for ever. A subrequest is not sent anywhere.
+[[gnu::hot]] bool is_open(ngx_http_request_t* r, const LocationConf& conf) {
     return conf.gate == gate_optional ||
-           (conf.login_path.len != 0 && view(r->uri) == view(conf.login_path));
+           (r == r->main && is_login_path(r, conf));
 }
 
 [[gnu::hot]] ngx_int_t let_in(ngx_http_request_t* r, const LocationConf& conf,
@@ -26,12 +28,6 @@ bool is_open(ngx_http_request_t* r, const LocationConf& conf) {
     }
     visit.passed = true;
     on_pass(r, conf, visit);
-    bool new_cookies =
-        visit.set_session.len != 0 || visit.set_remember.len != 0;
-    if ((conf.forward || new_cookies) &&
-        !rewrite_request_headers(r, conf, &visit)) {
-        return server_error;
-    }
     Worker* w = worker();
     if (conf.listened != nullptr && r == r->main && w != nullptr) {
         w->open_requests().add(visit, conf);
@@ -44,6 +40,7 @@ bool is_open(ngx_http_request_t* r, const LocationConf& conf) {
 ngx_int_t open_gate(ngx_http_request_t* r, const LocationConf& conf,
                     Visit& visit, Decision decision) {
     switch (decision) {
+        case Decision::ask:
         case Decision::wait:
             return NGX_AGAIN;
         case Decision::two_cookies:
@@ -65,6 +62,7 @@ ngx_int_t open_gate(ngx_http_request_t* r, const LocationConf& conf,
 ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
                       Visit& visit, Decision decision) {
     switch (decision) {
+        case Decision::ask:
         case Decision::wait:
             return NGX_AGAIN;
         case Decision::pass:
@@ -85,7 +83,7 @@ ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
 
 [[gnu::hot]] ngx_int_t gate(ngx_http_request_t* r, const LocationConf& conf) {
     // An endpoint looks after itself.
-    if (conf.gate == gate_off || conf.endpoint != nullptr) {
+    if (conf.gate == gate_off || is_endpoint(r, conf)) {
         return NGX_DECLINED;
     }
     if (conf.preflight == preflight_pass && is_preflight(r)) {
@@ -96,20 +94,11 @@ ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
         return server_error;
     }
     Decision decision = decide(r, conf, *visit);
+    if (decision == Decision::ask && !ask_in_phases(*visit)) {
+        decision = decide(r, conf, *visit);
+    }
     return is_open(r, conf) ? open_gate(r, conf, *visit, decision)
                             : closed_gate(r, conf, *visit, decision);
-}
-
-bool prepare_headers(ngx_http_request_t* r, const LocationConf& conf) {
-    if (!conf.forward && !conf.hide_cookies) {
-        return true;
-    }
-    Visit* visit = visit_of(r);
-    if (visit == nullptr) {
-        return false;
-    }
-    read_cookie_header(r, *visit);
-    return rewrite_request_headers(r, conf, visit);
 }
 
 }  // namespace
@@ -120,16 +109,19 @@ bool prepare_headers(ngx_http_request_t* r, const LocationConf& conf) {
 }
 
 [[gnu::hot]] ngx_int_t preaccess_handler(ngx_http_request_t* r) noexcept {
+    if (r == r->main) {
+        return NGX_DECLINED;
+    }
     return guarded(r->connection->log, server_error, [&]() -> ngx_int_t {
-        const LocationConf& conf = location_conf(r);
-        if (!prepare_headers(r, conf)) {
-            return server_error;
-        }
-        if (r == r->main) {
-            return NGX_DECLINED;
-        }
-        ngx_int_t rc = gate(r, conf);
+        ngx_int_t rc = gate(r, location_conf(r));
         return rc == NGX_OK ? NGX_DECLINED : rc;
+    });
+}
+
+[[gnu::hot]] ngx_int_t precontent_handler(ngx_http_request_t* r) noexcept {
+    return guarded(r->connection->log, server_error, [&]() -> ngx_int_t {
+        return prepare_upstream_headers(r, location_conf(r)) ? NGX_DECLINED
+                                                             : server_error;
     });
 }
 

@@ -9,9 +9,11 @@ namespace sigra::nginx {
 // allow, deny or auth_basic refuses costs no query.
 ngx_int_t access_handler(ngx_http_request_t* r) noexcept;
 
-// Every request: the headers that an upstream may not see go here, for
-// `satisfy any` can skip the access phase. In a subrequest, which has no
-// access phase, the gate as well.
+// Subrequests, which have no access phase.
 ngx_int_t preaccess_handler(ngx_http_request_t* r) noexcept;
+
+// Every request, before the content handler that runs: what an upstream gets,
+// whoever let the request in.
+ngx_int_t precontent_handler(ngx_http_request_t* r) noexcept;
 
 }  // namespace sigra::nginx

@@ -24,32 +24,28 @@ void each_header(ngx_http_request_t* r, std::string_view name, Each&& each) {
     }
 }
 
-std::string_view cookie_name(std::string_view set_cookie) {
-    return set_cookie.substr(0, set_cookie.find('='));
-}
-
 bool answer_sets(ngx_http_request_t* r, std::string_view name) {
     bool found = false;
     each_header(r, "set-cookie", [&](const ngx_table_elt_t& header) {
-        found |= cookie_name(view(header.value)) == name;
+        const std::string_view value = view(header.value);
+        found |= value.substr(0, value.find('=')) == name;
     });
     return found;
 }
 
 // The application knows better what its session is to hold.
-bool add_cookie(ngx_http_request_t* r, const ngx_str_t& set_cookie,
-                bool& added) {
-    if (set_cookie.len == 0 || answer_sets(r, cookie_name(view(set_cookie)))) {
-        return true;
+bool add_cookies(ngx_http_request_t* r, const Outbox& outbox, bool& added) {
+    for (const Outbox::Slot* slot = outbox.first; slot != nullptr;
+         slot = slot->next) {
+        if (answer_sets(r, slot->name())) {
+            continue;
+        }
+        added = true;
+        if (!push_header(r, "Set-Cookie", view(slot->set_cookie))) {
+            return false;
+        }
     }
-    added = true;
-    return push_header(r, "Set-Cookie", view(set_cookie));
-}
-
-bool add_cookies(ngx_http_request_t* r, const Visit& visit, bool& added) {
-    return (visit.set_session.len == 0 && visit.set_remember.len == 0) ||
-           (add_cookie(r, visit.set_session, added) &&
-            add_cookie(r, visit.set_remember, added));
+    return true;
 }
 
 // `value` is static.
@@ -93,7 +89,7 @@ bool add_cache_control(ngx_http_request_t* r, const Visit& visit,
 // Nginx itself refused, before the endpoint had its turn: a body too large.
 bool is_refused_endpoint(ngx_http_request_t* r) {
     return r == r->main && r->headers_out.status >= NGX_HTTP_BAD_REQUEST &&
-           location_conf(r).endpoint != nullptr;
+           is_endpoint(r, location_conf(r));
 }
 
 [[gnu::hot]] ngx_int_t header_filter(ngx_http_request_t* r) noexcept {
@@ -103,7 +99,7 @@ bool is_refused_endpoint(ngx_http_request_t* r) {
                            r == r->main ? find_visit(r) : nullptr;
                        if (visit != nullptr) {
                            bool added = false;
-                           if (!add_cookies(r, *visit, added) ||
+                           if (!add_cookies(r, visit->outbox, added) ||
                                !add_cache_control(r, *visit, added)) {
                                return NGX_ERROR;
                            }

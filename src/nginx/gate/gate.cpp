@@ -1,8 +1,8 @@
 #include "nginx/gate/gate.hpp"
 
 #include "nginx/gate/cache.hpp"
+#include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
-#include "nginx/gate/response.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
 
@@ -14,7 +14,7 @@ constexpr std::int64_t touch_after_ms = 5 * 60 * 1000;
 bool keep(ngx_pool_t* pool, const LookupResult& result, LookedUp& out) {
     const postgres::SessionRow& row = result.row;
     out.state = result.state;
-    out.how = Verdict::miss;
+    out.how = Status::miss;
     out.at = result.at;
     if (result.state != LookupResult::State::found) {
         return true;
@@ -38,7 +38,7 @@ std::optional<std::int64_t> age_of(std::int64_t moment, std::int64_t now) {
     return moment == no_time ? std::nullopt : std::optional(now - moment);
 }
 
-[[gnu::hot]] bool keep(ngx_pool_t* pool, const ZoneEntry& cell, Verdict how,
+[[gnu::hot]] bool keep(ngx_pool_t* pool, const ZoneEntry& cell, Status how,
                        LookedUp& out) {
     if (cell.has(ZoneEntry::dead)) {
         out = {};
@@ -68,91 +68,47 @@ std::optional<std::int64_t> age_of(std::int64_t moment, std::int64_t now) {
     return true;
 }
 
-Lookup::Key key_of(const Visit& visit) {
-    return {visit.token_hash, visit.source->fingerprint, visit.cache};
-}
-
 [[gnu::hot]] bool take_from_cache(Visit& visit) {
+    Verdict& verdict = visit.verdict;
     ZoneEntry cell;
     std::uint32_t nowhere = no_cell;
     std::uint32_t& place =
-        visit.place_in_zone != nullptr ? *visit.place_in_zone : nowhere;
-    return visit.cache != nullptr &&
-           find_trusted(*visit.cache, key_of(visit), place, cell) &&
-           keep(visit.request->pool, cell, Verdict::hit, visit.looked_up);
+        verdict.place_in_zone != nullptr ? *verdict.place_in_zone : nowhere;
+    return verdict.cache != nullptr &&
+           find_trusted(*verdict.cache, key_of(verdict), place, cell) &&
+           keep(visit.request->pool, cell, Status::hit, verdict.looked_up);
 }
 
 bool take_stale(Visit& visit) {
+    Verdict& verdict = visit.verdict;
     ZoneEntry cell;
-    return visit.cache != nullptr &&
-           find_stale(*visit.cache, key_of(visit), cell) &&
-           keep(visit.request->pool, cell, Verdict::stale, visit.looked_up);
-}
-
-void take_result(Visit& visit, const LookupResult& result) {
-    visit.step = Visit::Step::answered;
-    if (result.out_of_reach && take_stale(visit)) {
-        return;
-    }
-    if (!keep(visit.request->pool, result, visit.looked_up)) {
-        visit.looked_up.state = LookupResult::State::no_answer;
-    }
-}
-
-void wake(void* data, const LookupResult& result) noexcept {
-    auto* visit = static_cast<Visit*>(data);
-    ngx_connection_t* c = visit->request->connection;
-    take_result(*visit, result);
-    if (visit->resume != nullptr) {
-        visit->resume(visit->resume_data);
-        ngx_http_run_posted_requests(c);
-        return;
-    }
-    run_phases_again(visit->request);
-}
-
-[[gnu::cold]] void ask(ngx_http_request_t* r, Visit& visit) {
-    Worker* w = worker();
-    postgres::Pool* pool =
-        w == nullptr ? nullptr : w->pool(*visit.source->database);
-    if (pool == nullptr || !watch(visit)) {
-        visit.step = Visit::Step::answered;
-        visit.looked_up.state = LookupResult::State::no_answer;
-        return;
-    }
-    visit.waiter.data = &visit;
-    visit.waiter.wake = wake;
-    w->lookup().ask(*pool, *visit.source, key_of(visit), stored_token(visit),
-                    visit.waiter);
-    visit.step = Visit::Step::waiting;
-    wait_in_phases(r);
+    return verdict.cache != nullptr &&
+           find_stale(*verdict.cache, key_of(verdict), cell) &&
+           keep(visit.request->pool, cell, Status::stale, verdict.looked_up);
 }
 
 // Whether what was looked up for another location counts by this one's rules:
 // what comes from a cache, only where both say the same of it.
-bool is_for(const Cache* cache, const Visit& visit) {
-    return visit.cache == cache || visit.looked_up.how == Verdict::miss ||
-           visit.looked_up.how == Verdict::none;
+bool is_for(const Cache* cache, const Verdict& verdict) {
+    return verdict.cache == cache || verdict.looked_up.how == Status::miss ||
+           verdict.looked_up.how == Status::none;
+}
+
+bool is_for(const LocationConf& conf, const Verdict& verdict) {
+    return verdict.source == conf.source && verdict.cookies == conf.cookies &&
+           is_for(conf.cache, verdict);
 }
 
 // A main request's verdict serves its subrequests as well, where both ask the
 // same source with the same cookies.
-[[gnu::cold]] bool take_from_main(ngx_http_request_t* r, Visit& visit) {
-    const Visit* main = find_visit(r->main);
-    if (main == nullptr || main->step != Visit::Step::answered ||
-        main->source != visit.source || main->cookies != visit.cookies ||
-        !is_for(visit.cache, *main)) {
+[[gnu::cold]] bool take_from_main(const LocationConf& conf, Visit& visit) {
+    const Verdict& main = visit.main->verdict;
+    if (main.step != Verdict::Step::answered || !is_for(conf, main)) {
         return false;
     }
-    visit.session_payload = main->session_payload;
-    visit.session_sealed = main->session_sealed;
-    visit.session_invalid = main->session_invalid;
-    visit.has_token = main->has_token;
-    visit.from_remember_me = main->from_remember_me;
-    visit.token_hash = main->token_hash;
-    visit.token = main->token;
-    visit.looked_up = main->looked_up;
-    visit.verdict = main->verdict;
+    visit.verdict = main;
+    visit.verdict.judge = nullptr;
+    visit.verdict.cache = conf.cache;
     return true;
 }
 
@@ -177,56 +133,62 @@ bool is_fresh(const LocationConf& conf, const LookedUp& found) {
 
 // The location's own judgement of what the lookup said: another location may
 // hold the same row for dead.
-Decision judge(const LocationConf& conf, Visit& visit) {
-    visit.identified = false;
-    if (!visit.has_token) {
+[[gnu::hot]] Decision judge(const LocationConf& conf, Verdict& verdict) {
+    verdict.judge = &conf;
+    verdict.identified = false;
+    if (!verdict.has_token) {
         return Decision::anonymous;
     }
-    switch (visit.looked_up.state) {
+    switch (verdict.looked_up.state) {
         case LookupResult::State::no_answer:
-            visit.verdict = Verdict::error;
+            verdict.status = Status::error;
             return Decision::no_answer;
         case LookupResult::State::absent:
-            visit.verdict = Verdict::unknown;
+            verdict.status = Status::unknown;
             return Decision::anonymous;
         case LookupResult::State::found:
             break;
     }
-    if (is_over(conf, visit.looked_up)) {
-        visit.verdict = Verdict::expired;
+    if (is_over(conf, verdict.looked_up)) {
+        verdict.status = Status::expired;
         return Decision::anonymous;
     }
-    visit.verdict = visit.looked_up.how;
-    visit.identified = true;
-    return is_fresh(conf, visit.looked_up) ? Decision::pass
-                                           : Decision::not_fresh;
+    verdict.status = verdict.looked_up.how;
+    verdict.identified = true;
+    return is_fresh(conf, verdict.looked_up) ? Decision::pass
+                                             : Decision::not_fresh;
 }
 
 // Off the request's path: nobody waits for it, and a failure costs a session
 // that is idle a little earlier.
 [[gnu::cold]] void touch(Visit& visit) {
-    const LookedUp& found = visit.looked_up;
+    const Verdict& verdict = visit.verdict;
+    const LookedUp& found = verdict.looked_up;
     Worker* w = worker();
     postgres::Pool* pool =
-        w == nullptr ? nullptr : w->pool(*visit.source->database);
+        w == nullptr ? nullptr : w->pool(*verdict.source->database);
     if (visit.touched || pool == nullptr || !found.idle_ms ||
-        found.how == Verdict::stale ||
+        found.how == Status::stale ||
         found.now(*found.idle_ms) < touch_after_ms) {
         return;
     }
     visit.touched = true;
-    if (visit.cache != nullptr) {
-        visit.cache->zone->touch(visit.token_hash, visit.source->fingerprint,
-                                 monotonic_ms());
+    if (verdict.cache != nullptr) {
+        verdict.cache->zone->touch(verdict.token_hash,
+                                   verdict.source->fingerprint, monotonic_ms());
     }
-    pool->touch(visit.source->layout, stored_token(visit));
+    pool->touch(verdict.source->layout, stored_token(verdict));
 }
 
 [[gnu::cold]] void rehydrate(ngx_http_request_t* r, const LocationConf& conf,
                              Visit& visit) {
+    // Its answer may come after a later one's, a login's or a log-out's.
+    if (is_prefetch(r)) {
+        return;
+    }
     phoenix::Session session = session_of(visit);
     phoenix::put_token(session, conf.source->keys, conf.source->form,
-                       view(visit.token));
+                       view(visit.verdict.token));
     session.put_true(conf.source->keys.remember_me);
     ensure_csrf_state(session);
     write_session(r, conf, visit, session);
@@ -234,76 +196,64 @@ Decision judge(const LocationConf& conf, Visit& visit) {
 
 }  // namespace
 
-void wait_in_phases(ngx_http_request_t* r) {
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
+Lookup::Key key_of(const Verdict& verdict) {
+    return {verdict.token_hash, verdict.source->fingerprint, verdict.cache};
 }
 
-// As ngx_http_limit_req_delay does, for the same phase engine.
-void run_phases_again(ngx_http_request_t* r) {
-    ngx_connection_t* c = r->connection;
-    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-        ngx_http_run_posted_requests(c);
+void take_result(Visit& visit, const LookupResult& result) {
+    Verdict& verdict = visit.verdict;
+    verdict.step = Verdict::Step::answered;
+    if (result.out_of_reach && take_stale(visit)) {
         return;
     }
-    r->read_event_handler = ngx_http_block_reading;
-    r->write_event_handler = ngx_http_core_run_phases;
-    ngx_http_core_run_phases(r);
-    ngx_http_run_posted_requests(c);
+    if (!keep(visit.request->pool, result, verdict.looked_up)) {
+        verdict.looked_up.state = LookupResult::State::no_answer;
+    }
 }
 
-[[gnu::hot]] void read_cookies(ngx_http_request_t* r, const LocationConf& conf,
+[[gnu::hot]] void open_cookies(ngx_http_request_t* r, const LocationConf& conf,
                                Visit& visit) {
-    if (!visit.cookie_header_known) {
-        read_cookie_header(r, visit);
+    Verdict& verdict = visit.verdict;
+    read_cookies(r, visit.main->arrival);
+    if (verdict.step != Verdict::Step::fresh && !is_for(conf, verdict)) {
+        verdict.forget();
     }
-    if (visit.step != Visit::Step::fresh &&
-        (visit.source != conf.source || visit.cookies != conf.cookies ||
-         !is_for(conf.cache, visit))) {
-        visit.forget_verdict();
-    }
-    if (visit.step != Visit::Step::fresh) {
+    if (verdict.step != Verdict::Step::fresh) {
         return;
     }
-    visit.source = conf.source;
-    visit.cookies = conf.cookies;
-    visit.cache = conf.cache;
-    if (r != r->main && take_from_main(r, visit)) {
-        visit.step = Visit::Step::answered;
+    if (r != r->main && take_from_main(conf, visit)) {
         return;
     }
-    (void)read_token(r, conf, visit);
-    visit.step = Visit::Step::read;
+    verdict.source = conf.source;
+    verdict.cookies = conf.cookies;
+    verdict.cache = conf.cache;
+    (void)read_token(conf, visit);
+    verdict.step = Verdict::Step::read;
 }
 
 [[gnu::hot]] Decision decide(ngx_http_request_t* r, const LocationConf& conf,
                              Visit& visit) {
-    if (!visit.cookie_header_known) {
-        read_cookie_header(r, visit);
-    }
-    if (visit.cookie_header_twice) {
+    read_cookies(r, visit.main->arrival);
+    if (visit.main->arrival.cookies_twice) {
         return Decision::two_cookies;
     }
-    read_cookies(r, conf, visit);
-    switch (visit.step) {
-        case Visit::Step::fresh:
+    open_cookies(r, conf, visit);
+    Verdict& verdict = visit.verdict;
+    switch (verdict.step) {
+        case Verdict::Step::fresh:
             return Decision::internal_error;
-        case Visit::Step::read:
-            visit.step = Visit::Step::answered;
-            if (visit.has_token && !take_from_cache(visit)) {
-                ask(r, visit);
+        case Verdict::Step::read:
+            if (verdict.has_token && !take_from_cache(visit)) {
+                return Decision::ask;
             }
-            if (visit.step == Visit::Step::waiting) {
-                return Decision::wait;
-            }
+            verdict.step = Verdict::Step::answered;
             break;
-        case Visit::Step::waiting:
+        case Verdict::Step::waiting:
             return Decision::wait;
-        case Visit::Step::answered:
+        case Verdict::Step::answered:
             break;
     }
-    return judge(conf, visit);
+    return judge(conf, verdict);
 }
 
 [[gnu::hot]] void on_pass(ngx_http_request_t* r, const LocationConf& conf,
@@ -311,7 +261,8 @@ void run_phases_again(ngx_http_request_t* r) {
     if (conf.source->kind == postgres::LayoutKind::sigra_sessions) {
         touch(visit);
     }
-    if (r == r->main && visit.from_remember_me && visit.set_session.len == 0) {
+    if (r == r->main && visit.verdict.from_remember_me &&
+        visit.outbox.find(conf.session_cookie->name) == nullptr) {
         rehydrate(r, conf, visit);
     }
 }

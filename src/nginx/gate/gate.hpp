@@ -9,7 +9,8 @@
 namespace sigra::nginx {
 
 enum class Decision {
-    wait,         // the database was asked; the phases run again
+    ask,          // the database, by a question of the caller's own
+    wait,         // it was asked, and has not answered yet
     pass,         // a live session, fresh enough
     anonymous,    // no, bad, dead or expired token
     not_fresh,    // a live session that auth_sigra_sudo wants confirmed
@@ -18,19 +19,19 @@ enum class Decision {
     internal_error,
 };
 
-// Moves the visit on as far as it goes without waiting, and judges it by the
+// Moves the verdict on as far as it goes without waiting, and judges by the
 // location's own lifetimes.
 [[nodiscard]] Decision decide(ngx_http_request_t* r, const LocationConf& conf,
                               Visit& visit);
 
-// A phase handler that waits returns NGX_AGAIN after the one; who has what it
-// waits for calls the other, outside of the request's own handlers.
-void wait_in_phases(ngx_http_request_t* r);
-void run_phases_again(ngx_http_request_t* r);
-
 // Opens the cookies without asking for the token that they hold.
-void read_cookies(ngx_http_request_t* r, const LocationConf& conf,
+void open_cookies(ngx_http_request_t* r, const LocationConf& conf,
                   Visit& visit);
+
+// What is asked for.
+[[nodiscard]] Lookup::Key key_of(const Verdict& verdict);
+// Its answer. What is out of reach may pass by what is remembered of it.
+void take_result(Visit& visit, const LookupResult& result);
 
 // The session cookie that a rehydrated session is to have, and what else
 // lasts beyond the request (last_active_at).

@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "nginx/gate/gate.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
 
@@ -75,10 +76,10 @@ void OpenRequests::add(Visit& visit, const LocationConf& conf) {
         open.owner = this;
         open.visit = &visit;
         open.conf = &conf;
-        open.key = {visit.token_hash, visit.source->fingerprint, visit.cache};
-        open.source = visit.source;
-        open.stored = stored_token(visit);
-        open.found = visit.looked_up;
+        open.key = key_of(visit.verdict);
+        open.source = visit.verdict.source;
+        open.stored = stored_token(visit.verdict);
+        open.found = visit.verdict.looked_up;
         open.waiter = {};
         open.doubted = false;
         open.expiry = reactor_.timer([this, &open] { expired(open); },
@@ -90,7 +91,7 @@ void OpenRequests::add(Visit& visit, const LocationConf& conf) {
     }
     visit.open = &open;
     schedule_expiry(open);
-    if (visit.looked_up.at != ngx_current_msec) {
+    if (visit.verdict.looked_up.at != ngx_current_msec) {
         enqueue(open);
     }
 }

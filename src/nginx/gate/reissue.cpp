@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
+#include "nginx/gate/deadline.hpp"
 #include "nginx/gate/gate.hpp"
+#include "nginx/gate/outbox.hpp"
+#include "nginx/gate/question.hpp"
 #include "nginx/gate/request.hpp"
-#include "nginx/gate/response.hpp"
 #include "nginx/gate/revoke.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
@@ -24,18 +27,27 @@ class Attempt {
         : r_(r),
           conf_(conf),
           visit_(visit),
-          tie_(std::make_shared<Tie>(Tie{this})) {}
+          tie_(std::make_shared<Tie>(Tie{this})),
+          deadline_(r, this, [](void* data) noexcept {
+              static_cast<Attempt*>(data)->go_on(nullptr);
+          }) {}
     Attempt(const Attempt&) = delete;
     Attempt& operator=(const Attempt&) = delete;
 
+    // False: the old token passes.
     [[nodiscard]] bool start();
-    void leave() noexcept { tie_->attempt = nullptr; }
+    void leave() noexcept {
+        tie_->attempt = nullptr;
+        deadline_.stop();
+    }
 
   private:
     struct Tie {
         Attempt* attempt;
     };
 
+    [[nodiscard]] bool seal_cookies();
+    void go_on(const postgres::Outcome* outcome) noexcept;
     void answered(const postgres::Outcome& outcome);
     void go_on_with_new_token();
 
@@ -43,11 +55,34 @@ class Attempt {
     const LocationConf& conf_;
     Visit& visit_;
     std::string token_;
+    SealedCookies cookies_;
     std::shared_ptr<Tie> tie_;
+    Deadline deadline_;
 };
 
 postgres::Parameter number(std::int64_t n) {
     return {std::to_string(n)};
+}
+
+// Before the statement: no row is rotated for a cookie that cannot be written.
+bool Attempt::seal_cookies() {
+    const phoenix::SessionKeys& keys = conf_.source->keys;
+    token_ = phoenix::random_bytes(token_size);
+    if (token_.empty()) {
+        return false;
+    }
+    phoenix::Session session = session_of(visit_);
+    phoenix::put_token(session, keys, conf_.source->form, token_);
+    if (visit_.verdict.from_remember_me) {
+        session.put_true(keys.remember_me);
+        ensure_csrf_state(session);
+    }
+    auto sealed = seal(r_, conf_, visit_, session,
+                       session.truthy(keys.remember_me) ? token_ : "");
+    if (sealed) {
+        cookies_ = *std::move(sealed);
+    }
+    return sealed.has_value();
 }
 
 bool Attempt::start() {
@@ -55,8 +90,7 @@ bool Attempt::start() {
     postgres::Pool* pool =
         w == nullptr ? nullptr : w->pool(*conf_.source->database);
     ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r_, 0);
-    token_ = phoenix::random_bytes(token_size);
-    if (pool == nullptr || cleanup == nullptr || token_.empty()) {
+    if (pool == nullptr || cleanup == nullptr || !seal_cookies()) {
         return false;
     }
     cleanup->data = this;
@@ -67,24 +101,32 @@ bool Attempt::start() {
     query.layout = conf_.source->layout;
     query.statement = postgres::Statement::reissue;
     query.parameters = {
-        {stored_token(*conf_.source, view(visit_.token)), /*binary=*/true},
+        {std::string(stored_token(visit_.verdict)), /*binary=*/true},
         {stored_token(*conf_.source, token_), /*binary=*/true},
         number(conf_.reissue_age),
         number(conf_.ttl->standard_s),
         number(conf_.ttl->remember_me_s)};
     query.done = [tie = tie_](postgres::Outcome&& outcome) {
-        if (tie->attempt == nullptr) {
-            return;
+        if (tie->attempt != nullptr) {
+            tie->attempt->go_on(&outcome);
         }
-        Attempt& attempt = *tie->attempt;
-        ngx_http_request_t* r = attempt.r_;
-        attempt.leave();
-        attempt.answered(outcome);
-        run_phases_again(r);
     };
     query.wanted = [tie = tie_] { return tie->attempt != nullptr; };
     pool->submit(std::move(query));
+    deadline_.start(patience(*conf_.source));
     return true;
+}
+
+// Null: it did not come in time.
+void Attempt::go_on(const postgres::Outcome* outcome) noexcept {
+    ngx_http_request_t* r = r_;
+    leave();
+    guarded(r->connection->log, [&] {
+        if (outcome != nullptr) {
+            answered(*outcome);
+        }
+    });
+    run_phases_again(r);
 }
 
 // Where the database does not answer, the old token passes. Where another was
@@ -94,30 +136,21 @@ void Attempt::answered(const postgres::Outcome& outcome) {
         return;
     }
     if (outcome.rows.empty()) {
-        visit_.forget_verdict();
+        visit_.verdict.forget();
         return;
     }
-    const phoenix::SessionKeys& keys = conf_.source->keys;
-    phoenix::Session session = session_of(visit_);
-    phoenix::put_token(session, keys, conf_.source->form, token_);
-    if (visit_.from_remember_me) {
-        session.put_true(keys.remember_me);
-        ensure_csrf_state(session);
-    }
-    if (session.truthy(keys.remember_me)) {
-        write_remember_me(r_, conf_, visit_, token_);
-    }
-    write_session(r_, conf_, visit_, session);
-    revoke(visit_.token_hash);
+    put(visit_, cookies_);
+    revoke(visit_.verdict.token_hash);
     go_on_with_new_token();
 }
 
 // What stays open because of the session ends with the new row and not with
 // the old one.
 void Attempt::go_on_with_new_token() {
-    std::copy_n(token_.begin(), visit_.token.size(), visit_.token.begin());
-    visit_.token_hash = phoenix::sha256(token_);
-    visit_.looked_up.age_ms -= visit_.looked_up.now(visit_.looked_up.age_ms);
+    Verdict& verdict = visit_.verdict;
+    std::copy_n(token_.begin(), verdict.token.size(), verdict.token.begin());
+    verdict.token_hash = phoenix::sha256(token_);
+    verdict.looked_up.age_ms -= verdict.looked_up.now(verdict.looked_up.age_ms);
 }
 
 bool is_due(const LocationConf& conf, const LookedUp& found) {
@@ -138,8 +171,9 @@ bool takes_cookies(ngx_http_request_t* r) {
 
 Reissue reissue(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     if (conf.reissue_age == 0 || visit.reissue_asked ||
-        visit.looked_up.how == Verdict::stale || visit.set_session.len != 0 ||
-        !is_due(conf, visit.looked_up) || !takes_cookies(r)) {
+        visit.verdict.looked_up.how == Status::stale ||
+        visit.outbox.find(conf.session_cookie->name) != nullptr ||
+        !is_due(conf, visit.verdict.looked_up) || !takes_cookies(r)) {
         return Reissue::done;
     }
     visit.reissue_asked = true;

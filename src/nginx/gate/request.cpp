@@ -2,31 +2,13 @@
 
 #include <algorithm>
 
+#include "nginx/gate/arrival.hpp"
 #include "phoenix/redirect.hpp"
 
 namespace sigra::nginx {
 namespace {
 
 constexpr std::size_t max_return_to = 2048;
-
-struct CookieLines {
-    const ngx_table_elt_t* first = nullptr;
-    bool more_than_one = false;
-};
-
-// nginx 1.23 made the array a list.
-CookieLines cookie_lines(ngx_http_request_t* r) {
-#if (nginx_version >= 1023000)
-    const ngx_table_elt_t* first = r->headers_in.cookie;
-    return {first, first != nullptr && first->next != nullptr};
-#else
-    const ngx_array_t& lines = r->headers_in.cookies;
-    if (lines.nelts == 0) {
-        return {};
-    }
-    return {static_cast<ngx_table_elt_t**>(lines.elts)[0], lines.nelts > 1};
-#endif
-}
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
@@ -71,6 +53,19 @@ bool wants_a_page(std::string_view accept) {
     return page && !media_first;
 }
 
+// Of a URL, without its port; empty where it has none.
+std::string_view host_of(std::string_view url) {
+    constexpr std::string_view separator = "://";
+    const std::size_t at = url.find(separator);
+    if (at == url.npos) {
+        return {};
+    }
+    url.remove_prefix(at + separator.size());
+    url = url.substr(0, url.find_first_of("/?#"));
+    return url.substr(0,
+                      url.find(':', url.starts_with('[') ? url.find(']') : 0));
+}
+
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -90,26 +85,6 @@ std::optional<std::string_view> find_header(ngx_http_request_t* r,
         }
     }
     return std::nullopt;
-}
-
-[[gnu::hot]] void read_cookie_header(ngx_http_request_t* r, Visit& visit) {
-    if (visit.cookie_header_known) {
-        return;
-    }
-    // A subrequest's headers are a copy of what its main request has left of
-    // them: that one's visit knows what the client sent.
-    const Visit* main = r == r->main ? nullptr : find_visit(r->main);
-    if (main != nullptr && main->cookie_header_known) {
-        visit.cookie_header = main->cookie_header;
-        visit.cookie_header_twice = main->cookie_header_twice;
-    } else {
-        CookieLines lines = cookie_lines(r);
-        visit.cookie_header_twice = lines.more_than_one;
-        if (lines.first != nullptr) {
-            visit.cookie_header = lines.first->value;
-        }
-    }
-    visit.cookie_header_known = true;
 }
 
 bool is_program(ngx_http_request_t* r) {
@@ -154,8 +129,21 @@ bool is_prefetch(ngx_http_request_t* r) {
     return false;
 }
 
+bool is_from_another_site(ngx_http_request_t* r) {
+    if (auto site = find_header(r, "sec-fetch-site")) {
+        return *site == "cross-site";
+    }
+    for (std::string_view name : {"origin", "referer"}) {
+        if (auto from = find_header(r, name)) {
+            return !equal_ignoring_case(host_of(*from),
+                                        view(r->headers_in.server));
+        }
+    }
+    return false;
+}
+
 bool is_worth_returning_to(ngx_http_request_t* r) {
-    if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
+    if (!is_get_or_head(r)) {
         return false;
     }
     auto destination = find_header(r, "sec-fetch-dest");

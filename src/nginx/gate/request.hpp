@@ -4,8 +4,6 @@
 #include <optional>
 #include <string_view>
 
-#include "nginx/conf/conf.hpp"
-#include "nginx/gate/visit.hpp"
 #include "nginx/ngx.hpp"
 
 namespace sigra::nginx {
@@ -15,9 +13,6 @@ namespace sigra::nginx {
     ngx_http_request_t* r, std::string_view name);
 
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
-
-// Reads the client's Cookie header into the visit, once.
-void read_cookie_header(ngx_http_request_t* r, Visit& visit);
 
 // A program rather than a person in front of a browser: it gets a status
 // where a person gets a page.
@@ -29,6 +24,10 @@ void read_cookie_header(ngx_http_request_t* r, Visit& visit);
 // A browser's guess at what will be asked for: nobody may look at the answer,
 // and it may arrive after a later one's.
 [[nodiscard]] bool is_prefetch(ngx_http_request_t* r);
+
+// Another site led here. Told by Sec-Fetch-Site, which browsers leave out on
+// plain http; there by Origin or Referer, where they name another host.
+[[nodiscard]] bool is_from_another_site(ngx_http_request_t* r);
 
 // May this request's path be where a login leads back to: a person's GET or
 // HEAD of a page, no prefetch, a local path of at most 2,048 bytes.

@@ -1,4 +1,4 @@
-// The gate's own answers, and the cookies that an answer carries.
+// The gate's own answers.
 #pragma once
 
 #include <string_view>
@@ -6,7 +6,6 @@
 #include "nginx/conf/conf.hpp"
 #include "nginx/gate/visit.hpp"
 #include "nginx/ngx.hpp"
-#include "phoenix/session.hpp"
 
 namespace sigra::nginx {
 
@@ -20,26 +19,6 @@ inline constexpr std::string_view must_log_in =
 // The same with a copy of `value`.
 [[nodiscard]] bool add_header(ngx_http_request_t* r, std::string_view key,
                               std::string_view value);
-
-// Seals the session into the visit's Set-Cookie for it. What does not fit in
-// 4,096 bytes drops the flash's email, then the return path; what still does
-// not is not written, and a warn line says so.
-void write_session(ngx_http_request_t* r, const LocationConf& conf,
-                   Visit& visit, phoenix::Session& session);
-
-// The Set-Cookie of a remember-me cookie for that raw token, where the location
-// has one.
-void write_remember_me(ngx_http_request_t* r, const LocationConf& conf,
-                       Visit& visit, std::string_view token);
-// Those that take a cookie away.
-void clear_remember_me(ngx_http_request_t* r, const LocationConf& conf,
-                       Visit& visit);
-void clear_session(ngx_http_request_t* r, const LocationConf& conf,
-                   Visit& visit);
-
-// Sees to it that the session has a state that a CSRF token can be made of.
-// False where it had one already.
-bool ensure_csrf_state(phoenix::Session& session);
 
 // An anonymous request: 302 to the login page with the path kept, or 401.
 [[nodiscard]] ngx_int_t answer_anonymous(ngx_http_request_t* r,

@@ -12,8 +12,8 @@ void revoke(const phoenix::Sha256& token_hash) {
 }
 
 void revoke_replaced(const LocationConf& conf, const Visit& visit) {
-    if (visit.has_token) {
-        revoke(visit.token_hash);
+    if (visit.verdict.has_token) {
+        revoke(visit.verdict.token_hash);
     }
     if (std::string token = remembered_token(conf, visit); !token.empty()) {
         revoke(phoenix::sha256(token));

@@ -6,7 +6,6 @@
 #include "nginx/worker.hpp"
 #include "phoenix/cookie.hpp"
 #include "phoenix/remember_me.hpp"
-#include "phoenix/session.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -16,19 +15,27 @@ std::int64_t unix_ms() {
     return static_cast<std::int64_t>(now->sec) * 1000 + now->msec;
 }
 
+// As the browser will have it when this answer is there.
+std::optional<std::string_view> cookie_named(const Visit& visit,
+                                             const std::string& name) {
+    if (const Outbox::Slot* slot = visit.main->outbox.find(name)) {
+        return slot->value();
+    }
+    return phoenix::find_cookie(view(visit.main->arrival.cookies), name);
+}
+
 // The token is the session's; only where the session has none the
 // remember-me cookie speaks.
 std::string read_remember_me_token(const Visit& visit, const Cookies& cookies,
-                                   phoenix::TokenForm form, Verdict& verdict) {
+                                   phoenix::TokenForm form, Status& status) {
     if (!cookies.remember->enabled) {
         return {};
     }
-    auto value =
-        phoenix::find_cookie(view(visit.cookie_header), cookies.remember->name);
+    auto value = cookie_named(visit, cookies.remember->name);
     if (!value) {
         return {};
     }
-    verdict = Verdict::invalid;
+    status = Status::invalid;
     auto payload = cookies.remember_sealer.open(*value);
     if (!payload) {
         return {};
@@ -36,7 +43,7 @@ std::string read_remember_me_token(const Visit& visit, const Cookies& cookies,
     phoenix::RememberMe remembered =
         phoenix::read_remember_me(*payload, unix_ms());
     if (remembered.state == phoenix::RememberMe::State::expired) {
-        verdict = Verdict::expired;
+        status = Status::expired;
         return {};
     }
     if (remembered.state != phoenix::RememberMe::State::valid) {
@@ -45,34 +52,14 @@ std::string read_remember_me_token(const Visit& visit, const Cookies& cookies,
     return phoenix::token_from_cookie(remembered.token, form).value_or("");
 }
 
-std::optional<std::string_view> session_cookie(const Visit& visit,
-                                               const Cookies& cookies) {
-    return phoenix::find_cookie(view(visit.cookie_header),
-                                cookies.session->name);
-}
-
-// `value`: the session cookie's.
-phoenix::SessionToken read_session_token(ngx_http_request_t* r, Visit& visit,
-                                         const LocationConf& conf,
-                                         std::string_view value) {
-    auto payload = conf.cookies->session_sealer.open(value);
-    auto session = payload ? phoenix::Session::decode(*payload) : std::nullopt;
-    if (!session) {
-        visit.session_invalid = true;
-        return {};
-    }
-    visit.session_payload = copy(r->pool, *payload);
-    return phoenix::session_token(*session, conf.source->keys,
-                                  conf.source->form);
-}
-
 cache::SessionMemo::Keys keys_of(const LocationConf& conf) {
     return {conf.cookies->id, conf.source->fingerprint};
 }
 
 // What a cookie came to before. Its session stays closed: few requests look
 // into it.
-bool recall(std::string_view value, const LocationConf& conf, Visit& visit) {
+bool recall(std::string_view value, const LocationConf& conf,
+            Verdict& verdict) {
     Worker* w = worker();
     cache::SessionMemo::Remembered* known =
         w == nullptr ? nullptr : w->memo().find(value, keys_of(conf));
@@ -82,86 +69,105 @@ bool recall(std::string_view value, const LocationConf& conf, Visit& visit) {
     if (conf.cache != nullptr) {
         conf.cache->zone->prefetch(known->place_in_zone);
     }
-    visit.place_in_zone = &known->place_in_zone;
-    visit.token = known->token;
-    visit.token_hash = known->token_hash;
-    visit.has_token = true;
-    visit.session_sealed = true;
-    visit.verdict = Verdict::anonymous;
+    verdict.place_in_zone = &known->place_in_zone;
+    verdict.token = known->token;
+    verdict.token_hash = known->token_hash;
+    verdict.has_token = true;
+    verdict.status = Status::anonymous;
     return true;
 }
 
 void remember(std::string_view value, const LocationConf& conf,
-              const Visit& visit) {
+              const Verdict& verdict) {
     if (Worker* w = worker()) {
         w->memo().remember(value, keys_of(conf),
-                           {visit.token, visit.token_hash});
+                           {verdict.token, verdict.token_hash});
     }
 }
 
-[[gnu::cold]] bool read_new_token(ngx_http_request_t* r,
-                                  const LocationConf& conf, Visit& visit) {
-    const auto value = session_cookie(visit, *conf.cookies);
+// Empty: there is none to ask for.
+std::string find_token(const LocationConf& conf, Visit& visit) {
+    using phoenix::SessionCookie;
+    using phoenix::SessionToken;
+    Verdict& verdict = visit.verdict;
+    const SessionCookie cookie = open_session(visit, *conf.cookies);
+    verdict.status = cookie.state == SessionCookie::State::absent ||
+                             cookie.state == SessionCookie::State::good
+                         ? Status::anonymous
+                         : Status::invalid;
+    // There may be a token in it, and a dead one.
+    if (cookie.state == SessionCookie::State::not_understood) {
+        return {};
+    }
+    SessionToken token = phoenix::session_token(
+        cookie.session, conf.source->keys, conf.source->form);
+    switch (token.state) {
+        case SessionToken::State::present:
+            return std::move(token.bytes);
+        case SessionToken::State::invalid:
+            verdict.status = Status::invalid;
+            return {};
+        case SessionToken::State::absent:
+            break;
+    }
+    std::string remembered = read_remember_me_token(
+        visit, *conf.cookies, conf.source->form, verdict.status);
+    verdict.from_remember_me = !remembered.empty();
+    return remembered;
+}
+
+[[gnu::cold]] bool read_new_token(const LocationConf& conf, Visit& visit) {
+    const auto value = cookie_named(visit, conf.cookies->session->name);
+    Verdict& verdict = visit.verdict;
     // Behind a pair that Plug drops stands what may well be remembered: not
     // twice, or one cookie would fill its set.
-    if (value && recall(*value, conf, visit)) {
+    if (value && recall(*value, conf, verdict)) {
         return true;
     }
-    phoenix::SessionToken found;
-    if (value) {
-        found = read_session_token(r, visit, conf, *value);
-    }
-    visit.verdict =
-        visit.session_invalid ? Verdict::invalid : Verdict::anonymous;
-    std::string token;
-    switch (found.state) {
-        case phoenix::SessionToken::State::present:
-            token = std::move(found.bytes);
-            break;
-        case phoenix::SessionToken::State::invalid:
-            visit.verdict = Verdict::invalid;
-            return false;
-        case phoenix::SessionToken::State::absent:
-            token = read_remember_me_token(visit, *conf.cookies,
-                                           conf.source->form, visit.verdict);
-            visit.from_remember_me = !token.empty();
-            break;
-    }
-    if (token.size() != visit.token.size()) {
+    const std::string token = find_token(conf, visit);
+    if (token.size() != verdict.token.size()) {
         return false;
     }
-    std::copy(token.begin(), token.end(), visit.token.begin());
-    visit.token_hash = phoenix::sha256(token);
-    visit.has_token = true;
-    if (!visit.from_remember_me) {
-        remember(*value, conf, visit);
+    std::copy(token.begin(), token.end(), verdict.token.begin());
+    verdict.token_hash = phoenix::sha256(token);
+    verdict.has_token = true;
+    if (!verdict.from_remember_me) {
+        remember(*value, conf, verdict);
     }
     return true;
 }
 
 }  // namespace
 
-[[gnu::hot]] bool read_token(ngx_http_request_t* r, const LocationConf& conf,
-                             Visit& visit) {
-    // What is remembered was found by find_cookie() once.
-    const auto sent = phoenix::first_cookie(view(visit.cookie_header),
-                                            conf.cookies->session->name);
-    return (sent && recall(*sent, conf, visit)) ||
-           read_new_token(r, conf, visit);
-}
-
-std::optional<phoenix::Session> open_session(const Visit& visit) {
-    const auto value = session_cookie(visit, *visit.cookies);
-    auto payload =
-        value ? visit.cookies->session_sealer.open(*value) : std::nullopt;
-    return payload ? phoenix::Session::decode(*payload) : std::nullopt;
-}
-
-std::string_view stored_token(const Visit& visit) {
-    if (visit.source->kind == postgres::LayoutKind::phx_gen_auth) {
-        return view(visit.token);
+[[gnu::hot]] bool read_token(const LocationConf& conf, Visit& visit) {
+    if (visit.main->outbox.empty()) {
+        // What is remembered was found by find_cookie() once.
+        const auto sent = phoenix::first_cookie(
+            view(visit.main->arrival.cookies), conf.cookies->session->name);
+        if (sent && recall(*sent, conf, visit.verdict)) {
+            return true;
+        }
     }
-    return {visit.token_hash.data(), visit.token_hash.size()};
+    return read_new_token(conf, visit);
+}
+
+phoenix::SessionCookie open_session(const Visit& visit,
+                                    const Cookies& cookies) {
+    return phoenix::read_session_cookie(
+        cookies.session_sealer, cookie_named(visit, cookies.session->name));
+}
+
+phoenix::Session session_of(const Visit& visit) {
+    const Cookies* cookies = visit.verdict.cookies;
+    return cookies == nullptr ? phoenix::Session()
+                              : open_session(visit, *cookies).session;
+}
+
+std::string_view stored_token(const Verdict& verdict) {
+    if (verdict.source->kind == postgres::LayoutKind::phx_gen_auth) {
+        return view(verdict.token);
+    }
+    return {verdict.token_hash.data(), verdict.token_hash.size()};
 }
 
 std::string stored_token(const Source& source, std::string_view token) {
@@ -173,7 +179,7 @@ std::string stored_token(const Source& source, std::string_view token) {
 }
 
 std::string remembered_token(const LocationConf& conf, const Visit& visit) {
-    Verdict ignored = Verdict::none;
+    Status ignored = Status::none;
     return read_remember_me_token(visit, *conf.cookies, conf.source->form,
                                   ignored);
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "nginx/gate/authenticated_at.hpp"
+#include "nginx/gate/token.hpp"
 #include "nginx/gate/visit.hpp"
 #include "phoenix/csrf.hpp"
 #include "phoenix/encoding.hpp"
@@ -23,14 +24,16 @@ enum Which : uintptr_t {
 };
 
 std::string value_of(const Visit& visit, Which which) {
-    const Identity& identity = visit.looked_up.identity;
+    const Verdict& verdict = visit.verdict;
+    const Identity& identity = verdict.looked_up.identity;
     switch (which) {
         case user_id:
-            return std::string(visit.identified ? view(identity.user_id) : "");
+            return std::string(verdict.identified ? view(identity.user_id)
+                                                  : "");
         case email:
-            return std::string(visit.identified ? view(identity.email) : "");
+            return std::string(verdict.identified ? view(identity.email) : "");
         case authenticated_at:
-            return visit.identified && identity.authenticated_at
+            return verdict.identified && identity.authenticated_at
                        ? format_authenticated_at(*identity.authenticated_at)
                        : "";
         case csrf_token:
@@ -43,11 +46,11 @@ std::string value_of(const Visit& visit, Which which) {
         case flash_email:
             return std::string(session_of(visit).flash("email").value_or(""));
         case session:
-            return visit.has_token
-                       ? phoenix::hex_encode({visit.token_hash.data(), 8})
+            return verdict.has_token
+                       ? phoenix::hex_encode({verdict.token_hash.data(), 8})
                        : "";
         case status:
-            return std::string(name(visit.verdict));
+            return std::string(name(verdict.status));
     }
     return {};
 }

@@ -1,6 +1,5 @@
 #include "nginx/gate/visit.hpp"
 
-#include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
 
 namespace sigra::nginx {
@@ -12,7 +11,6 @@ namespace {
 
 void request_goes(void* data) noexcept {
     auto* visit = static_cast<Visit*>(data);
-    Lookup::detach(visit->waiter);
     if (visit->open != nullptr && worker() != nullptr) {
         worker()->open_requests().forget(*visit);
     }
@@ -31,55 +29,45 @@ Visit* search(ngx_http_request_t* r) {
 }
 
 Visit* make(ngx_http_request_t* r) {
-    ngx_pool_cleanup_t* home = ngx_pool_cleanup_add(r->pool, sizeof(Visit));
+    Visit* main = r == r->main ? nullptr : visit_of(r->main);
+    ngx_pool_cleanup_t* home =
+        r != r->main && main == nullptr
+            ? nullptr
+            : ngx_pool_cleanup_add(r->pool, sizeof(Visit));
     if (home == nullptr) {
         return nullptr;
     }
     auto* visit = new (home->data) Visit{};
     visit->request = r;
+    visit->main = r == r->main ? visit : main;
     home->handler = pool_goes;
     return visit;
 }
 
 }  // namespace
 
-std::string_view name(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::none:
+std::string_view name(Status status) {
+    switch (status) {
+        case Status::none:
             return "";
-        case Verdict::hit:
+        case Status::hit:
             return "hit";
-        case Verdict::miss:
+        case Status::miss:
             return "miss";
-        case Verdict::anonymous:
+        case Status::anonymous:
             return "anonymous";
-        case Verdict::expired:
+        case Status::expired:
             return "expired";
-        case Verdict::unknown:
+        case Status::unknown:
             return "unknown";
-        case Verdict::invalid:
+        case Status::invalid:
             return "invalid";
-        case Verdict::stale:
+        case Status::stale:
             return "stale";
-        case Verdict::error:
+        case Status::error:
             return "error";
     }
     return "";
-}
-
-// What was promised to the client and what was read of him stays.
-void Visit::forget_verdict() {
-    Lookup::detach(waiter);
-    step = Step::fresh;
-    session_payload = {};
-    session_sealed = false;
-    session_invalid = has_token = from_remember_me = false;
-    token = {};
-    place_in_zone = nullptr;
-    looked_up = {};
-    cache = nullptr;
-    verdict = Verdict::none;
-    identified = false;
 }
 
 Visit* find_lost_visit(ngx_http_request_t* r) {
@@ -89,6 +77,8 @@ Visit* find_lost_visit(ngx_http_request_t* r) {
     }
     Visit* visit = search(r);
     if (visit != nullptr) {
+        // The phases began anew, and nobody has judged since.
+        visit->verdict.judge = nullptr;
         ngx_http_set_ctx(r, visit, ngx_http_auth_sigra_module);
     }
     return visit;
@@ -115,14 +105,6 @@ bool watch(Visit& visit) {
     leaves->handler = request_goes;
     visit.watched = true;
     return true;
-}
-
-phoenix::Session session_of(const Visit& visit) {
-    if (visit.session_sealed) {
-        return open_session(visit).value_or(phoenix::Session());
-    }
-    return phoenix::Session::decode(view(visit.session_payload))
-        .value_or(phoenix::Session());
 }
 
 }  // namespace sigra::nginx

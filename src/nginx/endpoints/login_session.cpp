@@ -1,0 +1,132 @@
+// The session that a login begins.
+#include "nginx/endpoints/login.hpp"
+#include "nginx/gate/answer.hpp"
+#include "nginx/gate/outbox.hpp"
+#include "nginx/gate/revoke.hpp"
+#include "nginx/gate/token.hpp"
+#include "phoenix/cookie.hpp"
+#include "phoenix/redirect.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::string_view welcome_back = "Welcome back!";
+constexpr std::size_t token_size = 32;
+
+// A bigint as JSON's number, another id as its string.
+std::string json_id(const std::string& id) {
+    const bool number = !id.empty() && id.size() < 20 &&
+                        id.find_first_not_of("0123456789") == std::string::npos;
+    return number ? id : json_string(id);
+}
+
+}  // namespace
+
+bool Login::is_same_user() const {
+    return visit_.verdict.identified &&
+           view(visit_.verdict.looked_up.identity.user_id) == user_.id;
+}
+
+bool Login::remembers() const {
+    return conf_.remember_cookie->enabled && !user_.second_factor &&
+           (form_.remember_me ||
+            (is_same_user() &&
+             session_of(visit_).truthy(conf_.source->keys.remember_me)));
+}
+
+std::string_view Login::type() const {
+    if (user_.second_factor) {
+        return "mfa_pending";
+    }
+    return remembers() ? "remember_me" : "standard";
+}
+
+std::string Login::target() const {
+    const phoenix::Session session = session_of(visit_);
+    const auto path = session.binary(conf_.source->keys.return_to);
+    return std::string(path && phoenix::is_local_path(*path)
+                           ? *path
+                           : view(conf_.signed_in_url));
+}
+
+// Another user's is no longer good for anything: its row went with the insert.
+void Login::forget_foreign_remember_me() {
+    const bool own = !rows().front().empty() && rows().front()[0] == "t";
+    if (!own && phoenix::find_cookie(view(visit_.arrival.cookies),
+                                     conf_.remember_cookie->name)) {
+        clear_remember_me(r_, conf_, visit_);
+    }
+}
+
+// Reset for another user, so that nothing planted before counts after; rotated
+// for the same one. `keep`: the keys of the session before.
+phoenix::Session Login::new_session(bool keep) const {
+    const phoenix::SessionKeys& keys = conf_.source->keys;
+    const phoenix::Session before = session_of(visit_);
+    phoenix::Session session;
+    if (keep) {
+        session = before;
+        session.erase(keys.return_to);
+        session.erase(phoenix::sudo_key);
+        session.erase_flash("error");
+        session.erase_flash("email");
+    }
+    phoenix::put_token(session, keys, conf_.source->form, token_);
+    ensure_csrf_state(session);
+    if (!user_.second_factor) {
+        session.put_flash("info", welcome_back);
+    } else if (const auto path = before.binary(keys.return_to)) {
+        session.put(keys.return_to, *path);
+    }
+    if (remembers()) {
+        session.put_true(keys.remember_me);
+    }
+    return session;
+}
+
+// Before the statement, which takes the row of the session before away. A
+// session that is full leaves no room for a new token beside what it holds: who
+// has given the right password is logged in, with a session of his own.
+bool Login::seal_cookies() {
+    token_ = phoenix::random_bytes(token_size);
+    if (token_.empty()) {
+        return false;
+    }
+    const auto try_to = [&](bool keep) {
+        phoenix::Session session = new_session(keep);
+        auto sealed =
+            seal(r_, conf_, visit_, session, remembers() ? token_ : "");
+        if (sealed) {
+            cookies_ = *std::move(sealed);
+        }
+        return sealed.has_value();
+    };
+    return (is_same_user() && !user_.second_factor && try_to(true)) ||
+           try_to(false);
+}
+
+ngx_int_t Login::welcome() {
+    const std::string url = target();
+    revoke_replaced(conf_, visit_);
+    put(visit_, cookies_);
+    if (cookies_.remember_me.empty()) {
+        forget_foreign_remember_me();
+    }
+    if (!wants_json()) {
+        return redirect(r_, url);
+    }
+    return send_json(r_, NGX_HTTP_OK,
+                     R"({"redirect_to":)" + json_string(url) +
+                         R"(,"user":{"id":)" + json_id(user_.id) +
+                         R"(,"email":)" + json_string(user_.email) + "}}");
+}
+
+ngx_int_t Login::ask_second_factor() {
+    revoke_replaced(conf_, visit_);
+    put(visit_, cookies_);
+    forget_foreign_remember_me();
+    std::string_view url = view(conf_.second_factor->url);
+    return wants_json() ? send_target(r_, url) : redirect(r_, url);
+}
+
+}  // namespace sigra::nginx

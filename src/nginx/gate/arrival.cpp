@@ -1,0 +1,65 @@
+#include "nginx/gate/arrival.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+struct CookieLines {
+    const ngx_table_elt_t* first = nullptr;
+    bool more_than_one = false;
+};
+
+// nginx 1.23 made the array a list.
+CookieLines cookie_lines(const ngx_http_request_t* r) {
+#if (nginx_version >= 1023000)
+    const ngx_table_elt_t* first = r->headers_in.cookie;
+    return {first, first != nullptr && first->next != nullptr};
+#else
+    const ngx_array_t& lines = r->headers_in.cookies;
+    if (lines.nelts == 0) {
+        return {};
+    }
+    return {static_cast<ngx_table_elt_t**>(lines.elts)[0], lines.nelts > 1};
+#endif
+}
+
+}  // namespace
+
+[[gnu::hot]] void read_cookies(ngx_http_request_t* r, Arrival& arrival) {
+    if (arrival.cookies_read) {
+        return;
+    }
+    const CookieLines lines = cookie_lines(r->main);
+    arrival.cookies_twice = lines.more_than_one;
+    if (lines.first != nullptr) {
+        arrival.cookies = lines.first->value;
+    }
+    arrival.cookies_read = true;
+}
+
+const ngx_http_headers_in_t* sent_headers(ngx_http_request_t* r,
+                                          Arrival& arrival) {
+    if (arrival.headers == nullptr) {
+        // Or they could not be read any more as they were sent.
+        read_cookies(r, arrival);
+        void* kept = ngx_palloc(r->pool, sizeof(ngx_http_headers_in_t));
+        if (kept != nullptr) {
+            arrival.headers =
+                new (kept) ngx_http_headers_in_t(r->main->headers_in);
+        }
+    }
+    return arrival.headers;
+}
+
+bool is_get_or_head(ngx_http_request_t* r) {
+    const std::string_view line = view(r->main->request_line);
+    return line.starts_with("GET ") || line.starts_with("HEAD ");
+}
+
+bool is_login_path(ngx_http_request_t* r, const LocationConf& conf) {
+    const std::string_view line = view(r->main->unparsed_uri);
+    const std::string_view path = line.substr(0, line.find('?'));
+    return conf.login_path.len != 0 && (path == view(conf.login_path) ||
+                                        path == view(conf.sent_login_path));
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,173 @@
+#include "nginx/gate/upstream_headers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "nginx/gate/authenticated_at.hpp"
+#include "nginx/gate/header_list.hpp"
+#include "nginx/gate/request.hpp"
+#include "nginx/gate/visit.hpp"
+#include "phoenix/cookie.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+constexpr std::string_view user_id_header = "X-Auth-User-Id";
+constexpr std::string_view email_header = "X-Auth-Email";
+constexpr std::string_view authenticated_at_header = "X-Auth-Authenticated-At";
+constexpr std::array identity_headers = {user_id_header, email_header,
+                                         authenticated_at_header};
+
+bool is_alphanumeric(char c) {
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+// FastCGI, uwsgi and CGI gateways fold what is no letter or digit into `_`:
+// whatever would become the same variable is the same name.
+bool is_identity_name(std::string_view name) {
+    auto same = [](char a, char b) {
+        return is_alphanumeric(a) ? (a | 0x20) == (b | 0x20)
+                                  : !is_alphanumeric(b);
+    };
+    return std::any_of(identity_headers.begin(), identity_headers.end(),
+                       [&](std::string_view identity) {
+                           return std::equal(name.begin(), name.end(),
+                                             identity.begin(), identity.end(),
+                                             same);
+                       });
+}
+
+// A hop-by-hop name in Connection makes the next hop drop that header.
+std::string without_identity_names(std::string_view connection) {
+    std::string out;
+    while (!connection.empty()) {
+        std::size_t comma = connection.find(',');
+        std::string_view token = connection.substr(0, comma);
+        std::string_view bare = token;
+        while (!bare.empty() && (bare.front() == ' ' || bare.front() == '\t')) {
+            bare.remove_prefix(1);
+        }
+        while (!bare.empty() && (bare.back() == ' ' || bare.back() == '\t')) {
+            bare.remove_suffix(1);
+        }
+        if (!bare.empty() && !is_identity_name(bare)) {
+            out += out.empty() ? "" : ", ";
+            out += bare;
+        }
+        connection.remove_prefix(
+            comma == std::string_view::npos ? connection.size() : comma + 1);
+    }
+    return out;
+}
+
+// A value that could end its header, or read as two, is nobody's identity.
+bool is_header_value(std::string_view value) {
+    return !value.empty() &&
+           std::all_of(value.begin(), value.end(), [](char c) {
+               auto byte = static_cast<unsigned char>(c);
+               return byte >= 0x21 && byte != 0x7f;
+           });
+}
+
+// What the upstream is to read in place of the client's cookies: the browser
+// will have those that the answer sets.
+std::string cookies_for_upstream(std::string_view header,
+                                 const LocationConf& conf,
+                                 const Outbox& outbox) {
+    std::string out(header);
+    for (const Outbox::Slot* slot = outbox.first; slot != nullptr;
+         slot = slot->next) {
+        out = phoenix::with_cookie(out, slot->name(), slot->value());
+    }
+    if (conf.hide_cookies) {
+        const std::string& name = conf.session_cookie->name;
+        const RememberMeCookie& remember = *conf.remember_cookie;
+        const std::array<std::string_view, 2> names = {
+            name, remember.enabled ? remember.name : name};
+        out = phoenix::without_cookies(out, names);
+    }
+    return out;
+}
+
+void keep_or_drop(HeaderList& list, const ngx_table_elt_t& header,
+                  const LocationConf& conf, const Outbox& outbox) {
+    const auto keep = [&](const std::string& value) {
+        if (value.empty()) {
+            list.drop(header);
+        } else {
+            list.keep_with(header, value);
+        }
+    };
+    const std::string_view name = view(header.key);
+    if (conf.forward && is_identity_name(name)) {
+        list.drop(header);
+    } else if (conf.forward && equal_ignoring_case(name, "connection")) {
+        keep(without_identity_names(view(header.value)));
+    } else if (equal_ignoring_case(name, "cookie")) {
+        keep(cookies_for_upstream(view(header.value), conf, outbox));
+    } else {
+        list.keep(header);
+    }
+}
+
+void add_identity(HeaderList& list, ngx_http_request_t* r,
+                  const Identity& identity) {
+    auto add = [&](std::string_view name, std::string_view value) {
+        if (is_header_value(value)) {
+            list.add(name, value);
+        } else {
+            ngx_str_t header = as_ngx_str(name);
+            ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                          "auth_sigra: the value for %V is empty or holds a "
+                          "byte that a header cannot carry, it is not "
+                          "forwarded",
+                          &header);
+        }
+    };
+    add(user_id_header, view(identity.user_id));
+    add(email_header, view(identity.email));
+    if (identity.authenticated_at) {
+        add(authenticated_at_header,
+            format_authenticated_at(*identity.authenticated_at));
+    }
+}
+
+bool is_changed(const Visit* main) {
+    return main != nullptr &&
+           (main->arrival.headers != nullptr || !main->outbox.empty());
+}
+
+}  // namespace
+
+[[gnu::hot]] bool prepare_upstream_headers(ngx_http_request_t* r,
+                                           const LocationConf& conf) {
+    if (!conf.forward && !conf.hide_cookies &&
+        !is_changed(find_visit(r->main))) {
+        return true;
+    }
+    Visit* main = visit_of(r->main);
+    if (main == nullptr) {
+        return false;
+    }
+    const ngx_http_headers_in_t* sent = sent_headers(r, main->arrival);
+    if (sent == nullptr) {
+        return false;
+    }
+    HeaderList list(r, *sent);
+    for (const ngx_list_part_t* part = &sent->headers.part; part != nullptr;
+         part = part->next) {
+        const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; i++) {
+            keep_or_drop(list, headers[i], conf, main->outbox);
+        }
+    }
+    const Visit* visit = find_visit(r);
+    if (conf.forward && visit != nullptr && visit->verdict.judge == &conf &&
+        visit->verdict.identified) {
+        add_identity(list, r, visit->verdict.looked_up.identity);
+    }
+    return list.install();
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,86 @@
+# Requests that another site has sent a visitor with: his session may have been held back, and is not replaced.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Fixture;
+use Sigra::Raw;
+
+fresh_database('sigra');
+our $http = sigra_http_config(extra => 'auth_sigra on;');
+our $ada  = authenticated_fixture(email => 'ada@example.com', authenticated_age => 7200);
+our $strict = 'auth_sigra_session_cookie ' . session_cookie_name . ' signing_salt=' . signing_salt . ' same_site=Strict;';
+
+sub cookies { my ($answer) = @_; return "$answer->{status} " . headers_named($answer, 'Set-Cookie') }
+
+no_root_location();
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: neither GET nor HEAD
+--- http_config eval: $::http
+--- config
+location / { try_files /page.txt =404; }
+location /page { error_page 404 /page; try_files /none =404; }
+location = /public { auth_sigra off; error_page 404 /private; try_files /none =404; }
+location /sudo { auth_sigra_sudo 10m; try_files /page.txt =404; }
+--- user_files
+>>> page.txt
+page
+--- request
+GET /
+--- error_code: 302
+--- flow
+for my $method (qw(POST PUT DELETE PATCH)) {
+    my $answer = ask("$method /", 'Content-Length: 0');
+    is(cookies($answer), '302 0', $method);
+    is(header($answer, 'Location'), '/users/log-in', "$method: the way to the login page");
+    is(cookies(ask("$method /", 'Content-Length: 0', 'Cookie: ' . session_cookie({ a => 'b' }))), '302 0', "$method: with another session");
+    is(cookies(ask("$method /public", 'Content-Length: 0')), '302 0', "$method: nginx has made a GET of it");
+}
+is(cookies(ask("$_ /")), '302 1', $_) for qw(GET HEAD);
+my $answer = ask('POST /sudo', 'Content-Length: 0', $::ada->{header});
+is(cookies($answer), '302 1', 'whose session was sent confirms it');
+ok(kept($answer)->{auth_sigra_sudo}, 'as the session says');
+
+
+
+=== TEST 2: SameSite=Strict
+--- http_config eval: $::http
+--- config eval
+"$::strict location / { try_files /page.txt =404; }"
+--- request
+GET /
+--- error_code: 302
+--- flow
+for (
+    [0, 'Sec-Fetch-Site: cross-site'],
+    [0, 'Sec-Fetch-Site: cross-site', 'Sec-Fetch-Mode: navigate', 'Sec-Fetch-Dest: document'],
+    [0, 'Referer: http://other.example/page'],
+    [0, 'Referer: https://localhost.other.example/'],
+    [0, 'Referer: nonsense'],
+    [0, 'Origin: null'],
+    [1],
+    [1, 'Sec-Fetch-Site: none'],
+    [1, 'Sec-Fetch-Site: same-origin'],
+    [1, 'Sec-Fetch-Site: same-site'],
+    [1, 'Sec-Fetch-Site: same-origin', 'Referer: http://other.example/page'],
+    [1, 'Referer: http://localhost/page'],
+    [1, 'Referer: http://LOCALHOST:8080/page'],
+    [1, 'Referer: https://localhost?x=http://other.example/'],
+) {
+    my ($count, @headers) = @$_;
+    is(cookies(ask('/', @headers)), "302 $count", "@headers");
+}
+
+
+
+=== TEST 3: Lax, where a link brings the cookie along
+--- http_config eval: $::http
+--- config
+location / { try_files /page.txt =404; }
+--- request
+GET /
+--- error_code: 302
+--- flow
+is(cookies(ask('/', "Sec-Fetch-Site: $_")), '302 1', $_) for qw(cross-site same-site same-origin none);

@@ -1,0 +1,107 @@
+# A session that gets a new token is never lost: its cookie is sealed and measured before the old row is touched.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Fixture;
+use Sigra::Wire;
+
+fresh_database('sigra');
+our $password = 'correct horse';
+our $http = sigra_http_config(extra => 'auth_sigra_unauthenticated status;') . echo_upstream() . <<'END';
+server {
+    listen unix:$TEST_NGINX_SERVER_ROOT/application.sock;
+    location / { add_header X-Accel-Redirect $arg_to; add_header Set-Cookie $http_x_session; return 200; }
+}
+upstream application { server unix:$TEST_NGINX_SERVER_ROOT/application.sock; }
+END
+our $locations = <<'END';
+location = /log-in { auth_sigra_login; }
+location = /renew { auth_sigra_renew; }
+location = /confirm { auth_sigra_renew authenticated; internal; }
+location = /application { proxy_buffer_size 16k; proxy_buffers 4 16k; proxy_pass http://application/?to=/confirm; }
+location /private { auth_sigra on; rewrite ^ /echo break; proxy_pass http://echo; }
+location /reissue { auth_sigra on; auth_sigra_reissue_age 1h; rewrite ^ /echo break; proxy_pass http://echo; }
+END
+
+# A user whose session fills its cookie: nothing more goes in.
+sub full {
+    my (%option) = @_;
+    my $pad = 3000;
+    my $user = user_fixture(password => $::password);
+    my $ada = authenticated_fixture(%$user, %option);
+    my %session = %{ $ada->{session} };
+    # Base64 grows by four bytes for three: as close to 4,096 as it gets.
+    $pad++ while length session_cookie({ %session, pad => 'x' x ($pad + 1) }) <= 4096 - 4;
+    $ada->{session} = { %session, pad => 'x' x $pad };
+    $ada->{cookie}  = session_cookie($ada->{session});
+    $ada->{header}  = "Cookie: $ada->{cookie}";
+    return $ada;
+}
+
+sub rows_of { return scalar db()->selectrow_array('SELECT count(*) FROM users_tokens WHERE user_id = ?', undef, $_[0]{user_id}) }
+sub in { my ($browser) = @_; return $browser->get('/private')->{status} }
+
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: no room for a new cookie
+--- http_config eval: $::http
+--- config eval: $::locations
+--- request
+GET /private
+--- error_code: 401
+--- flow
+my $ada = full(age => 7200);
+my $browser = client()->use_cookie($ada->{cookie});
+my $answer = $browser->get('/reissue');
+is("$answer->{status} " . keys(%{ $answer->{cookies} }) . ' ' . rows_of($ada), '200 0 1', 'it is not reissued');
+my $old = session_row($ada);
+is(in($browser), 200, 'and in');
+
+$answer = $browser->post('/renew', { _csrf_token => $ada->{csrf_token} });
+is("$answer->{status} " . keys(%{ $answer->{cookies} }) . ' ' . rows_of($ada), '500 0 1', 'nor renewed');
+is_deeply(session_row($ada), $old, 'the row is as it was');
+is(in($browser), 200, 'and in');
+
+$answer = $browser->get('/application', { 'x-session' => "$ada->{cookie}; path=/" });
+is("$answer->{status} " . rows_of($ada), '500 1', 'nor by the application');
+is("_my_app_key=$answer->{cookies}{_my_app_key}{value}", $ada->{cookie}, 'whose own cookie arrives');
+is(in($browser), 200, 'and in');
+
+$answer = $browser->post('/log-in', { _csrf_token => $ada->{csrf_token}, email => $ada->{email}, password => $::password });
+is($answer->{status}, 302, 'a login');
+is($browser->session->{pad}, undef, 'begins an empty session');
+isnt($browser->session->{user_token}, $ada->{token}, 'of a new token');
+is(in($browser), 200, 'and in');
+--- error_log
+does not fit in a cookie and was not written
+
+
+
+=== TEST 2: reissued in one location, written to in another of another cookie
+--- http_config eval: $::http
+--- config eval
+my $other = 'auth_sigra_session_cookie _other_key signing_salt=' . signing_salt . '; auth_sigra_unauthenticated redirect;';
+$::locations . "
+location = /there { auth_sigra on; auth_sigra_reissue_age 1h; proxy_pass http://application/?to=/other; }
+location = /other { internal; auth_sigra on; $other rewrite ^ /echo break; proxy_pass http://echo; }
+location = /same { auth_sigra on; auth_sigra_reissue_age 1h; proxy_pass http://application/?to=/private; }"
+--- request
+GET /private
+--- error_code: 401
+--- flow
+my $ada = authenticated_fixture(age => 7200);
+my $browser = client()->use_cookie($ada->{cookie});
+my $answer = $browser->get('/there');
+is($answer->{status}, 302, 'the second location knows nobody');
+is_deeply([sort keys %{ $answer->{cookies} }], [qw(_my_app_key _other_key)], 'a cookie of each name');
+isnt($browser->session->{user_token}, $ada->{token}, 'the new token is among them');
+is(in($browser), 200, 'and in');
+
+my $bob = authenticated_fixture(age => 7200);
+$browser = client()->use_cookie($bob->{cookie});
+$answer = $browser->get('/same');
+is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 1', 'a second location of the same');
+is($answer->{content} =~ /^cookie=_my_app_key=(.*)$/m ? $1 : '', $browser->cookies->{_my_app_key}, 'whose upstream sees the new cookie');
+is(in($browser), 200, 'and in');
