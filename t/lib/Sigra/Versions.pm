@@ -22,7 +22,8 @@ sub nginx_has  { return nginx_says() =~ /--with-\Q$_[0]\E\b/ }
 # Of the nginx that a fork is made from, where it says so.
 sub nginx_at_least {
     my ($version) = @_;
-    my ($have) = nginx_says() =~ m{(?:^|\b)nginx[^\n]*?/(\d+\.\d+\.\d+)} or return 0;
+    my ($have) = nginx_says() =~ m{^nginx version: \S*/(\d+\.\d+\.\d+)}m;
+    ($have) = nginx_says() =~ m{/(\d+\.\d+\.\d+)} unless defined $have;
     my @have = split /\./, $have;
     my @want = split /\./, $version;
     for my $i (0 .. 2) { return $have[$i] > $want[$i] if $have[$i] != $want[$i] }

@@ -119,8 +119,11 @@ sub expand_text {
 
 sub nginx_version {
     state $version = do {
-        my ($text) = `$NginxBinary -v 2>&1` =~ m{/(\d+\.\d+\.\d+)};
-        $text // bail_out("'$NginxBinary -v' tells no version");
+        # A fork names its own version first, and then perhaps that of the nginx that it was made from.
+        my $said = `$NginxBinary -V 2>&1`;
+        my ($text) = $said =~ m{^nginx version: \S*/(\d+\.\d+\.\d+)}m;
+        ($text) = $said =~ m{/(\d+\.\d+\.\d+)} unless defined $text;
+        $text // bail_out("'$NginxBinary -V' tells no version");
     };
     return $version;
 }
