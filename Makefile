@@ -225,7 +225,7 @@ test-compilers: ## clang++, and nginx's own ./configure --add-dynamic-module
 
 .PHONY: test-debian
 test-debian: ## build unit suite fault in a bare Debian: RELEASE=trixie
-	@.ci/test-debian $(RELEASE)
+	@.ci/test-debian $(or $(RELEASE),trixie)
 
 .PHONY: test-deb
 test-deb: ## install, upgrade, remove and purge the package in a bare Debian
