@@ -1,16 +1,20 @@
 -- Tells every nginx at once what is revoked: triggers that NOTIFY. As the owner of the tables:
 --     psql -f examples/revocation.sql "dbname=my_app"
--- It may run again, and does so after a change of what is said here. With `-v NAME=VALUE` before `-f`:
+-- It may run again, and does so after a change of what is said here, after an upgrade of the module, and where a
+-- partition or an inheriting table is new. With `-v NAME=VALUE` before `-f`:
 --     schema    as auth_sigra_schema has it: sigra (default), phx_gen_auth, sigra_sessions
 --     users     the users' table, as SQL has it: users (default), auth.users, "Users"
 --     tokens    the sessions' table: users_tokens; where the schema is sigra_sessions, user_sessions
 --     channel   as auth_sigra_revocation_channel has it: auth_sigra_revoked
+--     ignore    columns of either table whose changes say nothing about who is logged in: last_seen_at,sign_in_count
 -- What is sent, when the transaction commits:
 --     64 hex digits   the SHA-256 of the raw token, for a session that is deleted or changed
 --     user:ID         for a user who is deleted or changed
 --     *               for a TRUNCATE, and for more than 1,000 of these in one statement
--- Columns that say nothing about who is logged in are left out, below; above all those that count guesses of a
--- password, or guessing would end the victim's entries in the cache.
+-- Nothing is sent where only these have changed: failed_login_attempts, locked_at and updated_at of a user, or guessing
+-- a password would end the victim's entries in the cache; last_active_at, ip, user_agent and updated_at of a session;
+-- and what `ignore` names. An application that writes a column with each request wants it there.
+-- revocation-plain.sql is the same for a migration, revocation-uninstall.sql undoes it.
 
 \set ON_ERROR_STOP 1
 \if :{?schema}
@@ -23,121 +27,153 @@
 \endif
 \if :{?tokens}
 \else
-    SELECT CASE :'schema' WHEN 'sigra_sessions' THEN 'user_sessions' ELSE 'users_tokens' END AS tokens
-    \gset
+    \set tokens ''
 \endif
 \if :{?channel}
 \else
     \set channel auth_sigra_revoked
 \endif
+\if :{?ignore}
+\else
+    \set ignore ''
+\endif
 
 BEGIN;
 
-SET LOCAL client_min_messages = warning;
-
--- The functions stand beside the users' table.
-SELECT relnamespace::regnamespace AS place,
-       :'schema' IN ('sigra', 'phx_gen_auth', 'sigra_sessions') AS schema_is_known,
-       octet_length(:'channel') BETWEEN 1 AND 63 AS channel_is_fit
-FROM pg_class
-WHERE oid = :'users'::regclass
+SELECT :'channel' <> '' AS auth_sigra_channel_is_fit,
+       set_config('auth_sigra.schema', :'schema', true) AS auth_sigra_schema,
+       set_config('auth_sigra.users', :'users', true) AS auth_sigra_users,
+       set_config('auth_sigra.tokens', :'tokens', true) AS auth_sigra_tokens,
+       set_config('auth_sigra.channel', :'channel', true) AS auth_sigra_channel,
+       set_config('auth_sigra.ignore', :'ignore', true) AS auth_sigra_ignore
 \gset
-\if :schema_is_known
-\else
-    DO $$ BEGIN RAISE 'schema is sigra, phx_gen_auth or sigra_sessions'; END $$;
-\endif
-\if :channel_is_fit
+\if :auth_sigra_channel_is_fit
 \else
     DO $$ BEGIN RAISE 'a channel has 1 to 63 bytes'; END $$;
 \endif
 
-CREATE OR REPLACE FUNCTION :place.auth_sigra_revoke_users() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DO $auth_sigra$
 DECLARE
-    said_nothing constant text[] := '{failed_login_attempts,locked_at,updated_at}';
-    ids text[];
+    layout text := coalesce(nullif(current_setting('auth_sigra.schema', true), ''), 'sigra');
+    users regclass := coalesce(nullif(current_setting('auth_sigra.users', true), ''), 'users')::regclass;
+    tokens regclass := coalesce(
+        nullif(current_setting('auth_sigra.tokens', true), ''),
+        CASE layout WHEN 'sigra_sessions' THEN 'user_sessions' ELSE 'users_tokens' END)::regclass;
+    channel text := coalesce(nullif(current_setting('auth_sigra.channel', true), ''), 'auth_sigra_revoked');
+    ignored text[] := regexp_split_to_array(
+        regexp_replace(coalesce(current_setting('auth_sigra.ignore', true), ''), '\s', '', 'g'), ',');
+    said_before text := current_setting('search_path');
+    place text;
+    told record;
+    trigger_name text;
+    arguments text;
 BEGIN
-    IF TG_OP = 'DELETE' THEN
-        ids := ARRAY(SELECT o.id::text FROM old_rows o LIMIT 1001);
-    ELSIF TG_OP = 'UPDATE' THEN
-        ids := ARRAY(
-            SELECT o.id::text
-            FROM old_rows o LEFT JOIN new_rows n ON n.id = o.id
-            WHERE to_jsonb(o) - said_nothing IS DISTINCT FROM to_jsonb(n) - said_nothing
-            LIMIT 1001
-        );
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    ignored := array_remove(ignored, '');
+    IF layout NOT IN ('sigra', 'phx_gen_auth', 'sigra_sessions') THEN
+        RAISE 'schema is sigra, phx_gen_auth or sigra_sessions, not "%"', layout;
     END IF;
-    IF TG_OP = 'TRUNCATE' OR cardinality(ids) > 1000 THEN
-        PERFORM pg_notify(TG_ARGV[0], '*');
-    ELSE
-        PERFORM pg_notify(TG_ARGV[0], 'user:' || id) FROM unnest(ids) AS revoked (id);
+    IF octet_length(channel) > 63 THEN
+        RAISE 'a channel has 1 to 63 bytes';
     END IF;
+    FOR told IN SELECT i.name FROM unnest(ignored) i (name) LOOP
+        IF told.name IN ('id', 'email', 'hashed_password', 'token', 'hashed_token', 'context', 'type', 'inserted_at',
+                         'authenticated_at', 'sudo_at') THEN
+            RAISE 'nginx reads the column "%": a change of it cannot be ignored', told.name;
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid IN (users, tokens) AND attname = told.name) THEN
+            RAISE 'neither table has a column "%" that could be ignored', told.name;
+        END IF;
+    END LOOP;
+
+    -- The function stands beside the users' table. It takes the columns from the catalog each time, so that one that
+    -- is added later counts, and compares their bytes: not every type has an operator for it. Whatever goes wrong, the
+    -- statement of the application goes on, and everybody is asked for again.
+    SELECT quote_ident(n.nspname) INTO place
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = users;
+    EXECUTE 'CREATE OR REPLACE FUNCTION ' || place || $function$.auth_sigra_revoke() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    payload constant text := CASE TG_ARGV[1]
+        WHEN 'users' THEN $$'user:' || o.id::text$$
+        WHEN 'sigra' THEN $$encode(o.token, 'hex')$$
+        WHEN 'phx_gen_auth' THEN $$encode(sha256(o.token), 'hex')$$
+        WHEN 'sigra_sessions' THEN $$encode(o.hashed_token, 'hex')$$
+    END;
+    source text := CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($1).*) o' ELSE 'old_rows o' END;
+    condition text := CASE WHEN TG_ARGV[1] IN ('sigra', 'phx_gen_auth') THEN $$o.context = 'session'$$ ELSE 'true' END;
+    payloads text[] := '{*}';
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        source := source || CASE TG_LEVEL
+            WHEN 'ROW' THEN ' CROSS JOIN (SELECT ($2).*) n'
+            ELSE ' LEFT JOIN new_rows n ON n.id = o.id'
+        END;
+        SELECT format('%s AND ROW(%s)::record *<> ROW(%s)::record', condition,
+                      string_agg(format('o.%I', attname), ', '), string_agg(format('n.%I', attname), ', '))
+        INTO condition
+        FROM pg_attribute
+        WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped AND attname <> ALL (TG_ARGV[2]::name[]);
+    END IF;
+    IF TG_OP <> 'TRUNCATE' THEN
+        EXECUTE format('SELECT ARRAY(SELECT %s FROM %s WHERE %s LIMIT 1001)', payload, source, condition)
+        INTO payloads USING OLD, NEW;
+    END IF;
+    IF cardinality(payloads) > 1000 THEN
+        payloads := '{*}';
+    END IF;
+    PERFORM pg_notify(TG_ARGV[0], revoked.payload) FROM unnest(payloads) AS revoked (payload);
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    PERFORM pg_notify(TG_ARGV[0], '*');
     RETURN NULL;
 END
-$$;
+$body$ $function$;
 
-CREATE OR REPLACE FUNCTION :place.auth_sigra_revoke_tokens() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    said_nothing constant text[] := '{last_active_at,ip,user_agent,updated_at}';
-    in_sessions constant boolean := TG_ARGV[1] = 'sigra_sessions';
-    is_raw constant boolean := TG_ARGV[1] = 'phx_gen_auth';
-    tokens bytea[];
-BEGIN
-    IF TG_OP = 'DELETE' AND in_sessions THEN
-        tokens := ARRAY(SELECT o.hashed_token FROM old_rows o LIMIT 1001);
-    ELSIF TG_OP = 'DELETE' THEN
-        tokens := ARRAY(SELECT o.token FROM old_rows o WHERE o.context = 'session' LIMIT 1001);
-    ELSIF TG_OP = 'UPDATE' AND in_sessions THEN
-        tokens := ARRAY(
-            SELECT o.hashed_token
-            FROM old_rows o LEFT JOIN new_rows n ON n.id = o.id
-            WHERE to_jsonb(o) - said_nothing IS DISTINCT FROM to_jsonb(n) - said_nothing
-            LIMIT 1001
-        );
-    ELSIF TG_OP = 'UPDATE' THEN
-        tokens := ARRAY(
-            SELECT o.token
-            FROM old_rows o LEFT JOIN new_rows n ON n.id = o.id
-            WHERE o.context = 'session'
-              AND to_jsonb(o) - said_nothing IS DISTINCT FROM to_jsonb(n) - said_nothing
-            LIMIT 1001
-        );
-    END IF;
-    IF TG_OP = 'TRUNCATE' OR cardinality(tokens) > 1000 THEN
-        PERFORM pg_notify(TG_ARGV[0], '*');
-    ELSE
-        PERFORM pg_notify(TG_ARGV[0], encode(CASE WHEN is_raw THEN sha256(token) ELSE token END, 'hex'))
-        FROM unnest(tokens) AS revoked (token);
-    END IF;
-    RETURN NULL;
+    -- Each table of an inheritance or a partition has its own, for a statement may name it, and may do so when it is
+    -- detached. A statement's triggers fire for a session of whatever replication role; what a subscription applies
+    -- fires those of rows alone, and for that there is one. nginx looks for these names and arguments.
+    FOR told IN
+        WITH RECURSIVE tree (relation, what) AS (
+            SELECT users::oid, 'users' UNION SELECT tokens::oid, layout
+            UNION
+            SELECT i.inhrelid, t.what FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation
+        )
+        SELECT t.relation::regclass AS relation, t.what, c.relkind,
+               CASE t.what
+                   WHEN 'users' THEN '{failed_login_attempts,locked_at,updated_at}'::text[]
+                   ELSE '{last_active_at,ip,user_agent,updated_at}'
+               END || ignored AS ignored
+        FROM tree t JOIN pg_class c ON c.oid = t.relation
+        WHERE c.relkind IN ('r', 'p')
+    LOOP
+        FOR trigger_name IN
+            SELECT tgname FROM pg_trigger
+            WHERE tgrelid = told.relation AND tgname LIKE 'auth\_sigra\_revoke\_%' AND NOT tgisinternal
+        LOOP
+            EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, told.relation);
+        END LOOP;
+        arguments := format('EXECUTE FUNCTION %s.auth_sigra_revoke(%L, %L, %L)', place, channel, told.what,
+                            told.ignored::text);
+        -- PostgreSQL has no transition table in a trigger of several events.
+        EXECUTE format('CREATE TRIGGER auth_sigra_revoke_delete AFTER DELETE ON %s'
+                       ' REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT %s', told.relation, arguments);
+        EXECUTE format('CREATE TRIGGER auth_sigra_revoke_update AFTER UPDATE ON %s'
+                       ' REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT %s',
+                       told.relation, arguments);
+        EXECUTE format('CREATE TRIGGER auth_sigra_revoke_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT %s',
+                       told.relation, arguments);
+        EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER auth_sigra_revoke_delete,'
+                       ' ENABLE ALWAYS TRIGGER auth_sigra_revoke_update,'
+                       ' ENABLE ALWAYS TRIGGER auth_sigra_revoke_truncate', told.relation);
+        IF told.relkind = 'r' THEN
+            EXECUTE format('CREATE TRIGGER auth_sigra_revoke_replica AFTER DELETE OR UPDATE ON %s FOR EACH ROW %s',
+                           told.relation, arguments);
+            EXECUTE format('ALTER TABLE ONLY %s ENABLE REPLICA TRIGGER auth_sigra_revoke_replica', told.relation);
+        END IF;
+    END LOOP;
+    PERFORM set_config('search_path', said_before, true);
 END
-$$;
-
--- PostgreSQL has no transition table in a trigger of several events. nginx looks for these names and arguments.
-
-DROP TRIGGER IF EXISTS auth_sigra_revoke_delete ON :users;
-CREATE TRIGGER auth_sigra_revoke_delete AFTER DELETE ON :users
-    REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION :place.auth_sigra_revoke_users(:'channel');
-DROP TRIGGER IF EXISTS auth_sigra_revoke_update ON :users;
-CREATE TRIGGER auth_sigra_revoke_update AFTER UPDATE ON :users
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION :place.auth_sigra_revoke_users(:'channel');
-DROP TRIGGER IF EXISTS auth_sigra_revoke_truncate ON :users;
-CREATE TRIGGER auth_sigra_revoke_truncate AFTER TRUNCATE ON :users
-    FOR EACH STATEMENT EXECUTE FUNCTION :place.auth_sigra_revoke_users(:'channel');
-
-DROP TRIGGER IF EXISTS auth_sigra_revoke_delete ON :tokens;
-CREATE TRIGGER auth_sigra_revoke_delete AFTER DELETE ON :tokens
-    REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION :place.auth_sigra_revoke_tokens(:'channel', :'schema');
-DROP TRIGGER IF EXISTS auth_sigra_revoke_update ON :tokens;
-CREATE TRIGGER auth_sigra_revoke_update AFTER UPDATE ON :tokens
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION :place.auth_sigra_revoke_tokens(:'channel', :'schema');
-DROP TRIGGER IF EXISTS auth_sigra_revoke_truncate ON :tokens;
-CREATE TRIGGER auth_sigra_revoke_truncate AFTER TRUNCATE ON :tokens
-    FOR EACH STATEMENT EXECUTE FUNCTION :place.auth_sigra_revoke_tokens(:'channel', :'schema');
+$auth_sigra$;
 
 COMMIT;

@@ -28,8 +28,8 @@ std::string_view schema_name(LayoutKind kind) {
     return "";
 }
 
-// Name, arguments, name, arguments. A trigger that was made for another
-// channel or layout would notify what nobody understands.
+// Name, first arguments, name, first arguments. A trigger that was made for
+// another channel or layout would notify what nobody understands.
 std::vector<std::string> tables_of(const std::string& channel,
                                    const std::vector<Layout>& layouts) {
     const std::string end(1, '\0');
@@ -45,30 +45,65 @@ std::vector<std::string> tables_of(const std::string& channel,
         tables.push_back(arguments);
     };
     for (const Layout& layout : layouts) {
-        std::string arguments = channel + end;
-        add(quoted_name(layout.users), hex(arguments));
-        arguments += schema_name(layout.kind);
-        arguments += end;
-        add(quoted_name(layout.tokens), hex(arguments));
+        add(quoted_name(layout.users), hex(channel + end + "users" + end));
+        add(quoted_name(layout.tokens),
+            hex(channel + end + std::string(schema_name(layout.kind)) + end));
     }
     return tables;
 }
 
-// 56: DELETE, UPDATE and TRUNCATE in tgtype.
+// Each table that belongs to a named one by inheritance or partition has its
+// own triggers: a statement may name it. In tgtype 1 says FOR EACH ROW, 8
+// DELETE, 16 UPDATE, 32 TRUNCATE. Those of statements fire whatever the
+// session's replication role is, and what a subscription applies fires those
+// of rows.
 std::string look_sql(std::size_t parameters) {
-    std::string values = "(NULL::text, NULL::text)";
+    std::string values = "(NULL::pg_catalog.text, NULL::pg_catalog.text)";
     for (std::size_t i = 1; i < parameters; i += 2) {
         values +=
             ", ($" + std::to_string(i) + ", $" + std::to_string(i + 1) + ")";
     }
-    return "SELECT pg_backend_pid(), string_agg(n.name, ', ') FROM (VALUES " +
+    // pg_stat_activity shows no more than the beginning of a long query.
+    return "/* auth_sigra looks for its triggers in pg_trigger */"
+           " WITH RECURSIVE tree (relation, name, arguments) AS ("
+           "SELECT pg_catalog.to_regclass(n.name)::pg_catalog.oid, n.name,"
+           " n.arguments FROM (VALUES " +
            values +
-           ") n(name, arguments) WHERE n.name IS NOT NULL AND 56 <> coalesce("
-           "(SELECT bit_or(g.tgtype & 56) FROM pg_catalog.pg_trigger g"
-           " WHERE g.tgrelid = to_regclass(n.name)"
-           " AND left(g.tgname::text, 18) = 'auth_sigra_revoke_'"
-           " AND g.tgenabled IN ('O', 'A')"
-           " AND encode(g.tgargs, 'hex') = n.arguments), 0)";
+           R"sql() n (name, arguments) WHERE n.name IS NOT NULL
+    UNION
+    SELECT i.inhrelid, i.inhrelid::pg_catalog.regclass::pg_catalog.text,
+           t.arguments
+    FROM tree t
+    JOIN pg_catalog.pg_inherits i
+        ON i.inhparent OPERATOR(pg_catalog.=) t.relation
+)
+SELECT pg_catalog.pg_backend_pid(),
+       pg_catalog.string_agg(DISTINCT t.name, ', ')
+FROM tree t
+LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.relation
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.bit_or(CASE
+               WHEN g.tgenabled OPERATOR(pg_catalog.=) 'A'
+                AND (g.tgtype OPERATOR(pg_catalog.&) 1::smallint)
+                    OPERATOR(pg_catalog.=) 0 THEN g.tgtype
+           END),
+           pg_catalog.bit_or(CASE
+               WHEN g.tgenabled OPERATOR(pg_catalog.=) ANY ('{A,R}')
+                AND (g.tgtype OPERATOR(pg_catalog.&) 1::smallint)
+                    OPERATOR(pg_catalog.=) 1 THEN g.tgtype
+           END)
+    FROM pg_catalog.pg_trigger g
+    WHERE g.tgrelid OPERATOR(pg_catalog.=) t.relation
+      AND pg_catalog.starts_with(g.tgname::pg_catalog.text,
+                                 'auth_sigra_revoke_')
+      AND pg_catalog.starts_with(pg_catalog.encode(g.tgargs, 'hex'),
+                                 t.arguments)
+) has (of_statements, of_rows)
+WHERE coalesce(has.of_statements OPERATOR(pg_catalog.&) 56::smallint,
+               0::smallint) OPERATOR(pg_catalog.<>) 56
+   OR (c.relkind OPERATOR(pg_catalog.=) 'r'
+       AND coalesce(has.of_rows OPERATOR(pg_catalog.&) 24::smallint,
+                    0::smallint) OPERATOR(pg_catalog.<>) 24))sql";
 }
 
 }  // namespace

@@ -146,6 +146,9 @@ void without_triggers(void**) {
          {"ALTER TABLE users_tokens DISABLE TRIGGER auth_sigra_revoke_update",
           "ALTER TABLE users_tokens ENABLE REPLICA TRIGGER"
           " auth_sigra_revoke_update",
+          "ALTER TABLE users_tokens ENABLE TRIGGER auth_sigra_revoke_update",
+          "DROP TRIGGER auth_sigra_revoke_replica ON users",
+          "CREATE TABLE child () INHERITS (users_tokens)",
           "DROP TRIGGER auth_sigra_revoke_truncate ON users",
           "DROP TRIGGER auth_sigra_revoke_delete ON users"}) {
         session.run(sql);
@@ -159,7 +162,7 @@ void without_triggers(void**) {
     session.run(
         "ALTER TABLE users ENABLE ALWAYS TRIGGER"
         " auth_sigra_revoke_update");
-    session.run("DROP TABLE users_tokens");
+    session.run("DROP TABLE child, users_tokens");
     reactor.advance(Milliseconds(2000));
     check(observed.says({"down"}));
     check(reactor.logged("on \"users_tokens\""));

@@ -1,6 +1,8 @@
 // examples/revocation.sql: what its triggers notify, over each layout.
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <sstream>
 
 #include "bench.hpp"
 #include "postgres/layout.hpp"
@@ -275,7 +277,7 @@ void names_of_ones_own(void**) {
     check_bytes(session.value("SELECT string_agg(pronamespace::regnamespace"
                               "::text, ' ') FROM pg_proc"
                               " WHERE proname LIKE 'auth_sigra_%'"),
-                "auth auth");
+                "auth");
     session.run("DROP SCHEMA auth CASCADE");
 }
 
@@ -284,6 +286,7 @@ void what_is_refused(void**) {
     load_schema(database, "sigra");
     for (const std::string& wrong :
          {std::string("schema=phoenix"), std::string("channel="),
+          std::string("ignore=last_seen_at"), std::string("ignore=token"),
           "channel=" + std::string(64, 'x'), std::string("users=nobody"),
           std::string("tokens=nothing")}) {
         const std::string command = "psql -X -q -d '" + conninfo(database) +
@@ -298,6 +301,203 @@ void what_is_refused(void**) {
     }
 }
 
+std::string read_file(const std::string& name) {
+    std::ifstream file(name);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+// The DO statement of a file.
+std::string statement_of(const std::string& name) {
+    const std::string text = read_file(name);
+    const std::string end = "$auth_sigra$;\n";
+    const std::size_t from = text.find("DO $auth_sigra$");
+    const std::size_t to = text.rfind(end);
+    check(from != std::string::npos && to != std::string::npos, name);
+    return text.substr(from, to + end.size() - from);
+}
+
+void the_plain_form_is_the_same(void**) {
+    check_bytes(statement_of("examples/revocation-plain.sql"),
+                statement_of("examples/revocation.sql"));
+    fresh_database(database);
+    load_schema(database, "phx_gen_auth");
+    Session session(database);
+    session.run("SET auth_sigra.schema = 'phx_gen_auth'");
+    session.run("SET auth_sigra.channel = 'elsewhere'");
+    // As a migration executes it: one statement.
+    session.run(read_file("examples/revocation-plain.sql"),
+                std::vector<Parameter>());
+    session.run("RESET auth_sigra.channel; LISTEN elsewhere");
+    add_sessions(session, 1);
+    session.run("DELETE FROM users_tokens");
+    check(session.notified() ==
+          Payloads{session.value("SELECT encode(sha256(" + token_sql(1) +
+                                 "::bytea), 'hex')")});
+    check_bytes(session.value("SHOW search_path"), "\"$user\", public");
+
+    const std::string left =
+        "SELECT (SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal) +"
+        " (SELECT count(*) FROM pg_proc WHERE proname LIKE 'auth_sigra%')";
+    check(session.value(left) != "0");
+    for (int time = 0; time < 2; time++) {
+        session.run(read_file("examples/revocation-uninstall.sql"),
+                    std::vector<Parameter>());
+        check_bytes(session.value(left), "0");
+    }
+}
+
+// Columns without an operator of their own, and what no function reads.
+void a_column_of_any_type(void**) {
+    for (const Case& of : cases) {
+        Tables tables(of);
+        for (const std::string& table : {std::string("users"), tables.tokens}) {
+            tables.session().run(
+                "ALTER TABLE " + table +
+                " ADD data json, ADD place point, ADD markup xml,"
+                " ADD \"Odd, name\" text");
+        }
+        const std::string user = tables.user("1");
+        const std::string odd = R"('{"a":"\u0000"}')";
+        const auto set = [&](const std::string& what) {
+            tables.says(
+                "UPDATE users SET " + what + " WHERE email = '1@example.com'",
+                {user});
+            tables.says(
+                "UPDATE " + tables.tokens + " SET " + what + tables.where(1),
+                {tables.hash(1)});
+        };
+        set("data = " + odd);
+        set("place = '(1,2)'");
+        set("markup = '<a/>'");
+        set("\"Odd, name\" = 'x'");
+        tables.says("UPDATE users SET updated_at = now() + interval '1 h'", {});
+    }
+}
+
+void what_is_ignored(void**) {
+    for (const Case& of : cases) {
+        Tables tables(of);
+        tables.session().run(
+            "ALTER TABLE users ADD last_seen_at timestamp, ADD \"Count\" int");
+        const std::string schema = of.kind == LayoutKind::phx_gen_auth
+                                       ? std::string("phx_gen_auth")
+                                       : std::string(of.file);
+        load_revocation(database, "-v schema=" + schema +
+                                      " -v 'ignore=last_seen_at, Count'");
+        const std::string user = tables.user("1");
+        const auto set = [](const std::string& what) {
+            return "UPDATE users SET " + what +
+                   " WHERE email = '1@example.com'";
+        };
+        tables.says(set("last_seen_at = now()"), {});
+        tables.says(set("\"Count\" = 7, updated_at = now()"), {});
+        tables.says(set("\"Count\" = 8, hashed_password = 'z'"), {user});
+        tables.says("DELETE FROM " + tables.tokens + tables.where(2),
+                    {tables.hash(2)});
+    }
+}
+
+// The application's statement goes on, whatever becomes of the trigger's.
+void what_cannot_be_compared(void**) {
+    Tables tables(cases[0]);
+    tables.session().run(
+        "ALTER TABLE users_tokens DROP CONSTRAINT users_tokens_pkey,"
+        " ALTER id DROP DEFAULT, ALTER id TYPE json USING to_json(id)");
+    tables.says("UPDATE users_tokens SET sent_to = 'x'" + tables.where(1),
+                {"*"});
+    check_bytes(tables.session().value("SELECT count(*) FROM users_tokens"
+                                       " WHERE sent_to = 'x'"),
+                "1");
+}
+
+// As a subscription applies what another server has done.
+void a_replica_tells_as_well(void**) {
+    for (const Case& of : cases) {
+        Tables tables(of);
+        Session& session = tables.session();
+        const std::string user = tables.user("1");
+        for (const bool rows_alone : {false, true}) {
+            session.run("SET session_replication_role = origin");
+            if (rows_alone) {
+                for (const std::string& table :
+                     {std::string("users"), tables.tokens}) {
+                    session.run(
+                        "DROP TRIGGER auth_sigra_revoke_update ON " + table +
+                        "; DROP TRIGGER auth_sigra_revoke_delete ON " + table);
+                }
+            }
+            session.run("SET session_replication_role = replica");
+            tables.says(
+                "UPDATE users SET hashed_password = hashed_password ||"
+                " 'y' WHERE email = '1@example.com'",
+                {user});
+            tables.says(
+                "UPDATE users SET updated_at = now()"
+                " + interval '1 h'",
+                {});
+            const int number = rows_alone ? 2 : 3;
+            tables.says("DELETE FROM " + tables.tokens + tables.where(number),
+                        {tables.hash(number)});
+            tables.says("UPDATE " + tables.tokens +
+                            " SET inserted_at ="
+                            " inserted_at - interval '1 s'" +
+                            tables.where(number + 2),
+                        {tables.hash(number + 2)});
+        }
+        tables.says("TRUNCATE " + tables.tokens, {"*"});
+    }
+}
+
+void a_table_of_partitions(void**) {
+    fresh_database(database);
+    load_schema(database, "sigra");
+    Session session(database);
+    session.run(
+        "ALTER TABLE users_tokens RENAME TO one;"
+        "CREATE TABLE users_tokens (LIKE one INCLUDING DEFAULTS)"
+        " PARTITION BY HASH (token);"
+        "DROP TABLE one CASCADE;"
+        "CREATE SEQUENCE ids; ALTER TABLE users_tokens ALTER id SET DEFAULT"
+        " nextval('ids');"
+        "CREATE TABLE \"Part\" PARTITION OF users_tokens"
+        " FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+        "CREATE TABLE heir () INHERITS (users)");
+    load_revocation(database);
+    load_revocation(database);
+    session.run("LISTEN auth_sigra_revoked");
+    add_sessions(session, 5);
+    session.run(
+        "INSERT INTO heir (id, email, hashed_password, inserted_at,"
+        " updated_at) VALUES (99, 'heir', 'x', now(), now())");
+    const auto hash = [&](int number) {
+        return session.value("SELECT encode(" + token_sql(number) +
+                             "::bytea, 'hex')");
+    };
+    const auto says = [&](const std::string& sql, const Payloads& expected) {
+        session.run(sql);
+        check(session.notified() == expected, sql);
+    };
+    const auto of = [&](int number) {
+        return " WHERE token = " + token_sql(number);
+    };
+    says("DELETE FROM users_tokens" + of(1), {hash(1)});
+    says("DELETE FROM \"Part\"" + of(2), {hash(2)});
+    says("UPDATE \"Part\" SET inserted_at = inserted_at - interval '1 s'" +
+             of(3),
+         {hash(3)});
+    says("UPDATE heir SET hashed_password = 'y'", {"user:99"});
+    says("UPDATE users SET hashed_password = 'y' WHERE email = 'heir'", {});
+    says("DELETE FROM users WHERE email = 'heir'", {"user:99"});
+    session.run("SET session_replication_role = replica");
+    says("DELETE FROM users_tokens" + of(3), {hash(3)});
+    session.run("SET session_replication_role = origin");
+    session.run("ALTER TABLE users_tokens DETACH PARTITION \"Part\"");
+    says("DELETE FROM \"Part\"" + of(4), {hash(4)});
+    says("TRUNCATE \"Part\"", {"*"});
+}
+
 }  // namespace
 
 int main() {
@@ -310,6 +510,12 @@ int main() {
         cmocka_unit_test(another_role),
         cmocka_unit_test(names_of_ones_own),
         cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(the_plain_form_is_the_same),
+        cmocka_unit_test(a_column_of_any_type),
+        cmocka_unit_test(what_is_ignored),
+        cmocka_unit_test(what_cannot_be_compared),
+        cmocka_unit_test(a_replica_tells_as_well),
+        cmocka_unit_test(a_table_of_partitions),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

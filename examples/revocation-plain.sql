@@ -1,0 +1,129 @@
+-- revocation.sql without a command of psql's: one statement, as a migration can execute it. With Ecto:
+--     execute("SET LOCAL auth_sigra.schema = 'phx_gen_auth'")
+--     execute(File.read!("priv/repo/revocation-plain.sql"))
+-- What can be said of auth_sigra.schema, .users, .tokens, .channel and .ignore, and what is sent, is in the head of
+-- revocation.sql, which holds the same statement. revocation-uninstall.sql undoes it, and is plain as well.
+
+DO $auth_sigra$
+DECLARE
+    layout text := coalesce(nullif(current_setting('auth_sigra.schema', true), ''), 'sigra');
+    users regclass := coalesce(nullif(current_setting('auth_sigra.users', true), ''), 'users')::regclass;
+    tokens regclass := coalesce(
+        nullif(current_setting('auth_sigra.tokens', true), ''),
+        CASE layout WHEN 'sigra_sessions' THEN 'user_sessions' ELSE 'users_tokens' END)::regclass;
+    channel text := coalesce(nullif(current_setting('auth_sigra.channel', true), ''), 'auth_sigra_revoked');
+    ignored text[] := regexp_split_to_array(
+        regexp_replace(coalesce(current_setting('auth_sigra.ignore', true), ''), '\s', '', 'g'), ',');
+    said_before text := current_setting('search_path');
+    place text;
+    told record;
+    trigger_name text;
+    arguments text;
+BEGIN
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    ignored := array_remove(ignored, '');
+    IF layout NOT IN ('sigra', 'phx_gen_auth', 'sigra_sessions') THEN
+        RAISE 'schema is sigra, phx_gen_auth or sigra_sessions, not "%"', layout;
+    END IF;
+    IF octet_length(channel) > 63 THEN
+        RAISE 'a channel has 1 to 63 bytes';
+    END IF;
+    FOR told IN SELECT i.name FROM unnest(ignored) i (name) LOOP
+        IF told.name IN ('id', 'email', 'hashed_password', 'token', 'hashed_token', 'context', 'type', 'inserted_at',
+                         'authenticated_at', 'sudo_at') THEN
+            RAISE 'nginx reads the column "%": a change of it cannot be ignored', told.name;
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid IN (users, tokens) AND attname = told.name) THEN
+            RAISE 'neither table has a column "%" that could be ignored', told.name;
+        END IF;
+    END LOOP;
+
+    -- The function stands beside the users' table. It takes the columns from the catalog each time, so that one that
+    -- is added later counts, and compares their bytes: not every type has an operator for it. Whatever goes wrong, the
+    -- statement of the application goes on, and everybody is asked for again.
+    SELECT quote_ident(n.nspname) INTO place
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = users;
+    EXECUTE 'CREATE OR REPLACE FUNCTION ' || place || $function$.auth_sigra_revoke() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    payload constant text := CASE TG_ARGV[1]
+        WHEN 'users' THEN $$'user:' || o.id::text$$
+        WHEN 'sigra' THEN $$encode(o.token, 'hex')$$
+        WHEN 'phx_gen_auth' THEN $$encode(sha256(o.token), 'hex')$$
+        WHEN 'sigra_sessions' THEN $$encode(o.hashed_token, 'hex')$$
+    END;
+    source text := CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($1).*) o' ELSE 'old_rows o' END;
+    condition text := CASE WHEN TG_ARGV[1] IN ('sigra', 'phx_gen_auth') THEN $$o.context = 'session'$$ ELSE 'true' END;
+    payloads text[] := '{*}';
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        source := source || CASE TG_LEVEL
+            WHEN 'ROW' THEN ' CROSS JOIN (SELECT ($2).*) n'
+            ELSE ' LEFT JOIN new_rows n ON n.id = o.id'
+        END;
+        SELECT format('%s AND ROW(%s)::record *<> ROW(%s)::record', condition,
+                      string_agg(format('o.%I', attname), ', '), string_agg(format('n.%I', attname), ', '))
+        INTO condition
+        FROM pg_attribute
+        WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped AND attname <> ALL (TG_ARGV[2]::name[]);
+    END IF;
+    IF TG_OP <> 'TRUNCATE' THEN
+        EXECUTE format('SELECT ARRAY(SELECT %s FROM %s WHERE %s LIMIT 1001)', payload, source, condition)
+        INTO payloads USING OLD, NEW;
+    END IF;
+    IF cardinality(payloads) > 1000 THEN
+        payloads := '{*}';
+    END IF;
+    PERFORM pg_notify(TG_ARGV[0], revoked.payload) FROM unnest(payloads) AS revoked (payload);
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    PERFORM pg_notify(TG_ARGV[0], '*');
+    RETURN NULL;
+END
+$body$ $function$;
+
+    -- Each table of an inheritance or a partition has its own, for a statement may name it, and may do so when it is
+    -- detached. A statement's triggers fire for a session of whatever replication role; what a subscription applies
+    -- fires those of rows alone, and for that there is one. nginx looks for these names and arguments.
+    FOR told IN
+        WITH RECURSIVE tree (relation, what) AS (
+            SELECT users::oid, 'users' UNION SELECT tokens::oid, layout
+            UNION
+            SELECT i.inhrelid, t.what FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation
+        )
+        SELECT t.relation::regclass AS relation, t.what, c.relkind,
+               CASE t.what
+                   WHEN 'users' THEN '{failed_login_attempts,locked_at,updated_at}'::text[]
+                   ELSE '{last_active_at,ip,user_agent,updated_at}'
+               END || ignored AS ignored
+        FROM tree t JOIN pg_class c ON c.oid = t.relation
+        WHERE c.relkind IN ('r', 'p')
+    LOOP
+        FOR trigger_name IN
+            SELECT tgname FROM pg_trigger
+            WHERE tgrelid = told.relation AND tgname LIKE 'auth\_sigra\_revoke\_%' AND NOT tgisinternal
+        LOOP
+            EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, told.relation);
+        END LOOP;
+        arguments := format('EXECUTE FUNCTION %s.auth_sigra_revoke(%L, %L, %L)', place, channel, told.what,
+                            told.ignored::text);
+        -- PostgreSQL has no transition table in a trigger of several events.
+        EXECUTE format('CREATE TRIGGER auth_sigra_revoke_delete AFTER DELETE ON %s'
+                       ' REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT %s', told.relation, arguments);
+        EXECUTE format('CREATE TRIGGER auth_sigra_revoke_update AFTER UPDATE ON %s'
+                       ' REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT %s',
+                       told.relation, arguments);
+        EXECUTE format('CREATE TRIGGER auth_sigra_revoke_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT %s',
+                       told.relation, arguments);
+        EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER auth_sigra_revoke_delete,'
+                       ' ENABLE ALWAYS TRIGGER auth_sigra_revoke_update,'
+                       ' ENABLE ALWAYS TRIGGER auth_sigra_revoke_truncate', told.relation);
+        IF told.relkind = 'r' THEN
+            EXECUTE format('CREATE TRIGGER auth_sigra_revoke_replica AFTER DELETE OR UPDATE ON %s FOR EACH ROW %s',
+                           told.relation, arguments);
+            EXECUTE format('ALTER TABLE ONLY %s ENABLE REPLICA TRIGGER auth_sigra_revoke_replica', told.relation);
+        END IF;
+    END LOOP;
+    PERFORM set_config('search_path', said_before, true);
+END
+$auth_sigra$;
