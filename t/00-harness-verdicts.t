@@ -53,7 +53,7 @@ fails(
     'master_on(); add_response_body_check(sub {
         my ($worker) = split " ", `ps -o pid= --ppid @{[nginx_pid()]}`;
         kill SEGV => $worker;
-        Test::Nginx::Util::await(5, sub { Test::Nginx::Util::slurp(server_root() . "/logs/error.log") =~ /signal 11/ });
+        Test::Nginx::Util::await(60, sub { Test::Nginx::Util::slurp(server_root() . "/logs/error.log") =~ /signal 11/ });
     });'
 );
 fails('a planned file with an alert', "--- config\n    location = /t { proxy_pass http://unix:/nonexistent; }\n$get--- error_code: 502\n",
@@ -82,7 +82,7 @@ $blocks
 END
     close $out;
     my $port = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)->sockport;
-    local %ENV = (%ENV, TEST_NGINX_SERVROOT => "$folder/servroot", TEST_NGINX_LOG_LEVEL => 'debug');
+    local %ENV = (%ENV, TEST_NGINX_SERVROOT => "$folder/servroot", TEST_NGINX_LOG_LEVEL => 'debug', TEST_NGINX_LOG_PATIENCE => 1);
     delete $ENV{TEST_NGINX_RANDOMIZE};
     @ENV{qw(TEST_NGINX_PORT TEST_NGINX_SERVER_PORT TEST_NGINX_CLIENT_PORT)} = ($port) x 3;
     my $output = `$^X -I$harness $folder/case.t 2>&1`;

@@ -87,7 +87,8 @@ GET /page
 --- flow
 warm('/page', $::ada);
 await { seen('/page', $::ada) eq '200 miss' } 'a miss';
-is(seen('/page', $::ada), '200 hit', 'then known again');
+await { seen('/page', $::ada) eq '200 hit' } 'a hit';
+pass('then known again');
 warm('/one/page', $::bob);
 await { seen('/page', $::bob) eq '200 miss' } 'a miss by the shorter ttl';
 
@@ -126,10 +127,14 @@ GET /page
 warm('/page', $::ada);
 my $nobody = { cookie => session_cookie({ user_token => 'n' x 32 }) };
 lookups();
-my $asked = 0;
-for (1 .. 20) { is(seen('/page', $nobody), '401 unknown', 'unknown') }
-my $count = lookups();
-cmp_ok($count, '<', 10, 'not asked for each time');
+# Two in a row within the second, however long that takes to come about.
+await {
+    is(seen('/page', $nobody), '401 unknown', 'unknown');
+    lookups();
+    is(seen('/page', $nobody), '401 unknown', 'and again');
+    lookups() == 0
+} 'an answer without a query';
+pass('not asked for each time');
 await { seen('/page', $nobody); lookups() > 0 } 'the next query';
 is(seen('/page', $::ada), '200 hit', 'and evicts nobody');
 

@@ -65,7 +65,7 @@ sub is_closed {
     my ($wire, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $closed = 0;
-    my $deadline = Sigra::Nginx::now() + 20 * Sigra::Nginx::patience();
+    my $deadline = Sigra::Nginx::now() + Sigra::Nginx::patience();
     while (!$closed && Sigra::Nginx::now() < $deadline) {
         $closed = 1 if IO::Select->new($wire->{socket})->can_read(1) && !sysread $wire->{socket}, my $rest, 1 << 20;
     }
@@ -115,11 +115,11 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
 # A session's life ends.
 {
     gate();
-    my $ada = authenticated_fixture(age => 3597);
+    my $ada = authenticated_fixture(age => 3580);    # time to ask, and then to wait for the end
     my @wires = map { begun('/short/file', $ada) } 1 .. 3;
     my $long  = begun('/long/file', $ada);
     is_closed($_, 'the session is over') for @wires;
-    ok(IO::Select->new($long->{socket})->can_read(5) && sysread($long->{socket}, my $some, 100), 'not where it lives longer');
+    ok(IO::Select->new($long->{socket})->can_read(Sigra::Nginx::patience()) && sysread($long->{socket}, my $some, 100), 'not where it lives longer');
 }
 
 # The channel is lost, the row goes unheard, the channel comes back. More than are asked for at once.
@@ -130,8 +130,7 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     my @bob = map { socket_of($bob) } 1 .. 70;
     my $admin = Sigra::Fixture::connect_to(database()->{name}, 'postgres');
     $admin->do('ALTER ROLE sigra NOLOGIN');
-    $admin->do('SET client_min_messages = error');
-    $admin->do(q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()));
+    kill_backends();
     $admin->do('DELETE FROM users_tokens WHERE id = ?', undef, $ada->{session_id});
     ok((!grep { !echoes($_) } @ada, @bob), 'nobody has heard');
     $admin->do('ALTER ROLE sigra LOGIN');
@@ -142,7 +141,8 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     my @old = $nginx->reload;
     revoke($bob);
     is_closed($_, 'after a reload') for @bob;
-    ok(Sigra::Nginx::await(10, sub { my %there = map { $_ => 1 } $nginx->workers; !grep { $there{$_} } @old }), 'and the old workers go');
+    await { my %there = map { $_ => 1 } $nginx->workers; !grep { $there{$_} } @old } 'the end of the old workers';
+    pass('and the old workers go');
 }
 
 # What is open goes on with the new token where its own request brought it, and ends with the log-out.
@@ -155,7 +155,7 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     my ($cookie) = $download->{read} =~ /^Set-Cookie: (_my_app_key=[^;]+)/m;
     ok($cookie, 'a new token');
     is_closed($before, 'what came with the old one comes again');
-    ok(IO::Select->new($download->{socket})->can_read(5) && sysread($download->{socket}, my $some, 100), 'what brought the new one goes on');
+    ok(IO::Select->new($download->{socket})->can_read(Sigra::Nginx::patience()) && sysread($download->{socket}, my $some, 100), 'what brought the new one goes on');
     my $session = open_session($cookie =~ s/^[^=]+=//r);
     my $after = socket_of({ header => "Cookie: $cookie" });
     ok(echoes($after), 'the new one opens');

@@ -1,6 +1,7 @@
 # Each configuration in examples/, and those in README.md, run for real: nginx as it is installed, a PostgreSQL with the
 # tables of examples/schema.sql and the triggers of examples/revocation.sql, the files that an example wants beside it. Nothing is replaced in an example but what
-# its reader replaces too: the addresses it listens on, the module's path, the upstream's address, the office's network.
+# its reader replaces too: the addresses it listens on, the module's path, the upstream's address, the office's network,
+# and how long an answer may take, for the machine may be busy.
 
 use v5.14;
 use strict;
@@ -53,7 +54,7 @@ sub spew {
 
 sub await {
     my ($what, $condition) = @_;
-    my $deadline = time + ($ENV{SANITIZE} ? 60 : 30);
+    my $deadline = time + 120;
     until ($condition->()) {
         die "$what: waited in vain\n" . slurp("$prefix/logs/error.log") if time > $deadline;
         sleep 0.01;
@@ -147,6 +148,7 @@ sub as_run_here {
     $text =~ s{http://127\.0\.0\.1:8081/}{http://127.0.0.1:$gate_port/}g;
     $text =~ s{^(\s*load_module\s+)\S+;}{$1"$module";}mg;
     $text =~ s{^(\s*server\s+)127\.0\.0\.1:4000;}{$1$upstream_address;}mg;
+    $text =~ s{^(\s*auth_sigra_postgres\s+[^;]*);}{$1 timeout=60s;}mg;
     $text =~ s{^(\s*allow\s+)192\.0\.2\.0/24;}{${1}127.0.0.2;}mg;
     return $text;
 }
@@ -222,7 +224,7 @@ sub example { return slurp("$top/examples/$_[0]") || die "no $_[0]" }
 sub request {
     my ($method, $path, $headers, %option) = @_;
     my $http = HTTP::Tiny->new(
-        max_redirect => 0, keep_alive => 0, timeout => 20, proxy => undef,
+        max_redirect => 0, keep_alive => 0, timeout => 120, proxy => undef,
         ($option{from} ? (local_address => $option{from}) : ()),
     );
     return $http->request($method, "http://127.0.0.1:$port$path", { headers => $headers // {} });
@@ -359,13 +361,13 @@ runs 'api.conf', example('api.conf'), sub {
     is($answer->{headers}{'content-type'}, 'application/json', 'anonymous: JSON');
     $answer = get('/api/things', { %{ as($ada) }, 'x-auth-user-id' => '999' });
     is_answer($answer, 200, 'a session', qr/^X-Auth-User-Id: $ada->{user_id}\r$/m);
-    unlike($answer->{content}, qr/999|^cookie:/mi, 'a session: no cookie, nothing of the client');
+    unlike($answer->{content}, qr/: 999|^cookie:/mi, 'a session: no cookie, nothing of the client');
     my %preflight = (origin => 'https://elsewhere.example', 'access-control-request-method' => 'PUT');
     is_answer(request(OPTIONS => '/api/things', \%preflight), 200, 'a preflight', qr/^OPTIONS /);
     is_answer(request(OPTIONS => '/api/things', anybody), 401, 'OPTIONS, and no preflight');
     $answer = get('/api/public/things', { %{ anybody() }, 'x-auth-email' => 'eve@example.com' });
     is_answer($answer, 200, 'public: anonymous');
-    unlike($answer->{content}, qr/x-auth/i, 'public: anonymous, and nobody else');
+    unlike($answer->{content}, qr/^x-auth/mi, 'public: anonymous, and nobody else');
     is_answer(get('/api/public/things', as($ada)), 200, 'public: a session', qr/^X-Auth-Email: ada\@example\.com\r$/m);
     is_answer(get('/api/comments/', anybody), 200, 'comments: anybody reads');
     is_answer(request(POST => '/api/comments/', anybody), 401, 'comments: not anybody writes');
@@ -409,7 +411,7 @@ runs 'phoenix.conf', example('phoenix.conf'), sub {
     for my $path ('/', '/assets/app.js', '/live/longpoll') {
         my $answer = get($path, { %{ anybody() }, %forged });
         is_answer($answer, 200, "$path, anonymous", qr/^GET \Q$path\E /);
-        unlike($answer->{content}, qr/x-auth/i, "$path, anonymous: no identity");
+        unlike($answer->{content}, qr/^x-auth/mi, "$path, anonymous: no identity");
     }
     is_answer(get('/', as($bob)), 200, '/, a session', qr/^X-Auth-Email: bob\@example\.com\r$/m);
     my $answer = get('/dashboard/tasks?page=2', anybody);
@@ -420,7 +422,7 @@ runs 'phoenix.conf', example('phoenix.conf'), sub {
     $answer = get('/dashboard', { %{ as($bob) }, %forged });
     is_answer($answer, 200, 'a session', qr/^X-Auth-User-Id: $bob->{user_id}\r$/m);
     like($answer->{content}, qr/^cookie: \Q$bob->{cookie}\E\r$/mi, 'a session: the application sees its cookie');
-    unlike($answer->{content}, qr/eve|999/, 'a session: and nothing that is forged');
+    unlike($answer->{content}, qr/: (?:eve|999)/, 'a session: and nothing that is forged');
     is_sent_to_login(get('/dashboard', as($stale)), 'a session of 15 days');
     $answer = get('/dashboard', { %browser, cookie => $again->{remember_cookie} });
     is_answer($answer, 200, 'the remember-me cookie', qr/^X-Auth-Email: eva\@example\.com\r$/m);

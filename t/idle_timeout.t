@@ -30,9 +30,9 @@ GET /page
 --- flow
 for (    # seconds without activity, type; /page (30m), /short/ (1m), /off/
     [0,     'standard',    '200 200 200'],
-    [50,    'standard',    '200 200 200'],
+    [20,    'standard',    '200 200 200'],
     [70,    'standard',    '200 401 200'],
-    [1790,  'standard',    '200 401 200'],
+    [1700,  'standard',    '200 401 200'],
     [1810,  'standard',    '401 401 200'],
     [80000, 'standard',    '401 401 200'],
     [80000, 'remember_me', '200 200 200'],
@@ -52,9 +52,9 @@ for (    # seconds without activity, type; /page (30m), /short/ (1m), /off/
 GET /page
 --- error_code: 401
 --- flow
-my $recent = authenticated_fixture(idle => 280, age => 1000);
+my $recent = authenticated_fixture(idle => 200, age => 1000);
 my $before = idle($recent);
-is(status('/page', $recent), 200, 'active four minutes ago');
+is(status('/page', $recent), 200, 'active three minutes ago');
 
 for my $path (qw(/page /optional/page)) {
     my $old = authenticated_fixture(idle => 320, age => 1000);

@@ -19,7 +19,7 @@ my %right = (email => 'new@example.com', password => 'correct horse battery stap
 sub attempt {
     my ($fixture, $port) = @_;
     my $state  = $fixture ? $fixture->{csrf_state} : csrf_state();
-    my $client = Sigra::Client->new(port => $port // $nginx->port, timeout => 20);
+    my $client = Sigra::Client->new(port => $port // $nginx->port);
     $client->use_cookie($fixture ? $fixture->{cookie} : session_cookie({ _csrf_token => $state }));
     my $answer = $client->post('/users/log-in', { _csrf_token => csrf_mask($state), %right });
     return join ' ', $answer->{status}, $answer->{headers}{location} // $answer->{headers}{'retry-after'} // '', scalar keys %{ $answer->{cookies} };
@@ -30,7 +30,7 @@ my $away = '503 2 0';
 sub is_back {
     my ($what) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    ok(await(20, sub { attempt() eq $in }), "$what: back by itself");
+    ok(await(sub { attempt() eq $in }), "$what: back by itself");
 }
 
 is(attempt(), $in, 'well before');
@@ -60,7 +60,7 @@ my $rows = sub { db()->selectrow_array('SELECT count(*) FROM users_tokens') };
 my $before = $rows->();
 db()->do('ALTER DATABASE fault SET default_transaction_read_only = on');
 kill_backends();
-ok(await(20, sub { attempt() eq $away }), 'read-only: 503') or diag attempt();
+ok(await(sub { attempt() eq $away }), 'read-only: 503') or diag attempt();
 is(attempt($ada), $away, 'read-only, with a session: 503');
 is(Sigra::Client->new(port => $nginx->port)->get('/private', { cookie => $ada->{cookie} })->{status}, 200, 'while sessions are read');
 like($nginx->log, qr/PostgreSQL refused: 25006 /, 'the log says why');

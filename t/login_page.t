@@ -193,7 +193,7 @@ is($page->{headers}{'content-type'}, 'text/html; charset=utf-8', 'the type');
 is($page->{headers}{'content-security-policy'}, "default-src 'self'", 'the policy is the administrator\'s');
 my ($token) = $page->{content} =~ /^token=(.*)/;
 is(csrf_unmask($token), $browser->session->{_csrf_token}, 'the token');
-unlike($browser->get('/users/log-in')->{content}, qr/no/, 'the flash once');
+like($browser->get('/users/log-in')->{content}, qr/^error=!\ninfo=\nemail=\n/m, 'the flash once');
 
 
 

@@ -430,7 +430,7 @@ for ('//evil.example', '/\evil.example', 'https://evil.example', "/\r\nSet-Cooki
 
 
 === TEST 14: a database that does not answer in time
---- http_config eval: sigra_http_config(postgres => 'timeout=1s')
+--- http_config eval: sigra_http_config(postgres => 'timeout=5s')
 --- config eval: $::locations =~ s{location /private.*}{}r
 --- request
 GET /log-out

@@ -1,13 +1,14 @@
 # A bounded number of password checks runs on nginx's threads, a bounded number waits, and the worker serves meanwhile.
 
 use Test::Nginx::Socket 'no_plan';
+use Sigra::Check;
 use Sigra::Fixture;
 use Sigra::Nginx ();
 use Sigra::Wire;
 
 fresh_database('sigra');
-# An unknown email is checked against a hash of this cost: a good part of a second, the longest thing on this page.
-our $slow = 'auth_sigra_password_hash argon2id m=262144 t=3 p=1;';
+# An unknown email is checked against a hash of this cost: long enough for a check to be caught and held.
+our $slow = 'auth_sigra_password_hash argon2id m=65536 t=3 p=1;';
 our $http = sigra_http_config();
 our $locations = <<'END';
 location = /users/log-in { auth_sigra_login; }
@@ -25,17 +26,6 @@ sub log_in {
 
 sub slow_login { return wire(log_in('nobody@example.com', 'x'), @_) }
 
-# How many threads of these processes have the lowest priority: checks that run.
-sub checks_of {
-    my $count = 0;
-    for my $stat (map { glob "/proc/$_/task/*/stat" } @_) {
-        open my $in, '<', $stat or next;
-        my $line = <$in> // next;
-        $count++ if (split ' ', $line =~ s/.*\) //r)[16] == 19;
-    }
-    return $count;
-}
-
 sub nginx_pid { return slurp('logs/nginx.pid') =~ /(\d+)/ ? $1 : die "no pid\n" }
 
 no_root_location();
@@ -51,14 +41,17 @@ __DATA__
 GET /static
 --- timeout: 30
 --- flow
-my @wires = map { slow_login() } 1 .. 5;
-await { checks_of(nginx_pid()) } 'a check that runs';
+my @wires = slow_login();
+my $check = hold_checks(1, nginx_pid());
+push @wires, map { slow_login() } 2 .. 5;
+await { 2 == grep { IO::Select->new($_->{socket})->can_read(0) } @wires } 'two answers';
 is(client()->get('/static')->{content}, 'static', 'the worker serves others');
-is(checks_of(nginx_pid()), 1, 'while the check runs, on a thread that has the lowest priority');
+is(checks_of(nginx_pid()), 1, 'while one check runs');
+release_checks($check);
 my @answers = map { $_->answer } @wires;
 is_deeply([sort map { $_->{status} } @answers], [302, 302, 302, 503, 503], 'three were checked');
 is_deeply([grep { $_->{status} == 503 && $_->{headers}{'retry-after'} !~ /^\d+$/ } @answers], [], 'the others may come again');
-is(checks_of(nginx_pid()), 0, 'nothing of that priority is left');
+await { !checks_of(nginx_pid()) } 'the end of the last thread';
 is(slow_login()->answer->{status}, 302, 'and there is room');
 
 
@@ -70,18 +63,26 @@ is(slow_login()->answer->{status}, 302, 'and there is room');
 GET /static
 --- timeout: 30
 --- flow
+my $writing = sub { my ($count) = @_; await { client()->get('/status')->{content} =~ /Writing: (\d+)/ && $1 - 1 == $count } "$count requests" };
 my $first = slow_login();
-await { checks_of(nginx_pid()) } 'a check that runs';
+my $check = hold_checks(1, nginx_pid());
 my @leaving = map { slow_login() } 1, 2;
+$writing->(3);
 is(slow_login()->answer->{status}, 503, 'full');
 $_->leave for @leaving;
-await { client()->get('/status')->{content} =~ /^Active connections: 2\b/ } 'two that have left';
+$writing->(1);
 my @instead = map { slow_login() } 1, 2;
+$writing->(3);
+release_checks($check);
 is_deeply([map { $_->answer->{status} } $first, @instead], [302, 302, 302], 'others in their place');
 $first = slow_login();
-await { checks_of(nginx_pid()) } 'a check that runs';
+$check = hold_checks(1, nginx_pid());
 $first->leave;
-is(slow_login()->answer->{status}, 302, 'who leaves his running check harms nobody');
+$writing->(0);
+my $next = slow_login();
+$writing->(1);
+release_checks($check);
+is($next->answer->{status}, 302, 'who leaves his running check harms nobody');
 
 
 
@@ -95,10 +96,11 @@ GET /static
 --- timeout: 30
 --- flow
 my $first = slow_login();
-await { checks_of(nginx_pid()) } 'a check that runs';
+my $check = hold_checks(1, nginx_pid());
 is(slow_login()->answer->{status}, 503, 'one is all here');
 my $other = wire(log_in('nobody@example.com', 'x') =~ s{/users/}{/other/}r);
 await { checks_of(nginx_pid()) == 2 } 'a second one there';
+release_checks($check);
 is_deeply([map { $_->answer->{status} } $first, $other], [302, 302], 'both are answered');
 
 
@@ -136,8 +138,12 @@ my $nginx = Sigra::Nginx->new(workers => 1, http => $::http . $::slow, main => '
 for my $how (qw(reload stop)) {
     my @old   = $nginx->workers;
     my @wires = map { slow_login(port => $nginx->port) } 1 .. 3;
-    await { checks_of(@old) } 'a check that runs';
+    my $check = hold_checks(1, @old);
+    await { wire(get('/status', 'Connection: close'), port => $nginx->port)->answer->{body} =~ /Writing: 4\b/ } 'all three';
     $how eq 'reload' ? $nginx->reload : $nginx->signal('QUIT');
+    # The listener is closed: the signal has come.
+    await { !IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $nginx->port) } 'the end of the listener' if $how eq 'stop';
+    release_checks($check);
     is_deeply([map { my $answer = $_->answer; $answer ? $answer->{status} : 'closed' } @wires], [302, 302, 302], "$how: all are answered");
     await { !grep { -e "/proc/$_" } @old } 'the old worker gone' if $how eq 'reload';
 }

@@ -1,6 +1,7 @@
 # Whose password hashes are understood, how many checks run and wait, who leaves meanwhile, and whom a reload keeps waiting.
 
 use Test::Nginx::Socket 'no_plan';
+use Sigra::Check;
 use Sigra::Fixture;
 use Sigra::Nginx ();
 use Sigra::Wire;
@@ -8,8 +9,8 @@ use Sigra::Wire;
 fresh_database('sigra');
 our $http = sigra_http_config(extra => 'auth_sigra_unauthenticated status;');
 our $password = 'correct horse battery staple';
-# The most that is computed: some seconds, which are the room that these tests have.
-our $slow = output_of("printf %s '$password' | argon2 somesalt -id -t 10 -k 262144 -p 1 -e");
+# Long enough for a check to be caught and held.
+our $slow = output_of("printf %s '$password' | argon2 somesalt -id -t 3 -k 65536 -p 1 -e");
 user_fixture(email => 'slow@example.com', hashed_password => $slow);
 user_fixture(email => 'quick@example.com');
 our $config = 'location = /status { stub_status; } location = /x.txt { } location = /users/log-in { auth_sigra_login; auth_sigra_password_checks running=1 queue=2 floor=1ms; }'
@@ -51,7 +52,10 @@ hello
 GET /users/log-in
 --- timeout: 60
 --- flow
-my @wires = map { wire(request('slow')) } 1 .. 6;
+my @wires = wire(request('slow'));
+my ($worker) = slurp('logs/nginx.pid') =~ /(\d+)/;
+my $check = hold_checks(1, $worker);
+push @wires, map { wire(request('slow')) } 2 .. 6;
 await { 3 == grep { is_answered($_) } @wires } 'three answers';
 my @refused = grep { is_answered($_) } @wires;
 my %is_refused = map { $_ => 1 } @refused;
@@ -75,7 +79,10 @@ is(wire(request('quick', '/none/log-in'))->answer->{status}, 503, 'without a que
 $accepted[2]->leave;
 await { writing() == 2 } 'his leave';
 my $next = wire(request('quick'));
+await { writing() == 3 } 'his place taken';
 $accepted[0]->leave;
+await { writing() == 2 } 'his leave as well';
+release_checks($check);
 is($accepted[1]->answer->{headers}{location}, '/', 'who has waited is in');
 is($next->answer->{headers}{location}, '/', 'and who took the place');
 is(wire(request('quick', '/none/log-in'))->answer->{headers}{location}, '/', 'without a queue, when none runs');
@@ -131,13 +138,15 @@ GET /nothing
 my $nginx = Sigra::Nginx->new(workers => 1, http => $::http, server => $::config, files => { 'x.txt' => 'hello' });
 my @wires = map { wire(request('slow'), port => $nginx->port) } 1, 2;
 await { my ($count) = wire(get('/status', 'Connection: close'), port => $nginx->port)->answer->{body} =~ /Writing: (\d+)/; $count == 3 } 'two that wait';
+my $check = hold_checks(1, $nginx->workers);
 $nginx->reload;
 is(wire(get('/x.txt', 'Connection: close'), port => $nginx->port)->answer->{status}, 200, 'the new worker serves');
+release_checks($check);
 is($_->answer->{headers}{location}, '/', 'the old one answers') for @wires;
 $_->leave for @wires;
-ok(Sigra::Nginx::await(20, sub { $nginx->workers == 1 }), 'and then goes');
+await { $nginx->workers == 1 } 'the end of the old worker';
 my $wire = wire(request('slow'), port => $nginx->port);
 await { my ($count) = wire(get('/status', 'Connection: close'), port => $nginx->port)->answer->{body} =~ /Writing: (\d+)/; $count == 2 } 'one that waits';
 $nginx->signal('TERM');
-ok(Sigra::Nginx::await(30, sub { !$nginx->running }), 'a fast shutdown ends');
+await { !$nginx->running } 'the end of a fast shutdown';
 is_deeply([$nginx->problems], [], 'without an alert');

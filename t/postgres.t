@@ -21,12 +21,7 @@ our @page = ([page => 'for ada']);
 sub at { my ($conninfo, $postgres) = @_; return sigra_http_config(conninfo => $conninfo, postgres => $postgres, extra => $extra) }
 
 # Connections of nginx in the database.
-sub connections {
-    my ($where) = @_;
-    my $sql = 'SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND '
-        . q(application_name NOT LIKE '%.t') . ($where ? " AND $where" : '');
-    return scalar db()->selectrow_array($sql);
-}
+sub connections { return scalar(my @pids = backends(@_)) }
 sub status { return client()->get($_[0] // '/page', { cookie => $ada->{cookie} })->{status} }
 
 add_block_preprocessor(sub {
@@ -165,7 +160,7 @@ log_statements();
 
 
 === TEST 15: nobody answers in time
---- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra", 'timeout=2s')
+--- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra", 'timeout=5s')
 --- config
 location /optional/ { auth_sigra optional; alias html/; add_header X-Status "$auth_sigra_status"; }
 location /page/ { alias html/; error_page 503 /sorry; }
@@ -179,8 +174,8 @@ $browser->use_cookie($::ada->{cookie}, 'other=1');
 my $answer = $browser->get('/page');
 my $took = Time::HiRes::time() - $start;
 is($answer->{status}, 503, 'no answer');
-cmp_ok($took, '>=', 1.9, 'after the time');
-cmp_ok($took, '<', 20, "within it, with room: $took");
+cmp_ok($took, '>=', 4.9, 'after the time');
+cmp_ok($took, '<', 60, "within it, with room: $took");
 is($answer->{headers}{'retry-after'}, 2, 'Retry-After');
 is($answer->{headers}{'cache-control'}, 'no-store', 'Cache-Control');
 ok(!%{ $answer->{cookies} }, 'no cookie is touched');
@@ -223,7 +218,7 @@ no-such-host.invalid
 
 
 === TEST 18: a database that is made after nginx has started
---- http_config eval: main::at("host=$::socket port=$::port dbname=sigra_postgres_later user=sigra", 'timeout=500ms max_reconnect_delay=200ms')
+--- http_config eval: main::at("host=$::socket port=$::port dbname=sigra_postgres_later user=sigra", 'timeout=5s max_reconnect_delay=200ms')
 --- error_code: 503
 --- timeout: 60
 --- flow
@@ -231,7 +226,7 @@ fresh_database('sigra', name => 'sigra_postgres_later');
 my $eve = authenticated_fixture(email => 'eve@example.com');
 await { client()->get('/page', { cookie => $eve->{cookie} })->{status} == 200 } 'the new database';
 ok(1, 'it is found');
-db()->do('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()');
+kill_backends();
 await { client()->get('/page', { cookie => $eve->{cookie} })->{status} == 200 } 'another connection';
 ok(1, 'a backend that is killed is replaced');
 db()->do('ALTER TABLE users ADD nickname text');

@@ -115,16 +115,16 @@ my $now = sub { integer(int((time - $_[0]) * 1000)) };
 my $cookie = sub { remember_me_cookie(undef, term => $_[0]) };
 my $token = $::ada->{token};
 for (
-    ['sixty days old, but for a minute', remember_me_cookie($token, signed_age => 60 * 86400 - 60), 'miss'],
+    ['sixty days old, but for ten minutes', remember_me_cookie($token, signed_age => 60 * 86400 - 600), 'miss'],
     ['expired',                remember_me_cookie($token, signed_age => 60 * 86400 + 2),    'expired'],
-    ['its own max_age',        remember_me_cookie($token, max_age => 100, signed_age => 90), 'miss'],
-    ['its own max_age, over',  remember_me_cookie($token, max_age => 100, signed_age => 110), 'expired'],
+    ['its own max_age',        remember_me_cookie($token, max_age => 1000, signed_age => 500), 'miss'],
+    ['its own max_age, over',  remember_me_cookie($token, max_age => 1000, signed_age => 1010), 'expired'],
     ['max_age 0',              remember_me_cookie($token, max_age => 0),                    'expired'],
     ['max_age below 0',        remember_me_cookie($token, max_age => -5, signed_age => -10), 'expired invalid'],
     ['infinity',               remember_me_cookie($token, max_age => atom('infinity'), signed_age => 400 * 86400), 'miss'],
-    ['a float',                remember_me_cookie($token, max_age => float(100.5), signed_age => 90), 'miss'],
+    ['a float',                remember_me_cookie($token, max_age => float(1000.5), signed_age => 500), 'miss'],
     ['max_age of text',        remember_me_cookie($token, max_age => tuple('100')),         'invalid'],
-    ['signed in the future',   remember_me_cookie($token, signed_age => -60),               'invalid'],
+    ['signed in the future',   remember_me_cookie($token, signed_age => -3600),             'invalid'],
     ['two elements, fresh',    $cookie->(tuple($token, $now->(86000))),                     'miss'],
     ['two elements, old',      $cookie->(tuple($token, $now->(86500))),                     'expired'],
     ['four elements',          $cookie->(tuple($token, $now->(1), integer(100), 'x')),      'invalid'],

@@ -309,7 +309,7 @@ is(scalar db()->selectrow_array('SELECT count(*) FROM users_tokens WHERE user_id
 
 
 === TEST 8: PostgreSQL out of reach
---- http_config eval: sigra_http_config(postgres => 'timeout=1s') . $::application
+--- http_config eval: sigra_http_config(postgres => 'timeout=5s') . $::application
 --- config eval: $::locations . 'location = /app { proxy_pass http://application/?/confirm; }'
 --- request
 GET /renew

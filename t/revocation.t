@@ -78,7 +78,7 @@ sub listen_conninfo {
 sub cut_channel {
     my $admin = admin();
     $admin->do('ALTER ROLE sigra_listener NOLOGIN');
-    $admin->do('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ?', undef, 'sigra_listener');
+    $admin->do(q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = 'sigra_listener'));
     await { !listeners() } 'the end of the listeners';
     return;
 }
@@ -232,7 +232,7 @@ for my $require ('on', 'off') {
     for my $round (1 .. 3) {
         my ($killed, $lost, $reloaded, $stays) = splice @who, 0, 4;
         warm_all($_) for $killed, $lost, $reloaded, $stays;
-        db()->do(q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()));
+        kill_backends();
         revoke($killed);
         out($killed, "round $round: backends killed");
         warm_all($_) for $lost, $stays;

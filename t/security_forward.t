@@ -156,7 +156,7 @@ GET /ready
 --- flow
 upstreams();
 for my $header ('X-Auth-User-Id: 4711', 'X_Auth_User_Id: 4711') {
-    unlike(ask($_, $header, $::ada->{header})->{body}, qr/4711/, "$_, $header - gone") for '/proxy', '/open';
+    unlike(ask($_, $header, $::ada->{header})->{body}, qr/: \[?4711/, "$_, $header - gone") for '/proxy', '/open';
 }
 like(ask('/proxy', $::ada->{header})->{body}, qr/^X-User: \[$::ada->{user_id}\]$/m, "the module's is there");
 
@@ -177,7 +177,7 @@ for my $email ("a\@b.c\nX-Auth-User-Id: 1", "a\@b.c\r\nX-Evil: 1", "\n", "a\@b.c
         my $answer = ask("/$protocol/on", $eve->{header});
         my $name = $email =~ s/([^!-~])/sprintf '<%02x>', ord $1/ger;
         is_deeply([@{ told($answer) }{qw(user_id email)}], [[$eve->{user_id}], undef], "$protocol, $name - the id, no email");
-        unlike($answer->{body}, qr/evil|<body>/i, "$protocol, $name - no header of its own");
+        unlike($answer->{body}, qr/^(?:HTTP_)?X.EVIL|<body>/mi, "$protocol, $name - no header of its own");
     }
     db()->do('DELETE FROM users WHERE id = ?', undef, $eve->{user_id});
 }

@@ -25,6 +25,9 @@ sub leads_nowhere {
     unlike($answer->{head}, qr/^[^:]*Location:.*evil/mi, "$name - nowhere in a Location");
 }
 
+# But for the values of cookies, in whose base64 any word may stand.
+sub head_of { return $_[0]{head} =~ s/^(Set-Cookie: [\w-]+=)[^;\r\n]*/$1/gmir }
+
 sub leads_back {
     my ($target, @headers) = @_;
     my $answer = ask($target, @headers);
@@ -133,7 +136,7 @@ for my $target ('/page%0d%0aSet-Cookie:%20evil=1', '/page%0aSet-Cookie:evil=1', 
     '/page%E5%98%8D%E5%98%8ASet-Cookie:evil=1', "/page\rSet-Cookie:evil=1") {
     my $answer = ask($target);
     my $name = $target =~ s/\r/<cr>/r;
-    unlike($answer->{head}, qr/evil/i, "$name - no header comes of it");
+    unlike(head_of($answer), qr/evil/i, "$name - no header comes of it");
     like($answer->{status}, qr/^(?:302|400)$/, "$name - not in");
 }
 next_good_request();
@@ -149,7 +152,7 @@ my $poisoned = session_cookie({ phoenix_flash => { info => "a\r\nSet-Cookie: evi
 for my $cookie ('a=%0d%0aSet-Cookie:%20evil=1', session_cookie_name . '=%0d%0aSet-Cookie:%20evil=1', $poisoned) {
     my $answer = ask('/page', "Cookie: $cookie");
     is_login_redirect($answer, substr $cookie, 0, 40);
-    unlike($answer->{head}, qr/evil/i, 'no header comes of it');
+    unlike(head_of($answer), qr/evil/i, 'no header comes of it');
 }
 next_good_request();
 
@@ -177,11 +180,11 @@ GET /page
 for my $host ('evil', 'evil:8080', 'EVIL', 'localhost.evil') {
     my $answer = ask('/page', "Host: $host");
     is_login_redirect($answer, "Host: $host");
-    unlike($answer->{head}, qr/evil/i, "Host: $host - nowhere in the head");
+    unlike(head_of($answer), qr/evil/i, "Host: $host - nowhere in the head");
 }
 my $answer = ask('/page', 'X-Forwarded-Host: evil', 'X-Forwarded-Proto: https', 'Forwarded: host=evil');
 is_login_redirect($answer, 'X-Forwarded-Host');
-unlike($answer->{head}, qr/evil/i, 'X-Forwarded-Host - nowhere in the head');
+unlike(head_of($answer), qr/evil/i, 'X-Forwarded-Host - nowhere in the head');
 next_good_request();
 
 

@@ -30,7 +30,7 @@ for my $round (1 .. 12) {
         seen('/page', $_, port => $nginx->port);
         $nginx->signal(KILL => $victim) if ++$killed == 25;
     }
-    ok(await(10, sub { $nginx->workers == 2 }), "round $round: two workers again");
+    ok(await(sub { $nginx->workers == 2 }), "round $round: two workers again");
     Sigra::Wire::await { seen('/page', $user, port => $nginx->port) eq '200 hit' } 'a hit';
 }
 $load->stop;

@@ -24,7 +24,7 @@ sub at_once {
     for my $socket (@sockets) {
         if ($waits) {
             my $text = '';
-            IO::Select->new($socket)->can_read(60) && sysread $socket, $text, 4096;
+            IO::Select->new($socket)->can_read(120) && sysread $socket, $text, 4096;
             $status{ $text =~ m{\AHTTP/1\.1 (\d{3})} ? $1 : 'none' }++;
         }
         close $socket;
@@ -40,7 +40,7 @@ sub at_once {
         http        => 'auth_sigra_lockout threshold=5 duration=15m;
                         auth_sigra_password_hash argon2id m=8 t=1 p=1; auth_sigra_password_checks floor=5ms running=1 queue=64;',
         server      => gated_locations() . 'location = /users/log-in { auth_sigra_login; }',
-        timeout     => 10,
+        timeout     => 60,
     );
     my $guess = sub {
         my $state = csrf_state();
@@ -71,7 +71,7 @@ sub at_once {
     my $nginx = Sigra::Nginx->new(
         workers     => 1,
         connections => 4096,
-        http        => sigra_http_config(postgres => 'timeout=10s'),
+        http        => sigra_http_config(postgres => 'timeout=60s'),
         server      => gated_locations(),
         files       => { 'private.txt' => 'for ada', 'public.txt' => 'for all' },
     );

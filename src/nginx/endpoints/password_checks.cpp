@@ -15,16 +15,17 @@ namespace sigra::nginx {
 namespace {
 
 constexpr ngx_msec_t look_again_after = 60'000;
-constexpr int lowest_priority = 19;
+constexpr int nicer_by = 4;
+constexpr int nicest = 19;
 constexpr std::uint64_t longest_slice_ns = 100'000'000;
 
 // The kernel's own, of which glibc knows nothing and which linux/sched/types.h
 // brings together with another sched_param than glibc's.
 struct SchedulerAttributes {
     std::uint32_t size = sizeof(SchedulerAttributes);
-    std::uint32_t policy = SCHED_OTHER;
+    std::uint32_t policy = SCHED_BATCH;
     std::uint64_t flags = 0;
-    std::int32_t nice = lowest_priority;
+    std::int32_t nice = 0;
     std::uint32_t priority = 0;
     std::uint64_t runtime_ns = longest_slice_ns;
     std::uint64_t deadline_ns = 0;
@@ -33,16 +34,23 @@ struct SchedulerAttributes {
 static_assert(sizeof(SchedulerAttributes) == 48);
 
 // What a login storm must not do is to make the next static file wait. The
-// event loop is awake for microseconds and then sleeps; a thread of the same
-// priority that computes for 200 ms is preempted late, and the 99th percentile
-// of everybody else is what shows it. With the lowest weight, and long slices
-// where the kernel has slices to choose (before that it takes no notice), the
-// loop goes first whenever it wakes.
-void lower_priority() {
+// event loop is awake for microseconds and then sleeps; a thread like it that
+// computes for 200 ms is preempted late, and the 99th percentile of everybody
+// else is what shows it. A batch thread preempts nobody who wakes, and with
+// long slices where the kernel has slices to choose (before Linux 6.12 it
+// takes no notice) whoever wakes preempts it. Its weight stays near the
+// others': with the least one, a login would get next to nothing of a machine
+// whose other programs compute as well, and wait for minutes.
+void yield_to_event_loop() {
+    const auto thread = static_cast<id_t>(syscall(SYS_gettid));
     SchedulerAttributes attributes;
+    attributes.nice =
+        std::min(getpriority(PRIO_PROCESS, thread) + nicer_by, nicest);
     if (syscall(SYS_sched_setattr, 0, &attributes, 0) != 0) {
-        auto thread = static_cast<id_t>(syscall(SYS_gettid));
-        (void)setpriority(PRIO_PROCESS, thread, lowest_priority);
+        const sched_param none{};
+        (void)sched_setscheduler(static_cast<pid_t>(thread), SCHED_BATCH,
+                                 &none);
+        (void)setpriority(PRIO_PROCESS, thread, attributes.nice);
     }
 }
 
@@ -93,8 +101,8 @@ class PasswordJob {
     }
 
   private:
-    // On a thread of its own within the pool's, which could not raise its
-    // priority again for whoever uses the pool next.
+    // On a thread of its own within the pool's, which could not take its
+    // niceness back for whoever uses the pool next.
     static void on_thread(void* data, ngx_log_t* log) noexcept {
         auto& job = *static_cast<PasswordJob*>(data);
         // A fast shutdown answers nobody, and waits for this thread.
@@ -106,7 +114,7 @@ class PasswordJob {
         guarded(log, [&] {
             try {
                 std::thread([&compute] {
-                    lower_priority();
+                    yield_to_event_loop();
                     compute();
                 }).join();
             } catch (const std::system_error&) {

@@ -7,7 +7,8 @@ use warnings;
 use HTTP::Tiny;
 use Sigra::Phoenix ();
 
-# A browser as far as the tests need one: it keeps cookies, follows nothing.
+# A browser as far as the tests need one: it keeps cookies, follows nothing. Its timeout is for an answer that never
+# comes, not for one that is late.
 #
 #     my $client = Sigra::Client->new(port => 1984, headers => {...});
 #     my $answer = $client->post('/users/log-in', {'user[email]' => ...}, {accept => ...});
@@ -20,7 +21,7 @@ sub new {
         base    => 'http://' . ($option{address} // '127.0.0.1') . ":$option{port}",
         headers => $option{headers} // {},
         jar     => $option{cookies} // {},
-        http    => HTTP::Tiny->new(max_redirect => 0, keep_alive => 0, timeout => $option{timeout} // 10, proxy => undef),
+        http    => HTTP::Tiny->new(max_redirect => 0, keep_alive => 0, timeout => $option{timeout} // 120, proxy => undef),
     }, $class;
 }
 

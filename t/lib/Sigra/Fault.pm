@@ -7,13 +7,12 @@ use warnings;
 use Cwd qw(abs_path);
 use Exporter qw(import);
 use File::Basename qw(dirname);
-use List::Util qw(max);
 use Sigra::Fixture;
 use Sigra::Load;
 use Sigra::Nginx;
 use Test::More;
 
-our @EXPORT = qw(gated_nginx gated_locations user cluster backends kill_backends clients of sees_only survives_outage has_no_problems);
+our @EXPORT = qw(gated_nginx gated_locations user cluster clients of sees_only survives_outage has_no_problems deadline);
 
 # What the tests of t/fault share: an nginx before a database that fails, clients of every kind, and what they may see.
 
@@ -40,15 +39,16 @@ END {
 
 my (%user, $timeout);
 
-# Two workers before the layout `sigra`. Options: timeout (1, in seconds), postgres (parameters of the directive), conninfo, and what
-# Sigra::Nginx->new takes.
+# Two workers before the layout `sigra`. Options: timeout (seconds until nginx gives a request up that PostgreSQL does not
+# answer: on a busy machine an answer that is only late is not to be taken for one that never comes), postgres (more
+# parameters of the directive), conninfo, and what Sigra::Nginx->new takes.
 sub gated_nginx {
     my (%option) = @_;
     fresh_database('sigra', name => 'fault');
     %user = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob eve);
     db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $user{eve}{session_id});
     db()->disconnect;
-    $timeout = delete $option{timeout} // 1;
+    $timeout = delete $option{timeout} // 5;
     my $postgres = join ' ', "timeout=${timeout}s", delete $option{postgres} // ();
     my $conninfo = delete $option{conninfo};
     return Sigra::Nginx->new(
@@ -67,22 +67,11 @@ location /public { try_files /public.txt =404; }
 EOF
 }
 
+# Of a request, in seconds.
+sub deadline { return $timeout }
+
 # ada and bob have a session; eve's is gone.
 sub user { return $user{ $_[0] } }
-
-# How many connections nginx has.
-sub backends {
-    return db()->selectrow_array(
-        q(SELECT count(*) FROM pg_stat_activity WHERE datname = 'fault' AND usename = 'sigra' AND pid <> pg_backend_pid()));
-}
-
-# Kills them all, once; returns their number.
-sub kill_backends {
-    db()->do('SET client_min_messages = error');    # one may be gone already
-    return scalar @{ db()->selectcol_arrayref(
-        q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-           WHERE datname = 'fault' AND usename = 'sigra' AND pid <> pg_backend_pid())) };
-}
 
 # Of each kind, what start_load wants.
 sub clients {
@@ -115,21 +104,22 @@ sub sees_only {
 }
 
 # Runs `down`, waits until clients have felt it, runs `up`, which returns the moment from which on the server accepts
-# connections, and waits until it is as before. Returns when service was back, in seconds from that moment.
+# connections, and waits until it is as before.
 sub survives_outage {
     my ($name, $nginx, %option) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $load = start_load(port => $nginx->port, clients => { clients() });
-    ok($load->await_answers(20, 20, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 }), "$name: well before");
+    ok($load->await_answers(20, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 }), "$name: well before");
 
     my $down = now();
     $option{down}->();
-    ok($load->await_answers(20, 6, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 503 }), "$name: it is felt")
+    ok($load->await_answers(6, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 503 }), "$name: it is felt")
         if $option{felt} // 1;
-    my $up   = $option{up}->();
-    my $room = 2 * patience();
-    ok($load->await_answers(20, 40, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 && $_[0]{from} > $up + $room }),
-        "$name: well afterwards");
+    my $up = $option{up}->();
+    # Each connection has the worker that it began with: once all have been answered, both workers are back.
+    ok($load->await_everybody($up, sub { $_[0]{status} != 503 }), "$name: well afterwards");
+    my $back = now();
+    ok($load->await_answers(40, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 && $_[0]{from} > $back }), "$name: and from then on");
     my @answers = $load->stop;
 
     sees_only('valid|other', '200|503', $name, @answers);
@@ -137,21 +127,17 @@ sub survives_outage {
     sees_only('anonymous', '302', $name, @answers);
     sees_only('optional|public', '200', $name, @answers);
     my @refused = grep { $_->{status} == 503 } @answers;
-    my @early   = grep { $_->{to} < $down || $_->{to} > $up + $room } @refused;
+    my @early   = grep { $_->{to} < $down || $_->{from} > $back } @refused;
     ok(!@early, "$name: 503 only while the database is away") or diag(join '; ', map { describe($_, $up) } @early);
-    my @late = grep { $_->{to} - $_->{from} > 1.5 * $timeout * patience() } @refused;
-    ok(!@late, "$name: each within the deadline") or diag(join '; ', map { describe($_, $up) } @late);
+    my @late = grep { $_->{to} - $_->{from} > 4 * $timeout } @refused;
+    ok(!@late, "$name: each within the deadline, with room") or diag(join '; ', map { describe($_, $up) } @late);
     my @cookies = grep { $_->{cookie} && $_->{kind} ne 'anonymous' && !($_->{kind} eq 'unknown' && $_->{status} == 302) } @answers;
     ok(!@cookies, "$name: no cookie is touched") or diag(join '; ', map { describe($_, $up) } @cookies);
-    my @slow = grep { $_->{to} - $_->{from} > $timeout * patience() } of('public|anonymous', @answers);
+    my @slow = grep { $_->{to} - $_->{from} > $timeout } of('public|anonymous', @answers);
     ok(!@slow, "$name: who needs no database does not wait") or diag(join '; ', map { describe($_, $up) } @slow);
-
-    my ($first) = grep { $_->{to} > $up && $_->{status} == 200 } of('valid|other', @answers);
-    my $last = max(map { $_->{to} } @refused) // $up;
-    my $back = ($first ? $first->{to} : $up) - $up;
-    diag(sprintf '%s: %d answers, %d of them 503; back %.2f s after the server, the last 503 at %.2f s', $name,
-        scalar @answers, scalar @refused, $back, $last - $up) if $ENV{TEST_VERBOSE};
-    return $back;
+    diag(sprintf '%s: %d answers, %d of them 503; everybody is back %.2f s after the server', $name, scalar @answers,
+        scalar @refused, $back - $up) if $ENV{TEST_VERBOSE};
+    return;
 }
 
 # Ends nginx, and looks at what it leaves.

@@ -16,7 +16,7 @@ use Sigra::Phoenix;
 our @EXPORT = (
     @Sigra::Phoenix::EXPORT,
     qw(fresh_database database use_database db authenticated_fixture user_fixture session_row sigra_http_config echo_upstream
-       client)
+       client backends kill_backends)
 );
 
 my $library = dirname(abs_path(__FILE__));
@@ -219,6 +219,23 @@ sub has_column {
     );
 }
 
+# nginx's connections to the database made last: clients under nginx's role and the name that the module gives itself,
+# and so neither the test's own nor a server process like autovacuum's. A condition narrows them down.
+sub backends {
+    my ($where) = @_;
+    return @{ db()->selectcol_arrayref(
+        q(SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+             AND usename = 'sigra' AND application_name = 'nginx auth_sigra') . ($where ? " AND $where" : '')) };
+}
+
+# Ends them all, once; returns their number.
+sub kill_backends {
+    my @pids = backends();
+    db()->do('SET client_min_messages = error');    # one may be gone already
+    db()->do('SELECT pg_terminate_backend(pid) FROM unnest(?::int[]) pid', undef, \@pids);
+    return scalar @pids;
+}
+
 # The row of a fixture or of a raw token, undef when it is gone.
 sub session_row {
     my ($what) = @_;
@@ -234,7 +251,9 @@ sub sigra_http_config {
     my $layout = $of{layout} // 'sigra';
     my $conninfo = $option{conninfo} // sprintf 'host=%s port=%s dbname=%s user=sigra',
         server('HOST'), server('PORT'), $of{name} // die "no database: call fresh_database first\n";
-    my $postgres = join ' ', "\"$conninfo\"", $option{postgres} // ();
+    # On a busy machine a lookup may take longer than the two seconds that are the directive's default.
+    my $parameters = $option{postgres} // ($option{conninfo} ? '' : 'timeout=60s');
+    my $postgres = join ' ', "\"$conninfo\"", $parameters;
 
     my @schema = $layout;
     my %default = (
@@ -338,6 +357,14 @@ A DBI handle.
 
 The token's row as a hash; undef when it is gone.
 
+=item backends($condition)
+
+The process ids of nginx's connections to it, of those that meet a condition on C<pg_stat_activity> where one is given.
+
+=item kill_backends()
+
+Ends them; returns their number.
+
 =back
 
 =head1 FIXTURES
@@ -371,7 +398,8 @@ Only the user. Without a password he has the one of C<argon2id_hash()>: «correc
 
 =item sigra_http_config(%options)
 
-The directives for C<http {}>. Options: C<conninfo>, C<postgres> (parameters after it), C<layout>, C<users>,
+The directives for C<http {}>. Options: C<conninfo>, C<postgres> (parameters after it;
+C<timeout=60s> where neither is given), C<layout>, C<users>,
 C<tokens>, C<singular>, C<plural>, C<where>, C<secret_key_base> (one or an array), C<signing_salt>,
 C<encryption_salt>, C<cookie_name>, C<session_cookie> and C<remember_me_cookie> (more parameters), C<remember_cookie_name>, C<extra> (more lines).
 

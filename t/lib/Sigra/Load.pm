@@ -18,7 +18,7 @@ our @EXPORT = qw(start_load);
 # after `seconds`.
 #
 #     my $load = start_load(port => $port, clients => {valid => [2, '/private', $header], public => [1, '/']});
-#     $load->await_answers(10, 20, sub { $_[0]{status} == 503 });
+#     $load->await_answers(20, sub { $_[0]{status} == 503 });
 #     my @answers = $load->stop;
 #
 # An answer is {client, kind, from, to, status, cookie, body}: when it was asked for and when it was there (by now()), the
@@ -42,7 +42,7 @@ sub start_load {
         }
     }
     # Under way once every client has had an answer.
-    await(20, sub { my @files = glob "$folder/*"; @files == @{ $self->{pids} } && !grep { !-s } @files })
+    await(sub { my @files = glob "$folder/*"; @files == @{ $self->{pids} } && !grep { !-s } @files })
         or die "the load does not start\n";
     return $self;
 }
@@ -55,14 +55,14 @@ sub run {
     $SIG{PIPE} = 'IGNORE';
     open my $out, '>', $file or die "$file: $!\n";
     $out->autoflush(1);
-    my $end = now() + ($option{seconds} // 120);
+    my $end = now() + ($option{seconds} // 600);
     my $socket;
     until ($stop || now() > $end) {
         my $from = now();
         my ($status, $cookie, $error) = (0, '', '');
         for my $attempt (1, 2) {
             my $fresh = !$socket;
-            $socket //= IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $option{port}, Timeout => 20);
+            $socket //= IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $option{port}, Timeout => patience());
             if (!$socket) { $error = "connect: $@" =~ s/\s+/ /gr; last }
             my $text = eval { converse($socket, $request) };
             $error = ($@ || '') =~ s/\s+/ /gr;
@@ -87,7 +87,7 @@ sub converse {
     defined syswrite $socket, $request or die "closed before the request\n";
     until ($text =~ /\A(.*?)\r\n\r\n/s && length($text) - length($1) - 4 >= ($1 =~ /^Content-Length: (\d+)/mi ? $1 : 0)) {
         $! = 0;
-        my $readable = $select->can_read(30);
+        my $readable = $select->can_read(patience());
         next if !$readable && $!{EINTR};    # told to end: this answer is still read
         $readable or die "no answer\n";
         my $count = sysread $socket, $text, 65536, length $text;
@@ -121,20 +121,25 @@ sub answers {
     return sort { $a->{from} <=> $b->{from} } @answers;
 }
 
-# Waits until every client has had an answer to what it asked after that moment.
+# Like await(), these take seconds before their arguments, for the reader.
+
+# Waits until every client has had such an answer (any, where the code is left out) to what it asked after that moment.
 sub await_everybody {
-    my ($self, $seconds, $moment) = @_;
-    return await($seconds, sub {
+    my ($self, @arguments) = @_;
+    my $wanted = ref $arguments[-1] ? pop @arguments : sub { 1 };
+    my $moment = pop @arguments;
+    return await(sub {
         sleep 0.02;
-        my %served = map { $_->{from} > $moment ? ($_->{client} => 1) : () } $self->answers;
-        keys %served == @{ $self->{pids} };
+        my %served = map { $_->{from} > $moment && $wanted->($_) ? ($_->{client} => 1) : () } $self->answers;
+        return keys %served == @{ $self->{pids} };
     });
 }
 
-# Waits until there are so many that the code takes; false when they do not come within the time.
+# Waits until there are so many that the code takes; false when they never come.
 sub await_answers {
-    my ($self, $seconds, $count, $wanted) = @_;
-    return await($seconds, sub { sleep 0.05; $count <= grep { $wanted->($_) } $self->answers });
+    my $self = shift;
+    my ($count, $wanted) = @_[-2, -1];
+    return await(sub { sleep 0.05; $count <= grep { $wanted->($_) } $self->answers });
 }
 
 sub DESTROY {

@@ -24,7 +24,7 @@ sub server_port { return $ENV{TEST_NGINX_SERVER_PORT} || $ENV{TEST_NGINX_PORT} |
 sub raw_exchange {
     my ($bytes, %option) = @_;
     local $SIG{PIPE} = 'IGNORE';
-    my $deadline = clock_gettime(CLOCK_MONOTONIC) + ($option{timeout} // 30);
+    my $deadline = clock_gettime(CLOCK_MONOTONIC) + ($option{timeout} // 120);
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $option{port} // server_port())
         // die "cannot connect: $@\n";
     $socket->blocking(0);

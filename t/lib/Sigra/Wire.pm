@@ -20,7 +20,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(wire get slurp await hold_lock await_lookup await_requests log_statements lookups);
 
-my $patience = 20;    # seconds, of a machine under a sanitizer; none of these is waited for in full
+my $patience = 120;    # seconds, for what never comes; on a busy machine all else may take long
 
 sub get {
     my ($path, @headers) = @_;

@@ -25,7 +25,7 @@ our ($ServerPort, $ServerPortForClient);
 our %setting;
 
 my (@body_checks, $log_start, $access_start, $last_config);
-my $log_patience = 2;    # seconds that an expected line may take to appear
+my $log_patience = $ENV{TEST_NGINX_LOG_PATIENCE} || 60;    # seconds that an expected line may take to appear
 
 sub add_response_body_check(&) { push @body_checks, @_ }
 
@@ -415,7 +415,7 @@ C<skip_nginx2>, C<skip_eval>, C<ONLY>, C<LAST>, C<SKIP>. Not here: C<tcp_listen>
 C<stap>, valgrind, HTTP/3, reload by HUP between blocks.
 
 What differs: a block that gives a C<config> always starts nginx anew, in the foreground of a child, so that its
-exit status counts; an C<error_log> line may take two seconds to appear; a section whose C<eval> dies ends the file;
+exit status counts; an C<error_log> line may take C<TEST_NGINX_LOG_PATIENCE> seconds (60) to appear; a section whose C<eval> dies ends the file;
 after the last block there is an assertion of its own that the logs hold no alert, critical or emergency line that no
 C<error_log> asked for, and no report of a sanitizer (a file with a planned number of tests sees it only when it
 fails).

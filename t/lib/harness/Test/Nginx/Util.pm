@@ -42,8 +42,8 @@ our $PidFile             = "$LogDir/nginx.pid";
 our $ConfFile            = "$ServRoot/conf/nginx.conf";
 
 # Start-up under a sanitizer on a busy machine takes its time; none of these is waited for in full.
-our $StartTimeout = 30;
-our $StopTimeout  = 30;
+our $StartTimeout = 120;
+our $StopTimeout  = 120;
 
 our %Setting = (
     accumulate       => 0,
