@@ -90,9 +90,11 @@ Connection::Connection(Reactor& reactor, ConnectionOwner& owner,
                   }),
       patience_(reactor.timer(
           [this] { lose("no answer from the server in time"); }, false)),
+      watchdog_(reactor.timer([this] { watched(); }, false)),
       name_prefix_(unique_prefix()) {}
 
 void Connection::start() {
+    progressed_at_ = reactor_.now();
     connecting_.start();
 }
 
@@ -130,7 +132,7 @@ void Connection::connected(ConnPtr conn, const std::string& error) {
 // Asks who it is that answers.
 bool Connection::introduce() {
     const std::string sql = "SELECT " + std::string(identity_columns());
-    inflight_.push_back({.kind = Entry::Kind::identity});
+    expect({.kind = Entry::Kind::identity});
     return PQsendQueryParams(conn_.get(), sql.c_str(), 0, nullptr, nullptr,
                              nullptr, nullptr, 0) == 1 &&
            sync();
@@ -265,13 +267,19 @@ void Connection::take_prepare(const Entry& entry, const PGresult* result) {
 
 // Its query is next, and says nothing more where this one has failed.
 void Connection::take_first(const PGresult* result) {
-    if (PQresultStatus(result) != PGRES_PIPELINE_ABORTED) {
-        inflight_.front().pending->outcome = outcome_of(result);
+    Pending* pending = inflight_.front().pending;
+    if (pending && PQresultStatus(result) != PGRES_PIPELINE_ABORTED) {
+        pending->outcome = outcome_of(result);
     }
 }
 
 void Connection::take_query(const PGresult* result) {
     const auto front = inflight_.begin();
+    if (!front->pending) {
+        queries_--;
+        inflight_.pop_front();
+        return;
+    }
     Pending& pending = *front->pending;
     bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
     if (!aborted) {
@@ -355,6 +363,7 @@ void Connection::settle() {
         retire();
         return;
     }
+    watch();
     if (marked_idle_ != inflight_.empty()) {
         marked_idle_ = inflight_.empty();
         watch_->set_idle(marked_idle_);
@@ -384,6 +393,7 @@ void Connection::lose(std::string_view reason) noexcept {
     life_ = Life::lost;
     connecting_.cancel();
     patience_->stop();
+    watchdog_->stop();
     if (watch_ && PQsocket(conn_.get()) < 0) {
         watch_->descriptor_closed();
     }

@@ -33,6 +33,8 @@ class ConnectionOwner {
     virtual void opened(Connection& connection) = 0;
     // The first answer to a query.
     virtual void proved() = 0;
+    // Its oldest question waits for too long: another connection may know.
+    virtual void silent(Connection& connection) noexcept = 0;
     // Answers were taken: there may be room.
     virtual void progressed(Connection& connection) = 0;
     // `pending.outcome` is set.
@@ -88,6 +90,15 @@ class Connection final : private IoHandler {
     }
     // When it was last sent something while idle, or answered.
     [[nodiscard]] Milliseconds progressed_at() const { return progressed_at_; }
+    // The oldest question has waited for a third of the time that it has.
+    [[nodiscard]] bool is_silent() const;
+    // What it has that others may be asked goes back to `queue`; its own
+    // answers, should they come, are for nobody.
+    void hand_back(Entries& queue, Work work);
+    // Nobody waits for this answer any more.
+    static void forsake(Pending& pending);
+    // Of a lost one: for want of an answer.
+    [[nodiscard]] bool was_silent() const { return was_silent_; }
     // Of a lost one: it had been open.
     [[nodiscard]] bool was_open() const { return was_open_; }
     // It has answered a query: the server is not only there, it works.
@@ -153,6 +164,11 @@ class Connection final : private IoHandler {
     bool flush();
     void settle();
 
+    // watchdog.cpp: questions that are not answered
+    void expect(Entry entry);
+    void watch();
+    void watched();
+
     // sending.cpp: what goes out
     bool send_one(Pending& pending);
     bool prepare(std::size_t layout, Statement statement, Entry::Kind kind);
@@ -185,6 +201,8 @@ class Connection final : private IoHandler {
     // Runs while the connection itself waits for the server.
     std::unique_ptr<Timer> patience_;
     std::size_t looking_ = 0;
+    // Runs while there is a question. Where it stands is seen when it fires.
+    std::unique_ptr<Timer> watchdog_;
     Identity identity_;  // as it was when the connection opened
 
     Entries inflight_;
@@ -193,6 +211,7 @@ class Connection final : private IoHandler {
     std::size_t unanswered_syncs_ = 0;
     Milliseconds progressed_at_{0};
     bool was_open_ = false;
+    bool was_silent_ = false;
     bool proved_ = false;
     std::uint64_t syncs_ = 0;
     std::string name_prefix_;

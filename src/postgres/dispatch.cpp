@@ -24,6 +24,7 @@ void Pool::Impl::dispatch() {
     try {
         reap();
         crowded_ = false;
+        ask_elsewhere();
         send_lookups();
         send_others();
         open_more();
@@ -47,11 +48,31 @@ void Pool::Impl::reap() {
     });
 }
 
+// What a silent connection was asked and another may answer is asked there.
+// Where there is no other, one is opened; see open_more().
+void Pool::Impl::ask_elsewhere() {
+    if (!silence_) {
+        return;
+    }
+    silence_ = false;
+    const bool elsewhere = is_usable();
+    for (const auto& connection : connections_) {
+        if (!connection->is_silent()) {
+            continue;
+        }
+        silence_ = true;
+        if (elsewhere) {
+            connection->hand_back(waiting(Work::lookup), Work::lookup);
+            connection->hand_back(waiting(Work::login), Work::login);
+        }
+    }
+}
+
 // The first that has room, so that the next serve other work.
 Connection* Pool::Impl::lookup_lane() {
     for (const auto& connection : connections_) {
         if (connection->takes_queries() && connection->serves_lookups() &&
-            connection.get() != reserved_ &&
+            !connection->is_silent() && connection.get() != reserved_ &&
             connection->unanswered_syncs() < max_syncs) {
             return connection.get();
         }
@@ -191,7 +212,7 @@ Connection* Pool::Impl::other_lane(Work work) {
     Connection* last = nullptr;
     Connection* logins = nullptr;
     for (const auto& connection : connections_) {
-        if (!connection->takes_queries()) {
+        if (!connection->takes_queries() || connection->is_silent()) {
             continue;
         }
         usable++;
@@ -278,14 +299,15 @@ void Pool::Impl::open_more() {
             continue;
         }
         if (connection->life() == Life::open) {
+            const bool is_silent = connection->is_silent();
             open_ones++;
-            held_up += is_held_up(*connection) ? 1 : 0;
-            spare += connection->serves_lookups() ? 1 : 0;
+            held_up += is_silent || is_held_up(*connection) ? 1 : 0;
+            spare += connection->serves_lookups() && !is_silent ? 1 : 0;
         } else if (connection->life() != Life::lost) {
             return;
         }
     }
-    const bool wanted = crowded_ || others_wait() ||
+    const bool wanted = crowded_ || missed_ || others_wait() ||
                         !waiting(Work::lookup).empty() ||
                         (open_ones > 0 && spare == 0);
     const bool retrying = backoff_.failing() && open_ones == 0;
@@ -344,6 +366,7 @@ void Pool::Impl::open() {
     connections_.push_back(
         std::make_unique<Connection>(reactor_, *this, conninfo_));
     backoff_.tried(reactor_.now());
+    missed_ = false;
     Connection& connection = *connections_.back();
     try {
         connection.start();

@@ -27,13 +27,13 @@ bool means_stale(std::string_view sqlstate) {
 bool Connection::settle_in() {
     const char* zone = PQparameterStatus(conn_.get(), "TimeZone");
     if (!zone || std::string_view(zone) != "UTC") {
-        inflight_.push_back({.kind = Entry::Kind::setting});
+        expect({.kind = Entry::Kind::setting});
         if (PQsendQueryParams(conn_.get(), "SET TimeZone = 'UTC'", 0, nullptr,
                               nullptr, nullptr, nullptr, 0) != 1) {
             return false;
         }
     }
-    inflight_.push_back({.kind = Entry::Kind::setting});
+    expect({.kind = Entry::Kind::setting});
     return PQsendQueryParams(
                conn_.get(),
                "SET default_transaction_isolation = 'read committed'", 0,
@@ -127,7 +127,7 @@ bool Connection::send_catalog_query(std::size_t layout) {
     const std::string users = quoted_name(configured.users);
     const std::string tokens = quoted_name(configured.tokens);
     const char* values[] = {users.c_str(), tokens.c_str()};
-    inflight_.push_back({.kind = Entry::Kind::catalog, .layout = layout});
+    expect({.kind = Entry::Kind::catalog, .layout = layout});
     return PQsendQueryParams(conn_.get(), std::string(catalog_sql()).c_str(), 2,
                              nullptr, values, nullptr, nullptr, 0) == 1;
 }

@@ -338,7 +338,7 @@ bool Listener::lose(std::string_view reason) noexcept {
     conn_.reset();
     const Milliseconds now = reactor_.now();
     if (!worked_) {
-        backoff_.failed(now, reactor_.random());
+        backoff_.failed(now, reactor_.random(), Backoff::Failure::refused);
     }
     clock_->start(std::max(backoff_.due(false) - now, Milliseconds(0)));
     try {

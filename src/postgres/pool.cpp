@@ -10,9 +10,6 @@ namespace sigra::postgres {
 namespace {
 
 constexpr unsigned max_sends = 3;
-constexpr unsigned max_logins = 256;
-constexpr unsigned max_writes = 256;
-constexpr unsigned max_background = 128;
 constexpr std::size_t max_touches = 4096;
 constexpr Milliseconds complaint_interval{60000};
 
@@ -96,7 +93,7 @@ void Pool::Impl::submit(Query query) {
     if (!has_room(work)) {
         drop_unwanted(work);
     }
-    const bool full = !has_room(work);
+    const std::optional<Status> refused = refusal(work);
     live_.emplace_back();
     Pending& pending = live_.back();
     try {
@@ -106,10 +103,12 @@ void Pool::Impl::submit(Query query) {
         pending.deadline =
             reactor_.now() + options_.timeout - pending.query.waited;
         pending.self = std::prev(live_.end());
-        if (full || pending.query.layout >= layouts_.size()) {
+        if (refused || pending.query.layout >= layouts_.size()) {
             unanswered(work)++;
-            answer(pending, full ? Status::overloaded : Status::refused,
-                   full ? "the queue is full" : "no such layout");
+            answer(pending, refused.value_or(Status::refused),
+                   !refused                         ? "no such layout"
+                   : *refused == Status::overloaded ? "the queue is full"
+                                                    : trouble_);
             return;
         }
         Entries& queue = waiting(work);
@@ -133,34 +132,6 @@ void Pool::Impl::submit(Query query) {
             std::max(live_.front().deadline - reactor_.now(), Milliseconds(0)));
     }
     dispatch_->schedule();
-}
-
-bool Pool::Impl::has_room(Work work) {
-    const unsigned used = unanswered(work);
-    switch (work) {
-        case Work::lookup:
-            return used < options_.queue;
-        case Work::login:
-            return used < max_logins;
-        case Work::write:
-            return used < max_writes;
-        case Work::background:
-            return used < max_background;
-    }
-    return false;
-}
-
-// What was not sent, and whose asker is gone.
-void Pool::Impl::drop_unwanted(Work work) {
-    Entries& queue = waiting(work);
-    for (auto it = queue.begin(); it != queue.end();) {
-        const auto entry = it++;
-        Pending& pending = *entry->pending;
-        if (pending.query.wanted && !pending.query.wanted()) {
-            queue.erase(entry);
-            answer(pending, Status::unwanted, "nobody waits for it");
-        }
-    }
 }
 
 void Pool::Impl::touch(std::size_t layout, std::string_view stored) {
@@ -215,8 +186,23 @@ void Pool::Impl::proved() {
     complaint_.clear();
 }
 
+// What is idle, or was begun earlier, has not been heard of for longer, and
+// whatever has forgotten the one may have forgotten them all.
+void Pool::Impl::silent(Connection& silent) noexcept {
+    silence_ = true;
+    for (const auto& connection : connections_) {
+        const bool is_open = connection->life() == Connection::Life::open;
+        if (connection->life() != Connection::Life::lost &&
+            (connection->idle() || !is_open) &&
+            connection->progressed_at() <= silent.progressed_at()) {
+            connection->lose("as long idle as one that is silent");
+        }
+    }
+    dispatch_->schedule();
+}
+
 void Pool::Impl::progressed(Connection&) {
-    if (others_wait() || !waiting(Work::lookup).empty() ||
+    if (silence_ || others_wait() || !waiting(Work::lookup).empty() ||
         counters().touches > 0) {
         dispatch_->schedule();
     }
@@ -352,7 +338,8 @@ void Pool::Impl::expire() {
     while (!live_.empty() && live_.front().deadline <= now) {
         Pending& pending = live_.front();
         if (pending.connection) {
-            pending.connection->lose("no answer in time");
+            Connection::forsake(pending);
+            answer(pending, Status::timeout, "no answer in time");
             continue;
         }
         waiting(pending.work).erase(pending.entry);
@@ -388,8 +375,22 @@ void Pool::Impl::deliver() {
 // A connection that has worked and is lost may be opened again at once.
 void Pool::Impl::count_failure(const Connection& connection,
                                std::string_view reason, bool quiet) {
-    if (!connection.proved() && !(connection.retired() && quiet)) {
-        backoff_.failed(reactor_.now(), reactor_.random());
+    using Failure = Backoff::Failure;
+    std::optional<Failure> failure;
+    if (connection.was_silent()) {
+        if (!is_usable()) {
+            failure = Failure::silent;
+        }
+    } else if (!connection.was_open()) {
+        failure = Failure::refused;
+    } else {
+        backoff_.ended();
+        if (!connection.proved()) {
+            failure = Failure::lost;
+        }
+    }
+    if (failure && !(connection.retired() && quiet)) {
+        backoff_.failed(reactor_.now(), reactor_.random(), *failure);
     }
     trouble_ = reason;
     if (quiet) {

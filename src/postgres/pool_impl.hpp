@@ -5,6 +5,7 @@
 #include <array>
 #include <list>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -36,6 +37,7 @@ class Pool::Impl final : public ConnectionOwner {
     std::uint64_t era() const override { return era_; }
     void opened(Connection& connection) override;
     void proved() override;
+    void silent(Connection& connection) noexcept override;
     void progressed(Connection& connection) override;
     void answered(Pending& pending) noexcept override;
     void repeat(Entries& from, Entries::iterator entry) noexcept override;
@@ -55,8 +57,6 @@ class Pool::Impl final : public ConnectionOwner {
     [[nodiscard]] unsigned& unanswered(Work work) {
         return unanswered_[static_cast<std::size_t>(work)];
     }
-    [[nodiscard]] bool has_room(Work work);
-    void drop_unwanted(Work work);
     void answer(Pending& pending, Status status,
                 std::string_view message) noexcept;
     void expire();
@@ -68,9 +68,16 @@ class Pool::Impl final : public ConnectionOwner {
     void report(std::string& logged, const std::string& subject,
                 const Outcome* error);
 
+    // admission.cpp
+    [[nodiscard]] std::optional<Status> refusal(Work work);
+    [[nodiscard]] bool is_usable() const;
+    [[nodiscard]] bool has_room(Work work);
+    void drop_unwanted(Work work);
+
     // dispatch.cpp
     void dispatch();
     void reap();
+    void ask_elsewhere();
     void send_lookups();
     void take_ready(Connection& connection, Entries& queue);
     void send_others();
@@ -110,6 +117,8 @@ class Pool::Impl final : public ConnectionOwner {
     std::uint64_t era_ = 0;
     Connection* reserved_ = nullptr;  // drained for other work than lookups
     Work last_other_ = Work::write;   // login reads and writes take turns
+    bool silence_ = false;            // a connection is silent
+    bool missed_ = false;             // somebody was told that it is down
     bool crowded_ = false;            // lookups went behind others, or wait
     std::uint64_t past_syncs_ = 0;
     std::uint64_t connects_ = 0;

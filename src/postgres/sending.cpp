@@ -130,8 +130,7 @@ bool Connection::prepare(std::size_t layout, Statement statement,
     const bool named = owner_.options().prepare;
     const std::string name = named ? name_of(layout, statement) : "";
     const std::string& text = sql_of(layout, statement);
-    inflight_.push_back(
-        {.kind = kind, .layout = layout, .statement = statement});
+    expect({.kind = kind, .layout = layout, .statement = statement});
     known(layout).prepared[static_cast<std::size_t>(statement)] = named;
     return PQsendPrepare(conn_.get(), name.c_str(), text.c_str(), 0, nullptr) ==
            1;

@@ -207,7 +207,17 @@ void a_frozen_server(void**) {
     all = bench.look_up_many(50);
     check(bench.answered(all));
     check_in_time(all, from);
+    // By now it is known to be away: nobody waits any more.
+    check(bench.reactor.run_until(
+        [&] { return bench.reactor.logged("no answer in time"); }));
+    from = bench.reactor.now();
+    all = bench.look_up_many(50);
+    check(bench.answered(all));
+    check(count(all, Status::unavailable) == 50);
+    check(bench.reactor.now() - from < timeout);
     private_postgres("thaw");
+    check(bench.reactor.run_until(
+        [&] { return bench.pool->counters().open > 0; }));
     const auto again = bench.look_up_many(50);
     check(bench.answered(again));
     check(count(again, Status::ok) == 50);

@@ -1,0 +1,67 @@
+// Who may wait for a connection.
+#include <algorithm>
+
+#include "postgres/pool_impl.hpp"
+
+namespace sigra::postgres {
+namespace {
+
+constexpr unsigned max_logins = 256;
+constexpr unsigned max_writes = 256;
+constexpr unsigned max_background = 128;
+
+}  // namespace
+
+// Why a query is not let in. Where the server is known to be down it would
+// wait for nothing; one attempt at a time is made all the same.
+std::optional<Status> Pool::Impl::refusal(Work work) {
+    const bool open = std::any_of(
+        connections_.begin(), connections_.end(),
+        [](const auto& connection) { return connection->takes_queries(); });
+    if (!open && backoff_.down()) {
+        missed_ = true;
+        dispatch_->schedule();
+        return Status::unavailable;
+    }
+    if (has_room(work)) {
+        return std::nullopt;
+    }
+    return silence_ && !is_usable() ? Status::unavailable : Status::overloaded;
+}
+
+bool Pool::Impl::is_usable() const {
+    return std::any_of(
+        connections_.begin(), connections_.end(), [](const auto& connection) {
+            return connection->takes_queries() && !connection->is_silent();
+        });
+}
+
+bool Pool::Impl::has_room(Work work) {
+    const unsigned used = unanswered(work);
+    switch (work) {
+        case Work::lookup:
+            return used < options_.queue;
+        case Work::login:
+            return used < max_logins;
+        case Work::write:
+            return used < max_writes;
+        case Work::background:
+            return used < max_background;
+    }
+    return false;
+}
+
+// What was not sent, and whose asker is gone.
+void Pool::Impl::drop_unwanted(Work work) {
+    Entries& queue = waiting(work);
+    for (auto it = queue.begin(); it != queue.end();) {
+        const auto entry = it++;
+        Pending& pending = *entry->pending;
+        if (pending.query.wanted && !pending.query.wanted()) {
+            queue.erase(entry);
+            answer(pending, Status::unwanted, "nobody waits for it");
+        }
+    }
+}
+
+}  // namespace sigra::postgres

@@ -1,0 +1,72 @@
+// What a connection does about a question that is not answered.
+#include <algorithm>
+
+#include "postgres/connection.hpp"
+
+namespace sigra::postgres {
+namespace {
+
+// The server ends a statement a little before `timeout`, and is given time to
+// say so. What is silent for longer is not there.
+Milliseconds patience_of(const PoolOptions& options) {
+    return options.timeout + std::min(options.timeout / 4, Milliseconds(500));
+}
+
+}  // namespace
+
+// What waits for a row's lock is not silent for that.
+bool Connection::is_silent() const {
+    const bool reads = work_ == Work::lookup || work_ == Work::login;
+    return life_ == Life::open && reads && !inflight_.empty() &&
+           reactor_.now() - progressed_at_ >= owner_.options().timeout / 3;
+}
+
+void Connection::expect(Entry entry) {
+    if (inflight_.empty()) {
+        progressed_at_ = reactor_.now();
+    }
+    inflight_.push_back(entry);
+}
+
+void Connection::watch() {
+    if (life_ == Life::open && !inflight_.empty() && !watchdog_->running()) {
+        watchdog_->start(owner_.options().timeout / 3);
+    }
+}
+
+void Connection::watched() {
+    if (life_ != Life::open || inflight_.empty()) {
+        return;
+    }
+    const Milliseconds silence = reactor_.now() - progressed_at_;
+    const Milliseconds suspicious = owner_.options().timeout / 3;
+    const Milliseconds longest = patience_of(owner_.options());
+    if (silence >= longest) {
+        was_silent_ = true;
+        lose("no answer in time");
+        return;
+    }
+    watchdog_->start((silence >= suspicious ? longest : suspicious) - silence);
+    if (is_silent()) {
+        owner_.silent(*this);
+    }
+}
+
+void Connection::hand_back(Entries& queue, Work work) {
+    for (Entry& entry : inflight_) {
+        Pending* pending = entry.pending;
+        if (!pending || pending->write || pending->work != work) {
+            continue;
+        }
+        queue.push_back(entry);
+        forsake(*pending);
+        pending->entry = std::prev(queue.end());
+    }
+}
+
+void Connection::forsake(Pending& pending) {
+    pending.entry->pending = nullptr;
+    pending.connection = nullptr;
+}
+
+}  // namespace sigra::postgres
