@@ -2,6 +2,7 @@
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
+use IO::Socket::UNIX;
 use Sigra::Wire;
 
 fresh_database('sigra');
@@ -16,6 +17,8 @@ END
 our $locations = <<'END';
 location = /log-in { auth_sigra_login; }
 location = /renew { auth_sigra_renew; }
+location = /status { stub_status; }
+location = /slow { auth_sigra on; auth_sigra_reissue_age 1h; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/slow.sock; }
 location = /confirm { auth_sigra_renew authenticated; internal; }
 location = /application { proxy_buffer_size 16k; proxy_buffers 4 16k; proxy_pass http://application/?to=/confirm; }
 location /private { auth_sigra on; rewrite ^ /echo break; proxy_pass http://echo; }
@@ -38,6 +41,22 @@ sub full {
 }
 
 sub rows_of { return scalar db()->selectrow_array('SELECT count(*) FROM users_tokens WHERE user_id = ?', undef, $_[0]{user_id}) }
+# The row as it is told from the same one written anew.
+sub row_of {
+    my ($ada) = @_;
+    return { %{ session_row($ada) // {} }, xmin => scalar db()->selectrow_array('SELECT xmin FROM users_tokens WHERE id = ?', undef, $ada->{session_id}) };
+}
+
+# It was written, and has the token and the age that it had, and no other is there.
+sub is_taken_back {
+    my ($ada, $old) = @_;
+    my $row = row_of($ada);
+    return rows_of($ada) == 1 && $row->{xmin} ne $old->{xmin} && ($row->{inserted_at} // '') eq $old->{inserted_at};
+}
+
+# Has the request gone for nginx.
+sub await_leave { return await { wire(get('/status', 'Connection: close'))->answer->{body} =~ /Writing: 1\b/ } 'the leave' }
+
 sub in { my ($browser) = @_; return $browser->get('/private')->{status} }
 
 no_shuffle();
@@ -105,3 +124,63 @@ $answer = $browser->get('/same');
 is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 1', 'a second location of the same');
 is($answer->{content} =~ /^cookie=_my_app_key=(.*)$/m ? $1 : '', $browser->cookies->{_my_app_key}, 'whose upstream sees the new cookie');
 is(in($browser), 200, 'and in');
+
+
+
+=== TEST 3: the client leaves while the row is rotated
+--- http_config eval: $::http =~ s/(auth_sigra_postgres "[^"]*")/$1 timeout=30s/r
+--- config eval: $::locations
+--- request
+GET /private
+--- error_code: 401
+--- timeout: 60
+--- flow
+for my $path (qw(/reissue /renew)) {
+    my $ada = authenticated_fixture(age => 7200);
+    my $old = row_of($ada);
+    my $lock = db()->clone({ AutoCommit => 0 });
+    $lock->do('LOCK TABLE users_tokens IN SHARE MODE');
+    my $wire = wire($path eq '/reissue' ? get($path, $ada->{header})
+        : "POST /renew HTTP/1.1\r\nHost: localhost\r\n$ada->{header}\r\nX-CSRF-Token: $ada->{csrf_token}\r\nContent-Length: 0\r\n\r\n");
+    await_lookup();
+    $wire->leave;
+    await_leave();
+    $lock->rollback;
+    await { is_taken_back($ada, $old) } "$path: the old token is what it was";
+    my $browser = client()->use_cookie($ada->{cookie});
+    is(in($browser), 200, "$path: and lets in");
+    my $answer = $browser->get('/reissue');
+    is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 1', "$path: it is reissued to who stays");
+    isnt($browser->session->{user_token}, $ada->{token}, "$path: with another token");
+    is(in($browser), 200, "$path: which is good");
+}
+
+
+
+=== TEST 4: the client leaves while the page is made
+--- http_config eval: $::http
+--- config eval: $::locations
+--- request
+GET /private
+--- error_code: 401
+--- timeout: 60
+--- flow
+my $upstream = IO::Socket::UNIX->new(Local => "$ENV{TEST_NGINX_SERVER_ROOT}/slow.sock", Listen => 8) or die;
+chmod 0777, "$ENV{TEST_NGINX_SERVER_ROOT}/slow.sock";
+my $ada = authenticated_fixture(age => 7200);
+my $old = row_of($ada);
+my $wire = wire(get('/slow', $ada->{header}));
+my $asked = $upstream->accept;
+is(rows_of($ada), 2, 'reissued');
+$wire->leave;
+await { is_taken_back($ada, $old) } 'the old token is what it was';
+my $browser = client()->use_cookie($ada->{cookie});
+is(in($browser), 200, 'and lets in');
+
+$wire = wire(get('/slow', $ada->{header}));
+$asked = $upstream->accept;
+print $asked "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok";
+close $asked;
+my $answer = $wire->answer;
+is("$answer->{status} $answer->{body}", '200 ok', 'who stays has his page');
+ok(!is_taken_back($ada, $old) && rows_of($ada) == 2, 'and his new token');

@@ -37,7 +37,7 @@ Exchange::Exchange(ngx_http_request_t* r, const LocationConf& conf,
     : r_(r),
       conf_(conf),
       visit_(visit),
-      tie_(std::make_shared<Tie>(Tie{this})),
+      tie_(std::make_shared<Tie>(Tie{this, nullptr})),
       question_(visit, this,
                 [](void* data) noexcept {
                     static_cast<Exchange*>(data)->resume(/*in_time=*/true);
@@ -197,19 +197,24 @@ Decision Exchange::identify() {
 }
 
 bool Exchange::ask(postgres::Statement statement,
-                   std::vector<postgres::Parameter> parameters) {
+                   std::vector<postgres::Parameter> parameters,
+                   Orphaned orphaned) {
     Worker* w = worker();
     postgres::Pool* pool =
         w == nullptr ? nullptr : w->pool(*conf_.source->database);
     if (pool == nullptr) {
         return false;
     }
+    tie_->orphaned = std::move(orphaned);
     postgres::Query query;
     query.layout = conf_.source->layout;
     query.statement = statement;
     query.parameters = std::move(parameters);
     query.done = [tie = tie_](postgres::Outcome&& outcome) {
         if (tie->exchange == nullptr) {
+            if (tie->orphaned) {
+                tie->orphaned(outcome);
+            }
             return;
         }
         tie->exchange->outcome_ = std::move(outcome);

@@ -1,6 +1,7 @@
 // A request to an endpoint, from its body to its answer.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,8 +57,11 @@ class Exchange {
     // Sends a query whose outcome advances the exchange. False where there is
     // no database to ask any more. One that is not sent yet when the client
     // leaves is dropped, but for a log-out.
+    // `orphaned`: what becomes of an outcome that comes after it has.
+    using Orphaned = std::function<void(const postgres::Outcome&)>;
     [[nodiscard]] bool ask(postgres::Statement statement,
-                           std::vector<postgres::Parameter> parameters);
+                           std::vector<postgres::Parameter> parameters,
+                           Orphaned orphaned = nullptr);
     // Of the last query; logs what the server refused.
     [[nodiscard]] bool succeeded();
     [[nodiscard]] const std::vector<postgres::Row>& rows() const {
@@ -87,6 +91,7 @@ class Exchange {
   private:
     struct Tie {
         Exchange* exchange;
+        Orphaned orphaned;
     };
 
     static void body_read(ngx_http_request_t* r) noexcept;

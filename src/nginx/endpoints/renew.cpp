@@ -4,6 +4,7 @@
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/response.hpp"
 #include "nginx/gate/revoke.hpp"
+#include "nginx/gate/take_back.hpp"
 #include "nginx/gate/token.hpp"
 #include "phoenix/cookie.hpp"
 #include "phoenix/percent.hpp"
@@ -146,7 +147,12 @@ bool Renew::replace() {
                 stored(remembers() ? remembered_token(conf_, visit_) : ""),
                 ttl(),
                 remember_me_ttl(),
-                {authenticated ? "t" : "f"}});
+                {authenticated ? "t" : "f"}},
+               [rotation = Rotation{conf_.source,
+                                    std::string(view(visit_.verdict.token)),
+                                    token_}](const postgres::Outcome& outcome) {
+                   take_back(rotation, outcome);
+               });
 }
 
 ngx_int_t Renew::anonymous() {

@@ -92,23 +92,26 @@ bool is_refused_endpoint(ngx_http_request_t* r) {
            is_endpoint(r, location_conf(r));
 }
 
+ngx_int_t filter(ngx_http_request_t* r) {
+    Visit* visit = r == r->main ? find_visit(r) : nullptr;
+    if (visit == nullptr) {
+        return is_refused_endpoint(r) && !set_cache_control(r, "no-store")
+                   ? NGX_ERROR
+                   : next_header_filter(r);
+    }
+    bool added = false;
+    if (!add_cookies(r, visit->outbox, added) ||
+        !add_cache_control(r, *visit, added)) {
+        return NGX_ERROR;
+    }
+    const ngx_int_t rc = next_header_filter(r);
+    visit->outbox.sent = rc != NGX_ERROR;
+    return rc;
+}
+
 [[gnu::hot]] ngx_int_t header_filter(ngx_http_request_t* r) noexcept {
     return guarded(r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
-                   [&]() -> ngx_int_t {
-                       const Visit* visit =
-                           r == r->main ? find_visit(r) : nullptr;
-                       if (visit != nullptr) {
-                           bool added = false;
-                           if (!add_cookies(r, visit->outbox, added) ||
-                               !add_cache_control(r, *visit, added)) {
-                               return NGX_ERROR;
-                           }
-                       } else if (is_refused_endpoint(r) &&
-                                  !set_cache_control(r, "no-store")) {
-                           return NGX_ERROR;
-                       }
-                       return next_header_filter(r);
-                   });
+                   [&] { return filter(r); });
 }
 
 }  // namespace

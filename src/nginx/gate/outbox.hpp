@@ -24,6 +24,7 @@ struct Outbox {
         [[nodiscard]] std::string_view value() const;
     };
     Slot* first;
+    bool sent;  // with the answer's header
 
     [[nodiscard]] bool empty() const { return first == nullptr; }
     // Null: the answer sets no such cookie.

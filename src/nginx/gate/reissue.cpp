@@ -10,6 +10,7 @@
 #include "nginx/gate/question.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/revoke.hpp"
+#include "nginx/gate/take_back.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
 
@@ -27,7 +28,7 @@ class Attempt {
         : r_(r),
           conf_(conf),
           visit_(visit),
-          tie_(std::make_shared<Tie>(Tie{this})),
+          tie_(std::make_shared<Tie>(Tie{this, {}})),
           deadline_(r, this, [](void* data) noexcept {
               static_cast<Attempt*>(data)->go_on(nullptr);
           }) {}
@@ -36,15 +37,18 @@ class Attempt {
 
     // False: the old token passes.
     [[nodiscard]] bool start();
-    void leave() noexcept {
-        tie_->attempt = nullptr;
-        deadline_.stop();
-    }
+    void request_goes() noexcept;
 
   private:
     struct Tie {
         Attempt* attempt;
+        Rotation rotation;
     };
+
+    void leave() noexcept {
+        tie_->attempt = nullptr;
+        deadline_.stop();
+    }
 
     [[nodiscard]] bool seal_cookies();
     void go_on(const postgres::Outcome* outcome) noexcept;
@@ -56,6 +60,7 @@ class Attempt {
     Visit& visit_;
     std::string token_;
     SealedCookies cookies_;
+    postgres::Outcome outcome_;  // once there is a new token
     std::shared_ptr<Tie> tie_;
     Deadline deadline_;
 };
@@ -95,8 +100,10 @@ bool Attempt::start() {
     }
     cleanup->data = this;
     cleanup->handler = [](void* data) noexcept {
-        static_cast<Attempt*>(data)->leave();
+        static_cast<Attempt*>(data)->request_goes();
     };
+    tie_->rotation = {conf_.source, std::string(view(visit_.verdict.token)),
+                      token_};
     postgres::Query query;
     query.layout = conf_.source->layout;
     query.statement = postgres::Statement::reissue;
@@ -109,12 +116,23 @@ bool Attempt::start() {
     query.done = [tie = tie_](postgres::Outcome&& outcome) {
         if (tie->attempt != nullptr) {
             tie->attempt->go_on(&outcome);
+        } else {
+            take_back(tie->rotation, outcome);
         }
     };
     query.wanted = [tie = tie_] { return tie->attempt != nullptr; };
     pool->submit(std::move(query));
     deadline_.start(patience(*conf_.source));
     return true;
+}
+
+// The new token is in a cookie that the client never got: it may have left
+// while the statement ran, or while an upstream made the page.
+void Attempt::request_goes() noexcept {
+    leave();
+    if (!visit_.outbox.sent) {
+        take_back(tie_->rotation, outcome_);
+    }
 }
 
 // Null: it did not come in time.
@@ -139,6 +157,7 @@ void Attempt::answered(const postgres::Outcome& outcome) {
         visit_.verdict.forget();
         return;
     }
+    outcome_ = outcome;
     put(visit_, cookies_);
     revoke(visit_.verdict.token_hash);
     go_on_with_new_token();
