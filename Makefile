@@ -56,6 +56,9 @@ UNIT_TESTS := $(patsubst t/unit/%.cpp,$(O)/unit/%,\
     $(filter %_test.cpp,$(UNIT_SRCS)))
 UNIT_CHOSEN = $(or $(UNIT:%=$(O)/unit/%_test),$(UNIT_TESTS))
 UNIT_HELPERS := $(filter-out %_test.o,$(UNIT_OBJS))
+TSAN_TEST := build/tsan/zone_threads_test
+TSAN_OBJS := build/tsan/obj/unit/zone_threads_test.o $(patsubst \
+    src/%.cpp,build/tsan/obj/%.o,$(filter src/cache/%,$(SRCS)))
 FUZZ_SRCS := $(sort $(wildcard t/fuzz/*.cpp))
 FUZZ_OBJS := $(FUZZ_SRCS:t/fuzz/%.cpp=build/fuzz/obj/%.o) $(patsubst \
     src/%.cpp,build/fuzz/obj/%.o,$(filter src/phoenix/%,$(SRCS)))
@@ -90,6 +93,10 @@ CXXSTD := -std=c++20
 PG_INC := $(shell pg_config --includedir 2>/dev/null)
 ALL_CXXFLAGS = $(CXXSTD) -pipe -fPIC -fvisibility=hidden $(WARN) $(OPT) \
     -Isrc $(PG_INC:%=-isystem %) $(CXXFLAGS)
+# What it does not know are fences; between words that are atomic it needs none
+# to see a race.
+TSAN_CXXFLAGS = $(CXXSTD) -pipe $(WARN) -Wno-tsan -O1 -g -fsanitize=thread \
+    -Isrc -It/unit $(CXXFLAGS)
 FUZZ_CXX ?= clang++
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_CXXFLAGS = $(CXXSTD) -pipe $(WARN) -O1 -g -fno-omit-frame-pointer \
@@ -159,6 +166,7 @@ test: ## everything, on a machine that has only the build tools: the one command
 	@$(MAKE) fault
 	@$(MAKE) browser
 	@$(MAKE) test-asan
+	@$(MAKE) test-tsan
 	@$(MAKE) fuzz SECONDS=$(or $(SECONDS),5)
 	@$(MAKE) lint
 	@$(MAKE) test-compilers
@@ -191,9 +199,10 @@ test-asan: ## unit tests and suite under AddressSanitizer and UBSan
 	@$(BESIDE) SANITIZE=1 .ci/suite build/asan/$(MODULE) \
 	    $(or $(T),$(sort $(wildcard t/*.t t/fault/*.t)))
 
-# Without what hashes passwords: a hash takes half a minute there.
-VALGRIND_UNIT := $(filter-out password% vectors% statements_login%,\
-    $(UNIT_SRCS:t/unit/%_test.cpp=%))
+# Without what hashes passwords: a hash takes half a minute there. And without
+# what counts instructions or its own memory, or races.
+VALGRIND_UNIT := $(filter-out password% vectors% statements_login% \
+    memo% zone_processes% zone_threads%,$(UNIT_SRCS:t/unit/%_test.cpp=%))
 VALGRIND_SUITE := $(addprefix t/,auth_sigra.t cache.t remember_me.t renew.t \
     logout.t revocation.t session_cookie.t)
 
@@ -207,6 +216,10 @@ test-valgrind: ## unit tests and some of the suite under memcheck; T=, UNIT=
 	    t/lib/with-postgres .ci/unit $(patsubst %,$(O)/unit/%_test,\
 	    $(or $(UNIT),$(filter-out %.cpp,$(VALGRIND_UNIT))))
 	@$(BESIDE) VALGRIND=1 .ci/suite $(O)/$(MODULE) $(or $(T),$(VALGRIND_SUITE))
+
+.PHONY: test-tsan
+test-tsan: $(TSAN_TEST) ## what is read without a lock, under ThreadSanitizer
+	@$<
 
 .PHONY: fuzz
 fuzz: $(FUZZ_CHOSEN:%=%.ran) ## t/fuzz, each for SECONDS (10); FUZZ=term alone
@@ -343,6 +356,25 @@ $(UNIT_TESTS): $(O)/unit/%: $(O)/obj/unit/%.o $(UNIT_HELPERS) $(O)/libsigra.a
 	@echo "  LINK $@"
 	@$(CXX) $(LDOPT) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# ---- ThreadSanitizer: only cache/, where processes share memory
+
+build/tsan/flags.key: FORCE
+	$(call key,"$$(g++ --version | head -n 1)" '$(TSAN_CXXFLAGS)')
+
+build/tsan/obj/cache/%.o: src/cache/%.cpp build/tsan/flags.key
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@g++ $(TSAN_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+build/tsan/obj/unit/%.o: t/unit/%.cpp build/tsan/flags.key
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@g++ $(TSAN_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(TSAN_TEST): $(TSAN_OBJS)
+	@echo "  LINK $@"
+	@g++ -fsanitize=thread $(LDFLAGS) -o $@ $^ -lcmocka -lsodium
+
 # ---- fuzzing: only phoenix/, whose bytes are a client's or an application's
 
 build/fuzz/flags.key: FORCE
@@ -399,4 +431,5 @@ $(O)/tidy/%.ok: src/%.cpp $(O)/obj/%.o .clang-tidy
 .SECONDARY: $(UNIT_OBJS) $(FUZZ_OBJS) $(O)/obj/bench/hash.o
 
 -include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) \
+    $(TSAN_OBJS:.o=.d) \
     $(O)/obj/bench/hash.d

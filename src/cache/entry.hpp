@@ -89,8 +89,9 @@ class SharedEntry {
     // another, and counts where the zone's version says so. The hash and the
     // fingerprint, which are known, are not copied. False, and `out` is no
     // entry: it is another's.
-    [[nodiscard]] bool load_if(const TokenHash& hash, std::uint64_t fingerprint,
-                               ZoneEntry& out) const {
+    [[nodiscard, gnu::always_inline]] bool load_if(const TokenHash& hash,
+                                                   std::uint64_t fingerprint,
+                                                   ZoneEntry& out) const {
         if (!is_of(hash, fingerprint, std::make_index_sequence<hash_words>())) {
             return false;
         }

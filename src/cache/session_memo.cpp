@@ -1,38 +1,37 @@
 #include "cache/session_memo.hpp"
 
 #include <sodium.h>
-#include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
 
 namespace sigra::cache {
-
 namespace {
 
-// Entries are all over their memory: with small pages the way to one is longer
-// than the look at it.
-constexpr std::size_t huge_page = std::size_t{2} * 1024 * 1024;
+constexpr std::size_t first_sets = 8;
+// From here on the table is worth huge pages: its entries are all over it, and
+// with small ones the way to an entry is longer than the look at it.
+constexpr std::size_t large_table = 2 * Pages::huge_page;
 
 }  // namespace
 
-void SessionMemo::Freed::operator()(Entry* entries) const {
-    ::operator delete (entries, std::align_val_t{huge_page});
-}
-
 SessionMemo::SessionMemo()
-    : marks_(sets),
-      entries_(static_cast<Entry*>(
-          ::operator new (memory, std::align_val_t{huge_page}))) {
-    // Where the system has none, or does not let us, small ones do.
-    (void)madvise(entries_.get(), memory, MADV_HUGEPAGE);
+    : entries_(max_sets * ways * sizeof(Entry)),
+      marks_(max_sets * sizeof(Marks)),
+      mask_(first_sets - 1) {
+    for (std::size_t set = 0; set < first_sets; set++) {
+        filled_.set(set);
+    }
 }
 
 SessionMemo::~SessionMemo() {
-    for (std::size_t i = 0; i < sets * ways; i++) {
-        if (marks_[i / ways][i % ways] != 0) {
-            sodium_memzero(&entries_[i], sizeof(Entry));
+    for (std::size_t set = 0; set <= mask_; set++) {
+        for (std::size_t way = 0; way < ways; way++) {
+            if (marks_of(set)[way] != 0) {
+                sodium_memzero(&set_at(set)[way], sizeof(Entry));
+            }
         }
     }
 }
@@ -40,18 +39,15 @@ SessionMemo::~SessionMemo() {
 // By the value's end, which is a signature's or an authentication tag's, and so
 // as good as random: known before the tag is, for which the memory on the way
 // need not wait. With a number of this worker's own, so that nobody can choose
-// whom he displaces.
-SessionMemo::Place SessionMemo::place_of(std::string_view value) const {
+// whom they displace.
+SessionMemo::Spot SessionMemo::spot_of(std::string_view value) const {
     constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;
     std::uint64_t end = 0;
     if (value.size() >= sizeof(end)) {
         std::memcpy(&end, value.data() + value.size() - sizeof(end),
                     sizeof(end));
     }
-    const std::uint64_t mixed = (end ^ tagger_.salt()) * odd;
-    const auto mark = static_cast<Mark>(mixed >> 32);
-    return {(mixed >> 40) % sets, (mixed >> 56) % ways,
-            mark == 0 ? Mark{1} : mark};
+    return {static_cast<std::uint32_t>(((end ^ tagger_.salt()) * odd) >> 32)};
 }
 
 // Without a call: it is on every request's way.
@@ -64,6 +60,22 @@ inline bool SessionMemo::Entry::is_of(const CookieTag& other_tag,
            cookies == keys.cookies && source == keys.source;
 }
 
+inline SessionMemo::Remembered* SessionMemo::look(std::size_t set, Spot spot,
+                                                  const CookieTag& tag,
+                                                  std::size_t length,
+                                                  const Keys& keys) const {
+    const Marks& marks = marks_of(set);
+    Entry* entries = set_at(set);
+    for (std::size_t i = 0; i < ways; i++) {
+        const std::size_t way = (spot.liked() + i) % ways;
+        if (marks[way] == spot.mark() &&
+            entries[way].is_of(tag, length, keys)) {
+            return &entries[way].what;
+        }
+    }
+    return nullptr;
+}
+
 // Most stand where they would like to, which is asked for before it is known
 // to be right.
 [[gnu::hot]] SessionMemo::Remembered* SessionMemo::find(std::string_view value,
@@ -71,32 +83,84 @@ inline bool SessionMemo::Entry::is_of(const CookieTag& other_tag,
     if (value.size() > CookieTagger::max_value) {
         return nullptr;
     }
-    const Place place = place_of(value);
-    const Marks& marks = marks_[place.set];
-    Entry* set = entries_.get() + place.set * ways;
-    __builtin_prefetch(&marks);
-    __builtin_prefetch(&set[place.liked].tag);
-    __builtin_prefetch(&set[place.liked].what);
+    const Spot spot = spot_of(value);
+    const std::size_t set = spot.set() & mask_;
+    const Entry* liked = set_at(set) + spot.liked();
+    __builtin_prefetch(&marks_of(set));
+    __builtin_prefetch(&liked->tag);
+    __builtin_prefetch(&liked->what);
     const CookieTag tag = tagger_.tag(value);
-    for (std::size_t i = 0; i < ways; i++) {
-        const std::size_t way = (place.liked + i) % ways;
-        if (marks[way] == place.mark &&
-            set[way].is_of(tag, value.size(), keys)) {
-            return &set[way].what;
+    Remembered* found = look(set, spot, tag, value.size(), keys);
+    return found != nullptr ? found
+                            : fill_and_look(set, spot, tag, value.size(), keys);
+}
+
+SessionMemo::Remembered* SessionMemo::fill_and_look(std::size_t set, Spot spot,
+                                                    const CookieTag& tag,
+                                                    std::size_t length,
+                                                    const Keys& keys) {
+    if (filled_[set]) {
+        return nullptr;
+    }
+    fill(set);
+    return look(set, spot, tag, length, keys);
+}
+
+// From the set without its highest bit: what belongs here, or to those that
+// are to be filled from here.
+void SessionMemo::fill(std::size_t set) {
+    if (filled_[set]) {
+        return;
+    }
+    const std::size_t highest = std::bit_floor(set);
+    const std::size_t before = set - highest;
+    fill(before);
+    filled_.set(set);
+    for (std::size_t way = 0; way < ways; way++) {
+        Mark& mark = marks_of(before)[way];
+        Entry& entry = set_at(before)[way];
+        if (mark != 0 && (entry.spot.set() & (2 * highest - 1)) == set) {
+            set_at(set)[way] = entry;
+            marks_of(set)[way] = mark;
+            mark = 0;
+            sodium_memzero(&entry, sizeof(entry));
         }
     }
-    return nullptr;
+}
+
+// Those that only wait here go where they belong.
+void SessionMemo::make_room(std::size_t set) {
+    for (std::size_t bit = std::bit_ceil(set + 1); bit <= mask_; bit *= 2) {
+        fill(set + bit);
+    }
+}
+
+void SessionMemo::grow() {
+    const std::size_t sets = mask_ + 1;
+    if (used_ <= sets * ways / 2 || sets == max_sets) {
+        return;
+    }
+    mask_ = 2 * sets - 1;
+    const std::size_t table = 2 * sets * ways * sizeof(Entry);
+    if (table >= large_table) {
+        entries_.want_huge(table);
+    }
 }
 
 // A free one; where all are taken, the liked one: as good as chance.
-std::size_t SessionMemo::way_for(const Place& place) const {
-    const Marks& marks = marks_[place.set];
-    if (marks[place.liked] == 0) {
-        return place.liked;
+std::size_t SessionMemo::way_for(std::size_t set, Spot spot) {
+    const Marks& marks = marks_of(set);
+    for (int pass = 0; pass < 2; pass++) {
+        if (marks[spot.liked()] == 0) {
+            return spot.liked();
+        }
+        const auto* free = std::find(marks.begin(), marks.end(), Mark{0});
+        if (free != marks.end()) {
+            return static_cast<std::size_t>(free - marks.begin());
+        }
+        make_room(set);
     }
-    const auto* free = std::find(marks.begin(), marks.end(), Mark{0});
-    return free == marks.end() ? place.liked
-                               : static_cast<std::size_t>(free - marks.begin());
+    return spot.liked();
 }
 
 void SessionMemo::remember(std::string_view value, const Keys& keys,
@@ -104,12 +168,20 @@ void SessionMemo::remember(std::string_view value, const Keys& keys,
     if (value.size() > CookieTagger::max_value) {
         return;
     }
-    const CookieTag tag = tagger_.tag(value);
-    const Place place = place_of(value);
-    const std::size_t way = way_for(place);
-    marks_[place.set][way] = place.mark;
-    new (&entries_[place.set * ways + way])
-        Entry{tag, keys.cookies, keys.source, value.size(), what};
+    grow();
+    const Spot spot = spot_of(value);
+    const std::size_t set = spot.set() & mask_;
+    fill(set);
+    const std::size_t way = way_for(set, spot);
+    Mark& mark = marks_of(set)[way];
+    used_ += mark == 0 ? 1 : 0;
+    mark = spot.mark();
+    new (&set_at(set)[way]) Entry{tagger_.tag(value),
+                                  keys.cookies,
+                                  keys.source,
+                                  static_cast<std::uint32_t>(value.size()),
+                                  spot,
+                                  what};
 }
 
 }  // namespace sigra::cache
