@@ -46,7 +46,7 @@ is($wire->send(post($dead->{cookie}, $form))->answer->{status}, 401, 'nobody');
 
 
 === TEST 2: while the database keeps it waiting
---- http_config eval: $::http =~ s/(auth_sigra_postgres "[^"]*")/$1 timeout=30s/r
+--- http_config eval: $::http =~ s/timeout=60s/timeout=30s/r
 --- config eval: $::locations
 --- request
 GET /log-in
@@ -64,7 +64,7 @@ is($_->answer->{status}, 200, 'answered') for @wires;
 
 
 === TEST 3: and when it does not answer
---- http_config eval: $::http =~ s/(auth_sigra_postgres "[^"]*")/$1 timeout=1s/r
+--- http_config eval: $::http =~ s/timeout=60s/timeout=1s/r
 --- config eval: $::locations
 --- request
 GET /log-in

@@ -28,12 +28,11 @@ sub raw_token {
 
 sub authenticated_at { my ($row) = @_; return exists $row->{sudo_at} ? $row->{sudo_at} : $row->{authenticated_at} }
 
-# The seconds that a row has left of its life at the moment when the new one was inserted, by the same statement.
+# The seconds that a row has left of its life at the moment when the new token was written, by the same statement.
 sub left {
-    my ($row, $old, $ttl) = @_;
-    return scalar db()->selectrow_array(
-        'SELECT extract(epoch FROM CAST(? AS timestamp) - CAST(? AS timestamp)) + ?',
-        undef, $old->{inserted_at}, $row->{inserted_at}, $ttl);
+    my ($fixture, $row, $ttl) = @_;
+    return scalar db()->selectrow_array('SELECT extract(epoch FROM CAST(? AS timestamp) - CAST(? AS timestamp)) + ?', undef,
+        session_row($fixture)->{inserted_at}, $row->{inserted_at}, $ttl);
 }
 
 sub rows_of {
@@ -80,7 +79,7 @@ for my $name (layouts()) {
     is($row->{"${key}_id"}, $ada->{user_id}, "$name: his row");
     is($row->{id}, $before->{id}, "$name: the one that it was");
     is(authenticated_at($row), authenticated_at($before), "$name: authenticated_at is carried over");
-    my $left = left($row, session_row($ada), $ttl{ database()->{layout} });
+    my $left = left($ada, $row, $ttl{ database()->{layout} });
     ok($left >= 59 && $left <= 61, "$name: the old row has a minute ($left s)");
     is(client()->get("/$name/private", { cookie => $ada->{cookie} })->{status}, 200, "$name: in which it passes");
     is(rows_of($ada), 2, "$name: without another reissue");

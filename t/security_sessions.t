@@ -139,7 +139,12 @@ my %term = (
     'atom cache' => "D\0", 'local' => "y\0\0\0\0", map { ("tag $_" => chr($_) . "\0" x 16) } 0, 1, 69, 130, 131, 255,
 );
 for my $name (sort keys %term) {
-    is_refused_unasked(signed(beside($term{$name})), "beside the token: $name", qr/\Ainvalid\z/);
+    # These an application may keep in its sessions: they are read past.
+    if ($name =~ /\A(?:pid|new pid|reference|new reference|newer reference|bit binary)\z/) {
+        is_served(ask('/private', 'Cookie: ' . signed(beside($term{$name}))), "beside the token: $name");
+    } else {
+        is_refused_unasked(signed(beside($term{$name})), "beside the token: $name", qr/\Ainvalid\z/);
+    }
     is_refused_unasked(signed("\x83$term{$name}"), "alone: $name", qr/\Ainvalid\z/);
     is_refused_unasked(signed("\x83t\0\0\0\1m\0\0\0\nuser_token$term{$name}"), "as token: $name", qr/\Ainvalid\z/);
 }

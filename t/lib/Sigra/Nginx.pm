@@ -22,7 +22,7 @@ our @EXPORT = qw(await now patience);
 
 # Seconds until a wait is given up. What is waited for is an event: on a busy machine it comes late, and only what never
 # comes is a failure.
-sub patience { return 120 }
+sub patience { return $ENV{VALGRIND} ? 600 : 120 }
 
 sub now { return clock_gettime(CLOCK_MONOTONIC) }
 
