@@ -158,7 +158,7 @@ std::string_view path_of(std::string_view url) {
                                 : std::string_view();
 }
 
-// What browsers do to a path that stands in a Location header.
+// What browsers do to a path that stands in a Location header; empty: nothing.
 ngx_str_t as_sent(ngx_pool_t* pool, std::string_view path) {
     std::string sent;
     for (const char c : path) {
@@ -172,6 +172,9 @@ ngx_str_t as_sent(ngx_pool_t* pool, std::string_view path) {
         sent += '%';
         sent += digits[byte >> 4];
         sent += digits[byte & 15];
+    }
+    if (sent == path) {
+        return {};
     }
     const ngx_str_t out = copy(pool, sent);
     if (out.data == nullptr) {

@@ -165,7 +165,7 @@ struct LocationConf {
     const Cache* cache;           // null: off
     const ChannelConf* listened;  // null: auth_sigra_close_on_revoke is off
     // The part of login_url that is a path: as it is written, and as browsers
-    // send it.
+    // send it where that differs.
     ngx_str_t login_path;
     ngx_str_t sent_login_path;
 

@@ -55,11 +55,14 @@ bool is_get_or_head(ngx_http_request_t* r) {
     return line.starts_with("GET ") || line.starts_with("HEAD ");
 }
 
-bool is_login_path(ngx_http_request_t* r, const LocationConf& conf) {
+[[gnu::hot]] bool is_login_path(ngx_http_request_t* r,
+                                const LocationConf& conf) {
     const std::string_view line = view(r->main->unparsed_uri);
-    const std::string_view path = line.substr(0, line.find('?'));
-    return conf.login_path.len != 0 && (path == view(conf.login_path) ||
-                                        path == view(conf.sent_login_path));
+    const auto is_path = [&](const ngx_str_t& path) {
+        return path.len != 0 && line.starts_with(view(path)) &&
+               (line.size() == path.len || line[path.len] == '?');
+    };
+    return is_path(conf.login_path) || is_path(conf.sent_login_path);
 }
 
 }  // namespace sigra::nginx
