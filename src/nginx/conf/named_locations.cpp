@@ -6,7 +6,8 @@ namespace sigra::nginx {
 namespace {
 
 bool has(const ngx_http_core_srv_conf_t& server, std::string_view name) {
-    ngx_http_core_loc_conf_t** location = server.named_locations;
+    // The elements are of a type of their own in Angie.
+    auto* location = server.named_locations;
     for (; location != nullptr && *location != nullptr; location++) {
         if (view((*location)->name) == name) {
             return true;
