@@ -104,6 +104,7 @@ is($answer->{headers}{location}, '/', 'who has none is in');
 --- http_config eval: $::http{sigra}
 --- config
 auth_sigra_forward on;
+auth_sigra_lockout threshold=5 duration=15m;
 location = /users/log-in { auth_sigra_login fallback=@application; }
 location @application { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock; }
 --- request
@@ -158,6 +159,16 @@ for (['a wrong password', { email => 'ada@example.com', password => 'wrong' }, '
 }
 is(client()->post('/users/log-in', { email => 'ada@example.com' })->{status}, 403, 'without a CSRF token: nor then');
 is(client()->post('/users/log-in', { email => 'ada@example.com' }, { 'sec-fetch-site' => 'cross-site' })->{status}, 403, 'from elsewhere: nor then');
+
+# A matching password gives its attempt back on the way there.
+my $attempts = sub { db()->selectrow_array(q(SELECT failed_login_attempts FROM users WHERE email = 'ada@example.com')) };
+$ask->({ email => 'ada@example.com', password => 'wrong' }) for 1, 2;
+is($attempts->(), 3, 'mistakes count, with the one from before');
+for (1 .. 6) {
+    my ($answer) = $ask->({ email => 'ada@example.com', password => $::password });
+    like($answer->{body}, qr/\APOST /, 'a right password, however often');
+    is($attempts->(), 0, 'begins the count anew');
+}
 close $server;
 unlink $path;
 

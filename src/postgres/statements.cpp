@@ -76,6 +76,7 @@ bool is_write(Statement statement) {
             return false;
         case Statement::touch:
         case Statement::attempt:
+        case Statement::forgive:
         case Statement::login:
         case Statement::logout:
         case Statement::logout_everywhere:
@@ -109,6 +110,8 @@ std::string_view name(Statement statement) {
             return "find_user";
         case Statement::attempt:
             return "attempt";
+        case Statement::forgive:
+            return "forgive";
         case Statement::login:
             return "login";
         case Statement::logout:
@@ -136,6 +139,8 @@ std::string sql(Statement statement, const Layout& layout,
             return find_user_sql(layout, catalog);
         case Statement::attempt:
             return attempt_sql(layout, catalog);
+        case Statement::forgive:
+            return forgive_sql(layout, catalog);
         case Statement::login:
             return login_sql(layout, catalog);
         case Statement::logout:

@@ -28,6 +28,9 @@ enum class Statement {
     // The same, and counts the attempt before a hash is computed: $2 the
     // threshold, $3 the lock's seconds. UserRow::allowed is false beyond it
     attempt,
+    // Resets that count for who has given a right password and is logged in
+    // elsewhere: $1 the user's id, $2 the hash that was verified
+    forgive,
     // A session for who has given a right password: $1 the user's id, $2 the
     // hash that was verified, $3 the new token, $4 the token of the session
     // that it replaces, $5 the token of the remember-me cookie, which goes

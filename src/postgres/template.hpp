@@ -58,6 +58,8 @@ class Template {
                                         const Catalog& catalog);
 [[nodiscard]] std::string attempt_sql(const Layout& layout,
                                       const Catalog& catalog);
+[[nodiscard]] std::string forgive_sql(const Layout& layout,
+                                      const Catalog& catalog);
 // statements_session.cpp
 [[nodiscard]] std::string login_sql(const Layout& layout,
                                     const Catalog& catalog);

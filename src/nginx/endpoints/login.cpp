@@ -127,14 +127,30 @@ Exchange::Result Login::advance() {
                     step_ = Step::refuse;
                     break;
                 }
-                if (user_.second_factor && !stores_pending()) {
-                    if (!conf_.endpoint->fallback.empty()) {
-                        return hand_over();
-                    }
-                    step_ = Step::refuse;
+                if (!user_.second_factor || stores_pending()) {
+                    step_ = Step::insert;
                     break;
                 }
-                step_ = Step::insert;
+                if (!counts_attempts()) {
+                    step_ = Step::elsewhere;
+                    break;
+                }
+                step_ = Step::forgiving;
+                if (!forgive()) {
+                    return unavailable(r_);
+                }
+                return waiting;
+            case Step::forgiving:
+                if (!succeeded()) {
+                    return unavailable(r_);
+                }
+                step_ = Step::elsewhere;
+                break;
+            case Step::elsewhere:
+                if (!conf_.endpoint->fallback.empty()) {
+                    return hand_over();
+                }
+                step_ = Step::refuse;
                 break;
             case Step::insert:
                 if (!seal_cookies()) {
@@ -181,9 +197,18 @@ bool Login::has_place() {
     return static_cast<bool>(place_);
 }
 
+bool Login::counts_attempts() const {
+    return conf_.lockout != nullptr && conf_.lockout->threshold != 0;
+}
+
+// A right password begins the count anew, also where another logs him in.
+bool Login::forgive() {
+    return ask(postgres::Statement::forgive, {text(user_.id), text(hash_)});
+}
+
 bool Login::find() {
     const Lockout* lockout = conf_.lockout;
-    if (lockout == nullptr || lockout->threshold == 0) {
+    if (!counts_attempts()) {
         return ask(postgres::Statement::find_user, {text(*form_.email)});
     }
     return ask(postgres::Statement::attempt,

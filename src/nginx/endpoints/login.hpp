@@ -37,6 +37,8 @@ class Login final : public Exchange {
         find,      // the user of that email
         finding,
         checking,  // the password, on a thread
+        forgiving,  // his attempts: the password was right
+        elsewhere,  // the second factor is another's to ask for
         insert,    // the new session
         inserting,
         refuse,
@@ -46,6 +48,8 @@ class Login final : public Exchange {
     Result advance() override;
     [[nodiscard]] bool has_place();
     void leave() noexcept override;
+    [[nodiscard]] bool counts_attempts() const;
+    [[nodiscard]] bool forgive();
     [[nodiscard]] bool find();
     [[nodiscard]] bool found(postgres::UserRow& user);
     [[nodiscard]] bool check();
