@@ -163,12 +163,13 @@ is("$json->{status} " . keys %{ $json->{cookies} }, '503 0', 'JSON');
 
 
 === TEST 7: a template of one's own
---- http_config eval: $::http
+--- http_config eval: $::http . 'map $auth_sigra_flash_error $told { default "told"; "" "nothing"; "<no>" "told no"; }'
 --- config
 location = /users/log-in {
     set $name "<&\"'>";
     auth_sigra_login template=$TEST_NGINX_SERVER_ROOT/conf/page.html;
     add_header Content-Security-Policy "default-src 'self'";
+    add_header X-Told "$auth_sigra_flash_error|$told";
 }
 --- user_files
 >>> ../conf/page.html
@@ -176,7 +177,7 @@ token=$auth_sigra_csrf_token
 error=${auth_sigra_flash_error}!
 info=$auth_sigra_flash_info
 email=$AUTH_SIGRA_FLASH_EMAIL
-host=$host name=$name price=$5 100$ ${ $$name
+told=$told host=$host name=$name price=$5 100$ ${ $$name
 --- request
 GET /users/log-in
 --- response_body_like chomp
@@ -184,11 +185,13 @@ GET /users/log-in
 error=!
 info=
 email=
-host=localhost name=&lt;&amp;&quot;&#39;&gt; price=\$5 100\$ \$\{ \$&lt;&amp;&quot;&#39;&gt;$
+told=nothing host=localhost name=&lt;&amp;&quot;&#39;&gt; price=\$5 100\$ \$\{ \$&lt;&amp;&quot;&#39;&gt;$
 --- flow
 my $browser = client()->use_cookie(session_cookie({ phoenix_flash => { error => '<no>', email => '$host"' } }));
 my $page = $browser->get('/users/log-in');
 like($page->{content}, qr/^error=&lt;no&gt;!\ninfo=\nemail=\$host&quot;\n/m, 'escaped, and no value is a template');
+like($page->{content}, qr/^told=told no host/m, 'a variable that is made of one tells the same');
+is($page->{headers}{'x-told'}, '<no>|told no', 'and so does a header');
 is($page->{headers}{'content-type'}, 'text/html; charset=utf-8', 'the type');
 is($page->{headers}{'content-security-policy'}, "default-src 'self'", 'the policy is the administrator\'s');
 my ($token) = $page->{content} =~ /^token=(.*)/;

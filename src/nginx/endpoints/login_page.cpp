@@ -66,6 +66,10 @@ ngx_int_t LoginPage::show(bool confirm) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
+    if (confirm) {
+        shown.put_flash("email", view(visit_.verdict.looked_up.identity.email));
+    }
+    visit_.outbox.shown = copy(r_->pool, shown.encode());
     return send_page(shown, confirm);
 }
 
@@ -76,8 +80,7 @@ ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
     page.csrf_token = token;
     page.flash_info = session.flash("info").value_or("");
     page.flash_error = session.flash("error").value_or("");
-    page.email = confirm ? view(visit_.verdict.looked_up.identity.email)
-                         : session.flash("email").value_or("");
+    page.email = session.flash("email").value_or("");
     page.singular = conf_.schema->layout.singular;
     page.remember_me = conf_.remember_cookie->enabled;
     page.confirm = confirm;

@@ -25,6 +25,9 @@ struct Outbox {
     };
     Slot* first;
     bool sent;  // with the answer's header
+    // The session as a page of this answer shows it, encoded: with the flash
+    // that the cookie no longer has. Empty: as it is.
+    ngx_str_t shown;
 
     [[nodiscard]] bool empty() const { return first == nullptr; }
     // Null: the answer sets no such cookie.

@@ -23,6 +23,17 @@ enum Which : uintptr_t {
     status,
 };
 
+// What the page tells, until it is sent; a variable that is made of these says
+// the same.
+phoenix::Session told(const Visit& visit) {
+    const Outbox& outbox = visit.outbox;
+    if (outbox.sent || outbox.shown.len == 0) {
+        return session_of(visit);
+    }
+    return phoenix::Session::decode(view(outbox.shown))
+        .value_or(phoenix::Session());
+}
+
 std::string value_of(const Visit& visit, Which which) {
     const Verdict& verdict = visit.verdict;
     const Identity& identity = verdict.looked_up.identity;
@@ -38,13 +49,13 @@ std::string value_of(const Visit& visit, Which which) {
                        : "";
         case csrf_token:
             return phoenix::mask_csrf(
-                session_of(visit).binary(phoenix::csrf_key).value_or(""));
+                told(visit).binary(phoenix::csrf_key).value_or(""));
         case flash_info:
-            return std::string(session_of(visit).flash("info").value_or(""));
+            return std::string(told(visit).flash("info").value_or(""));
         case flash_error:
-            return std::string(session_of(visit).flash("error").value_or(""));
+            return std::string(told(visit).flash("error").value_or(""));
         case flash_email:
-            return std::string(session_of(visit).flash("email").value_or(""));
+            return std::string(told(visit).flash("email").value_or(""));
         case session:
             return verdict.has_token
                        ? phoenix::hex_encode({verdict.token_hash.data(), 8})
