@@ -128,7 +128,7 @@ is(in($browser), 200, 'and in');
 
 
 === TEST 3: the client leaves while the row is rotated
---- http_config eval: $::http =~ s/(auth_sigra_postgres "[^"]*")/$1 timeout=30s/r
+--- http_config eval: $::http =~ s/(auth_sigra_postgres "[^"]*")[^;]*/$1 timeout=30s/r
 --- config eval: $::locations
 --- request
 GET /private
