@@ -90,6 +90,7 @@ is_ada('uuid');
 --- config
 location / { proxy_pass http://echo; add_header X-At "[$auth_sigra_authenticated_at]"; }
 location /sudo { auth_sigra_sudo 1d; }
+--- error_log: auth_sigra_sudo needs the column "authenticated_at" of relation "users_tokens"
 --- flow
 is_ada('no authenticated_at');
 is(client()->get('/', {cookie => $::ada->{cookie}})->{headers}{'x-at'}, '[]', 'none');

@@ -175,6 +175,7 @@ isnt($session->{user_token}, $stale->{token}, 'with a new token');
 my $row = session_row($session->{user_token});
 is(db()->selectrow_array("SELECT (CAST(? AS timestamp) + interval '60 days') - CAST(? AS timestamp) <= interval '61 seconds'",
     undef, session_row($stale)->{inserted_at}, $row->{inserted_at}), 1, 'the old one has a minute more');
+is($row->{id}, $stale->{session_id}, 'of the same row');
 is($row->{authenticated_at}, $row->{inserted_at}, 'authenticated now');
 ok(!exists $session->{$_}, "no $_ any more") for qw(auth_sigra_sudo user_return_to);
 is("$session->{theme} $session->{_csrf_token}", "dark $stale->{csrf_state}", 'the rest is kept');

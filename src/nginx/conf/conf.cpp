@@ -79,9 +79,13 @@ std::uint64_t fingerprint(const Database& database,
     return out;
 }
 
+// Whether some location asks how fresh a login is makes no other layout.
 std::size_t number_of(Database& database, const postgres::Layout& layout) {
     for (std::size_t i = 0; i < database.layouts.size(); i++) {
-        if (database.layouts[i] == layout) {
+        postgres::Layout same = database.layouts[i];
+        same.sudo = layout.sudo;
+        if (same == layout) {
+            database.layouts[i].sudo |= layout.sudo;
             return i;
         }
     }
@@ -95,6 +99,7 @@ postgres::Layout layout_of(const LocationConf& conf) {
     layout.channel = view(conf.channel);
     layout.lockout = conf.lockout != nullptr && conf.lockout->threshold != 0;
     layout.rehash = conf.password_hash->cost.has_value();
+    layout.sudo = conf.sudo != 0;
     if (conf.second_factor != nullptr) {
         layout.second_factor = conf.second_factor->condition;
     }
