@@ -27,6 +27,8 @@ void Pool::Impl::dispatch() {
         ask_elsewhere();
         send_lookups();
         send_others();
+        // What was kept for other work may be free again.
+        send_lookups();
         open_more();
         close_surplus();
         watch_lanes();
