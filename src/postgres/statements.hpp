@@ -70,7 +70,7 @@ enum class Statement {
     // logout, or none where the session has gone on or is gone
     take_back,
 };
-inline constexpr std::size_t statement_count = 10;
+inline constexpr std::size_t statement_count = 11;
 
 // A write goes alone and is never repeated; a read may be.
 [[nodiscard]] bool is_write(Statement statement);
