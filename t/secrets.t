@@ -108,4 +108,4 @@ hush-hush
 --- config
 --- must_die
 --- error_log eval
-[qr/\[emerg\].*the environment variable "SIGRA_TEST_NO_SECRET" is not set in "auth_sigra_secret_key_base" directive/]
+[qr/\[emerg\].*the environment variable "SIGRA_TEST_NO_SECRET" is not set .*file:PATH works from any shell\) in "auth_sigra_secret_key_base" directive/]

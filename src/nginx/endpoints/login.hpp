@@ -36,10 +36,10 @@ class Login final : public Exchange {
         identify,  // who is logged in already
         find,      // the user of that email
         finding,
-        checking,  // the password, on a thread
+        checking,   // the password, on a thread
         forgiving,  // his attempts: the password was right
         elsewhere,  // the second factor is another's to ask for
-        insert,    // the new session
+        insert,     // the new session
         inserting,
         refuse,
         holding,  // until a refusal's time has come
