@@ -188,6 +188,12 @@ fault: build ## what happens when PostgreSQL fails: t/fault/*.t
 	@$(BESIDE) .ci/suite $(O)/$(MODULE) \
 	    $(or $(T),$(sort $(wildcard t/fault/*.t)))
 
+.PHONY: test-ha
+test-ha: ## Patroni with etcd, as examples/ha has it; not part of test
+	@.ci/deps ha
+	@$(MAKE) build
+	@.ci/suite $(O)/$(MODULE) t/ha/patroni.t
+
 .PHONY: browser
 browser: build ## the login's story in headless Chromium, where there is one
 	@t/browser/run
