@@ -270,15 +270,28 @@ sub upgrade {
 # The login by its form, the log-out by a form, and the end of a session by a deleted row.
 my $password = 'correct horse battery staple';
 
+# Fills in the page's form; or posts what an application's own page would, with a token of the session.
+sub log_in {
+    my ($browser, $field, %session) = @_;
+    return $browser->submit('/users/log-in', $field) unless delete $session{application};
+    my $session = $browser->cookies->{ $session{name} } ? $browser->session(%session) : {};
+    $session->{_csrf_token} //= csrf_state();
+    $browser->use_cookie(session_cookie($session, %session));
+    return $browser->post('/users/log-in', { _csrf_token => csrf_mask($session->{_csrf_token}), %$field });
+}
+
 sub story {
     my ($path, $content, %session) = @_;
+    my %as = %session;
+    my $application = delete $session{application};
     my $user = user_fixture(email => "story-$$-@{[ int rand 1e9 ]}\@example.com", password => $password);
     my %field = ('user[email]' => $user->{email}, 'user[password]' => $password);
     my $browser = client(port => $port, headers => {%browser});
     is_sent_to_login($browser->get($path), 'the story: anonymous');
-    is_answer($browser->submit('/users/log-in', { %field, 'user[password]' => 'wrong' }), 302, 'the story: a mistake');
-    like($browser->get('/users/log-in')->{content}, qr/Invalid email or password/, 'the story: which is said');
-    my $answer = $browser->submit('/users/log-in', \%field);
+    is_answer(log_in($browser, { %field, 'user[password]' => 'wrong' }, %as), 302, 'the story: a mistake');
+    like($application ? $browser->session(%session)->{phoenix_flash}{error} : $browser->get('/users/log-in')->{content},
+        qr/Invalid email or password/, 'the story: which is said');
+    my $answer = log_in($browser, \%field, %as);
     is("$answer->{status} $answer->{headers}{location}", "302 $path", 'the story: in');
     is_answer($browser->get($path), 200, 'the story: what was wanted', $content) for 1, 2;
     my $state = $browser->session(%session)->{_csrf_token};
@@ -287,7 +300,7 @@ sub story {
     is_sent_to_login($browser->get($path), 'the story: after the log-out');
 
     $browser = client(port => $port, headers => {%browser});
-    is_answer($browser->submit('/users/log-in', { %field, 'user[remember_me]' => 'true' }), 302, 'the story: in again');
+    is_answer(log_in($browser, { %field, 'user[remember_me]' => 'true' }, %as), 302, 'the story: in again');
     is_answer($browser->get($path), 200, 'the story: there again', $content) for 1, 2;
     my $tokens = database()->{tokens};
     db()->do("DELETE FROM $tokens WHERE user_id = ?", undef, $user->{user_id});
@@ -430,7 +443,13 @@ runs 'phoenix.conf', example('phoenix.conf'), sub {
     is_answer(get('/users/settings', as($bob)), 200, 'a fresh session, sudo');
     is(upgrade('/socket/websocket'), 401, 'an upgrade, anonymous');
     is(upgrade('/socket/websocket', $bob->{cookie}), "101 echo: hello\r\n\r\n", 'an upgrade, a session');
-    story('/dashboard', qr/^GET \/dashboard /, name => '_my_app_key', signing_salt => 'iLejisiU');
+    for my $slash ('', '/') {
+        is_answer(get("/users/log-in$slash", anybody), 200, "log-in$slash: the application's page", qr{^GET /users/log-in$slash });
+        my $answer = client(port => $port)->post("/users/log-in$slash", { 'user[email]' => 'eva@example.com', 'user[password]' => 'x' });
+        is_answer($answer, 403, "log-in$slash: a POST does not reach the application");
+        is_answer(client(port => $port)->post("/users/log-out$slash", {}), 403, "log-out$slash: nor does one");
+    }
+    story('/dashboard', qr/^GET \/dashboard /, name => '_my_app_key', signing_salt => 'iLejisiU', application => 1);
     is(upgrade('/live/websocket'), "101 echo: hello\r\n\r\n", 'an upgrade of LiveView, anonymous');
 };
 

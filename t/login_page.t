@@ -36,9 +36,9 @@ is($page->{headers}{'content-security-policy'},
     "default-src 'none'; style-src 'sha256-" . sha256_base64($style) . "='; form-action 'self'; base-uri 'none'; frame-ancestors 'none'", 'the policy lets its own style in');
 is($page->{headers}{'x-content-type-options'}, 'nosniff', 'nosniff');
 unlike($page->{content}, qr/<script| on\w+=|javascript:|https?:/i, 'no script, nothing from elsewhere');
-like($page->{content}, qr/<html lang="en">.*<meta name="viewport" content="width=device-width/s, 'for a phone');
+like($page->{content}, qr/<html lang="en" dir="ltr">.*<meta name="viewport" content="width=device-width/s, 'for a phone');
 like($style, qr/prefers-color-scheme/, 'and in the dark');
-for (['email', 'email', 'username'], ['password', 'password', 'current-password']) {
+for (['email', 'text" inputmode="email', 'username'], ['password', 'password', 'current-password']) {
     my ($name, $type, $complete) = @$_;
     my ($input) = grep { /name="user\[$name\]"/ } $page->{content} =~ /<input[^>]*>/g;
     like($input, qr/ $_/, "$name: $_") for qq(type="$type"), qq(autocomplete="$complete"), qq(id="$name"), 'required';
@@ -81,8 +81,8 @@ is($answer->{status}, 200, 'logged in: too');
 is(csrf_unmask(decode_json($answer->{content})->{csrf_token}), $::ada->{csrf_state}, 'of his session');
 is($answer->{headers}{'set-cookie'}, undef, 'which stays as it is');
 is(page({ accept => 'text/html, application/json' })->{headers}{'content-type'}, 'text/html; charset=utf-8', 'a browser gets the page');
-for ([{ 'sec-fetch-site' => 'cross-site' } => 403], [{ 'sec-fetch-site' => 'same-site' } => 403], [{ origin => 'http://evil.example' } => 403], [{ origin => 'null' } => 403],
-    [{ 'sec-fetch-site' => 'same-origin' } => 200], [{ origin => "http://127.0.0.1:$ENV{TEST_NGINX_SERVER_PORT}" } => 200]) {
+for ([{ 'sec-fetch-site' => 'cross-site' } => 403], [{ 'sec-fetch-site' => 'same-site' } => 403], [{ origin => 'http://evil.example' } => 403], [{ origin => 'null', 'sec-fetch-site' => 'cross-site' } => 403],
+    [{ 'sec-fetch-site' => 'same-origin' } => 200], [{ origin => 'null' } => 200], [{ origin => "http://127.0.0.1:$ENV{TEST_NGINX_SERVER_PORT}" } => 200]) {
     my $answer = page({ accept => 'application/json', %{ $_->[0] } }, $::ada->{cookie});
     is($answer->{status}, $_->[1], join ' ', 'JSON,', %{ $_->[0] });
     unlike($answer->{content}, qr/csrf/, 'no token') if $_->[1] == 403;

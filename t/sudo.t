@@ -78,7 +78,7 @@ my $answer = $browser->get('/page?a=b', { cookie => $stale->{cookie} });
 is($answer->{headers}{location}, '/users/log-in', 'to the login page');
 is($answer->{headers}{'cache-control'}, 'private, no-store', 'Cache-Control');
 my $session = $browser->session;
-ok(ref $session->{auth_sigra_sudo} && $session->{auth_sigra_sudo} eq 'true', 'auth_sigra_sudo');
+is($session->{auth_sigra_sudo}, 600, 'auth_sigra_sudo: what would have been fresh');
 is($session->{user_return_to}, '/page?a=b', 'the way back');
 is($session->{$_}, $stale->{session}{$_}, "$_ is kept") for qw(user_token live_socket_id _csrf_token);
 is($session->{phoenix_flash}, undef, 'nobody says that there was no login');

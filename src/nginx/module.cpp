@@ -90,7 +90,7 @@ ngx_command_t commands[] = {
               anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1, set_time_or_off,
               FIELD(sudo)),
     directive(ngx_string("auth_sigra_login"),
-              NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE12, set_login),
+              NGX_HTTP_LOC_CONF | NGX_CONF_ANY, set_login),
     directive(ngx_string("auth_sigra_logout"),
               NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE1, set_logout),
     directive(ngx_string("auth_sigra_renew"),

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "phoenix/encoding.hpp"
+#include "phoenix/multipart.hpp"
 #include "phoenix/percent.hpp"
 
 namespace sigra::phoenix {
@@ -42,8 +43,8 @@ std::optional<Field> outer_field(std::string_view name) {
 }
 
 // `user[email]` or an outer field's name.
-std::optional<Field> urlencoded_field(std::string_view name,
-                                      std::string_view singular) {
+std::optional<Field> bracketed_field(std::string_view name,
+                                     std::string_view singular) {
     if (!name.ends_with(']'))
         return outer_field(name);
     if (!name.starts_with(singular) || name.substr(singular.size(), 1) != "[")
@@ -53,11 +54,20 @@ std::optional<Field> urlencoded_field(std::string_view name,
     return find_name(user_names, name);
 }
 
+// What HTML strips of an email: people paste it with a blank or a line's end.
+std::string_view without_blanks(std::string_view text) {
+    constexpr std::string_view blanks = " \t\n\f\r";
+    const auto begin = text.find_first_not_of(blanks);
+    if (begin == text.npos)
+        return {};
+    return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
+
 // What is left in `value` is wiped, whatever it was.
 void assign(LoginForm& form, Field field, std::string& value) {
     switch (field) {
         case Field::email:
-            form.email = value;
+            form.email = without_blanks(value);
             break;
         case Field::password:
             form.password = Secret(std::move(value));
@@ -100,10 +110,28 @@ bool read_urlencoded(std::string_view body, std::string_view singular,
             std::ranges::count(*name, '[') >
                 static_cast<std::ptrdiff_t>(max_form_depth))
             return false;
-        if (const auto field = urlencoded_field(*name, singular))
+        if (const auto field = bracketed_field(*name, singular))
             assign(form, *field, *value);
     }
     return true;
+}
+
+bool read_multipart(std::string_view body, std::string_view singular,
+                    std::string_view boundary, LoginForm& form) {
+    MultipartReader reader(body, boundary);
+    std::size_t fields = 0;
+    while (const auto part = reader.next()) {
+        if (++fields > max_form_fields)
+            return false;
+        const auto field = bracketed_field(part->name, singular);
+        if (!field)
+            continue;
+        if (part->is_file)
+            return false;
+        std::string value(part->value);
+        assign(form, *field, value);
+    }
+    return reader.is_whole();
 }
 
 // Takes the fields from the parser's events: no tree is built. A false stops
@@ -197,22 +225,35 @@ std::optional<FormType> form_type_of(std::string_view content_type) {
         return FormType::urlencoded;
     if (equal_ignoring_case(type, "application/json"))
         return FormType::json;
+    if (equal_ignoring_case(type, "multipart/form-data"))
+        return FormType::multipart;
     return std::nullopt;
 }
 
 std::variant<LoginForm, FormError> read_form(std::string_view body,
                                              FormType type,
-                                             std::string_view singular) {
+                                             std::string_view singular,
+                                             std::string_view content_type) {
     if (body.size() > max_form_size)
         return FormError::too_large;
     LoginForm form;
     bool read = false;
-    if (type == FormType::urlencoded) {
-        read = read_urlencoded(body, singular, form);
-    } else if (body.find('\0') == body.npos) {
-        // The parser takes a NUL for the end and would pass what follows by.
-        JsonFields fields(form, singular);
-        read = nlohmann::json::sax_parse(body, &fields);
+    switch (type) {
+        case FormType::urlencoded:
+            read = read_urlencoded(body, singular, form);
+            break;
+        case FormType::multipart:
+            if (const auto boundary = multipart_boundary(content_type))
+                read = read_multipart(body, singular, *boundary, form);
+            break;
+        case FormType::json:
+            // The parser takes a NUL for the end and would pass what follows
+            // by.
+            if (body.find('\0') == body.npos) {
+                JsonFields fields(form, singular);
+                read = nlohmann::json::sax_parse(body, &fields);
+            }
+            break;
     }
     if (!read)
         return FormError::malformed;

@@ -40,8 +40,14 @@ p { margin: 0 0 1.25rem; }
 .error { color: var(--error); background: var(--error-ground); }
 .info { color: var(--info); background: var(--info-ground); }
 .hint { color: var(--quiet); }
+.site { display: flex; align-items: center; gap: .625rem; margin: 0 0 1rem; font-weight: 600; color: var(--quiet); }
+.site img { max-width: 100%; max-height: 3rem; }
+.or { display: flex; align-items: center; gap: .75rem; margin: 1.25rem 0; color: var(--quiet); }
+.or::before, .or::after { content: ""; flex: 1; border-top: 1px solid var(--line); }
+.links { display: flex; flex-wrap: wrap; gap: .5rem 1.25rem; margin: 1.25rem 0 0; }
+a { color: var(--accent); }
 label { display: block; font-weight: 600; }
-input[type=email], input[type=password] {
+input[type=text], input[type=password] {
   display: block; width: 100%; margin: .25rem 0 1.125rem; padding: .625rem .75rem; font: inherit;
   color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
 }
@@ -52,6 +58,7 @@ button {
   width: 100%; min-height: 2.75rem; padding: .625rem 1rem; font: inherit; font-weight: 600; cursor: pointer;
   color: var(--on-accent); background: var(--accent); border: 1px solid transparent; border-radius: .5rem;
 }
+button.plain { color: var(--accent); background: transparent; border-color: var(--line); }
 button:hover { filter: brightness(1.1); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 )";
@@ -74,22 +81,76 @@ void add_flash(std::string& out, std::string_view kind, std::string_view role,
     }
 }
 
-void add_email(std::string& out, const LoginPage& page) {
-    out += "<label for=\"email\">Email</label>\n<input id=\"email\"" +
-           name_of(page, "email") + " type=\"email\" value=\"" +
+// What both forms have: where they go to, and the session's token.
+void begin_form(std::string& out, const LoginPage& page) {
+    out +=
+        "<form method=\"post\">\n<input type=\"hidden\" "
+        "name=\"_csrf_token\" value=\"" +
+        escape_html(page.csrf_token) + "\">\n";
+}
+
+// Of type text: of type email, browsers refuse what is not ASCII before the @
+// and rewrite what follows it.
+void add_email(std::string& out, const LoginPage& page, std::string_view id) {
+    out += "<label for=\"" + std::string(id) + "\">" +
+           escape_html(page.texts->email) + "</label>\n<input id=\"" +
+           std::string(id) + "\"" + name_of(page, "email") +
+           " type=\"text\" inputmode=\"email\" value=\"" +
            escape_html(page.email) +
            "\" autocomplete=\"username\" autocapitalize=\"none\" "
            "spellcheck=\"false\" required";
-    add(out, page.confirm         ? " readonly>\n"
-             : page.email.empty() ? " autofocus>\n"
-                                  : ">\n");
 }
 
 void add_password(std::string& out, const LoginPage& page) {
-    out += "<label for=\"password\">Password</label>\n<input id=\"password\"" +
-           name_of(page, "password") +
+    out += "<label for=\"password\">" + escape_html(page.texts->password) +
+           "</label>\n<input id=\"password\"" + name_of(page, "password") +
            " type=\"password\" autocomplete=\"current-password\" required";
     add(out, page.confirm || !page.email.empty() ? " autofocus>\n" : ">\n");
+}
+
+void add_link_form(std::string& out, const LoginPage& page) {
+    out += "<p class=\"or\">" + escape_html(page.texts->or_else) + "</p>\n";
+    begin_form(out, page);
+    if (page.confirm) {
+        out += "<input type=\"hidden\"" + name_of(page, "email") + " value=\"" +
+               escape_html(page.email) + "\">\n";
+    } else {
+        add_email(out, page, "link-email");
+        add(out, ">\n");
+    }
+    out += "<button class=\"plain\" type=\"submit\">" +
+           escape_html(page.texts->email_link) + "</button>\n</form>\n";
+}
+
+void add_link(std::string& out, std::string_view url, std::string_view text) {
+    if (!url.empty()) {
+        out += "<a href=\"" + escape_html(url) + "\">" + escape_html(text) +
+               "</a>\n";
+    }
+}
+
+void add_links(std::string& out, const LoginPage& page) {
+    const std::string_view registration =
+        page.confirm ? std::string_view() : page.registration;
+    if (page.reset.empty() && registration.empty()) {
+        return;
+    }
+    add(out, "<p class=\"links\">\n");
+    add_link(out, page.reset, page.texts->forgot_password);
+    add_link(out, registration, page.texts->register_account);
+    add(out, "</p>\n");
+}
+
+// The logo says nothing that the name beside it does not.
+void add_site(std::string& out, const LoginPage& page) {
+    if (page.title.empty() && page.logo.empty()) {
+        return;
+    }
+    add(out, "<p class=\"site\">");
+    if (!page.logo.empty()) {
+        out += "<img src=\"" + escape_html(page.logo) + "\" alt=\"\">";
+    }
+    out += escape_html(page.title) + "</p>\n";
 }
 
 // As Phoenix has it: a box that is not ticked sends nothing, so a field before
@@ -99,7 +160,8 @@ void add_remember_me(std::string& out, const LoginPage& page) {
     out += "<input type=\"hidden\"" + name +
            " value=\"false\">\n<label class=\"check\"><input "
            "type=\"checkbox\"" +
-           name + " value=\"true\">Keep me logged in</label>\n";
+           name + " value=\"true\">" + escape_html(page.texts->remember_me) +
+           "</label>\n";
 }
 
 std::string base64(const Sha256& digest) {
@@ -112,6 +174,15 @@ std::string base64(const Sha256& digest) {
 std::string source_of(const WebOrigin& origin) {
     return std::string(origin.https ? "https://" : "http://") + origin.host +
            ":" + std::to_string(origin.port);
+}
+
+// Of a whole URL; nullopt for a local path.
+std::optional<WebOrigin> origin_of(std::string_view url) {
+    const auto authority = url.find("://");
+    const auto end = authority == std::string_view::npos
+                         ? authority
+                         : url.find_first_of("/?#", authority + 3);
+    return parse_origin(url.substr(0, end));
 }
 
 }  // namespace
@@ -156,51 +227,64 @@ std::string escape_html(std::string_view text) {
 }
 
 std::string render_login_page(const LoginPage& page) {
-    std::string_view title = page.confirm ? "Confirm your password" : "Log in";
+    const Messages& texts = *page.texts;
+    const std::string heading =
+        escape_html(page.confirm ? texts.confirm_title : texts.log_in);
     std::string out;
-    out.reserve(style.size() + 2048 + 6 * page.email.size());
-    add(out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta "
-        "charset=\"utf-8\">\n<meta name=\"viewport\" "
-        "content=\"width=device-width, initial-scale=1\">\n<meta "
-        "name=\"robots\" content=\"noindex\">\n<title>");
-    add(out, title);
+    out.reserve(style.size() + 3072 + 12 * page.email.size());
+    out += "<!doctype html>\n<html lang=\"" + escape_html(texts.lang) +
+           "\" dir=\"" + escape_html(texts.dir) +
+           "\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+           "name=\"viewport\" content=\"width=device-width, "
+           "initial-scale=1\">\n<meta name=\"robots\" "
+           "content=\"noindex\">\n<title>" +
+           heading;
+    if (!page.title.empty()) {
+        out += " · " + escape_html(page.title);
+    }
     add(out, "</title>\n<style>");
     add(out, style);
-    add(out, "</style>\n</head>\n<body>\n<main>\n<h1>");
-    add(out, title);
-    add(out, "</h1>\n");
+    add(out, "</style>\n</head>\n<body>\n<main>\n");
+    add_site(out, page);
+    out += "<h1>" + heading + "</h1>\n";
     add_flash(out, "error", "alert", page.flash_error);
     add_flash(out, "info", "status", page.flash_info);
     if (page.confirm) {
-        add(out,
-            "<p class=\"hint\">You are logged in. To go on, enter your "
-            "password once more.</p>\n");
+        out +=
+            "<p class=\"hint\">" + escape_html(texts.confirm_hint) + "</p>\n";
     }
-    out +=
-        "<form method=\"post\">\n<input type=\"hidden\" "
-        "name=\"_csrf_token\" value=\"" +
-        escape_html(page.csrf_token) + "\">\n";
-    add_email(out, page);
+    begin_form(out, page);
+    add_email(out, page, "email");
+    add(out, page.confirm         ? " readonly>\n"
+             : page.email.empty() ? " autofocus>\n"
+                                  : ">\n");
     add_password(out, page);
     if (page.remember_me && !page.confirm) {
         add_remember_me(out, page);
     }
-    add(out, "<button type=\"submit\">");
-    add(out, page.confirm ? "Confirm" : "Log in");
-    add(out, "</button>\n</form>\n</main>\n</body>\n</html>\n");
+    out += "<button type=\"submit\">" +
+           escape_html(page.confirm ? texts.confirm : texts.log_in) +
+           "</button>\n</form>\n";
+    if (page.link) {
+        add_link_form(out, page);
+    }
+    add_links(out, page);
+    add(out, "</main>\n</body>\n</html>\n");
     return out;
 }
 
-std::string login_page_policy(const std::vector<std::string_view>& targets) {
+std::string login_page_policy(const std::vector<std::string_view>& targets,
+                              std::string_view logo) {
     std::string out = "default-src 'none'; style-src 'sha256-" +
-                      base64(sha256(style)) + "'; form-action 'self'";
+                      base64(sha256(style)) + "'; ";
+    if (const auto origin = origin_of(logo)) {
+        out += "img-src " + source_of(*origin) + "; ";
+    } else if (!logo.empty()) {
+        out += "img-src 'self'; ";
+    }
+    out += "form-action 'self'";
     for (std::string_view target : targets) {
-        std::size_t authority = target.find("://");
-        std::size_t end = authority == std::string_view::npos
-                              ? authority
-                              : target.find_first_of("/?#", authority + 3);
-        if (auto origin = parse_origin(target.substr(0, end))) {
+        if (const auto origin = origin_of(target)) {
             out += " " + source_of(*origin);
         }
     }

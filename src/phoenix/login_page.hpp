@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "phoenix/messages.hpp"
+
 namespace sigra::phoenix {
 
 // For HTML's text and quoted attributes: & < > " ' become references; control
@@ -23,6 +25,13 @@ struct LoginPage {
     // A logged-in user is asked for the password again: the email is not to
     // be edited, and what is remembered stays as it is.
     bool confirm = false;
+    // A second form that sends the email alone: an application's magic link.
+    bool link = false;
+    std::string_view title;  // the site's name
+    std::string_view logo;   // URLs, as the next two
+    std::string_view reset;
+    std::string_view registration;
+    const Messages* texts = &english();
 };
 
 // UTF-8, text/html. Posts to its own URL.
@@ -31,8 +40,8 @@ struct LoginPage {
 // Its Content-Security-Policy. Chromium asks form-action of a redirect after
 // the post too: what a login can be answered with beside local paths
 // (signed_in_url, the second factor's page) stands in `targets`, whole URLs
-// and local paths alike.
+// and local paths alike. `logo`: the page's, or empty.
 [[nodiscard]] std::string login_page_policy(
-    const std::vector<std::string_view>& targets);
+    const std::vector<std::string_view>& targets, std::string_view logo = "");
 
 }  // namespace sigra::phoenix

@@ -121,7 +121,10 @@ Provenance provenance_of(const OriginHeaders& headers,
     if (site.size() > 1 || origin.size() > 1) {
         return Provenance::foreign;
     }
-    if (site.empty() && origin.empty()) {
+    // Over plain http a browser says no Sec-Fetch-Site, and of its own form
+    // no more than null where the page's Referrer-Policy is no-referrer.
+    const bool silent = origin.empty() || origin.front() == "null";
+    if (site.empty() && silent) {
         return Provenance::unknown;
     }
     if (!origin.empty() && is_trusted(origin.front(), trusted)) {

@@ -1,5 +1,5 @@
-// A login's body, urlencoded or JSON by the first byte: bounded, and read as
-// slower readers read it.
+// A login's body, urlencoded, JSON or multipart by the first byte: bounded, and
+// read as slower readers read it.
 #include "phoenix/form.hpp"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "fuzz.hpp"
+#include "phoenix/multipart.hpp"
 
 namespace {
 
@@ -68,6 +69,30 @@ std::optional<Fields> slow_fields(std::string_view body) {
     return fields;
 }
 
+std::optional<std::string> trimmed(std::optional<std::string> text) {
+    const auto is_blank = [](char c) {
+        return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
+    };
+    while (text && !text->empty() && is_blank(text->back()))
+        text->pop_back();
+    while (text && !text->empty() && is_blank(text->front()))
+        text->erase(0, 1);
+    return text;
+}
+
+// No more than there was, and nothing of a delimiter.
+void check_multipart(const LoginForm& form, std::string_view body) {
+    require(body.starts_with("--B") && body.find("--B--") != body.npos,
+            "it begins and ends as it must");
+    for (const auto& text :
+         {form.email.value_or(""), form.csrf_token, form.method,
+          std::string(form.password ? form.password->view()
+                                    : std::string_view())}) {
+        require(body.find(text) != body.npos, "a value that is there");
+        require(text.find("\r\n--B") == text.npos, "no delimiter in it");
+    }
+}
+
 void check_urlencoded(const LoginForm& form, std::string_view body) {
     const auto fields = slow_fields(body);
     require(fields.has_value(), "a well-formed body");
@@ -76,7 +101,7 @@ void check_urlencoded(const LoginForm& form, std::string_view body) {
         return found == fields->end() ? std::nullopt
                                       : std::optional(found->second);
     };
-    require(form.email == field("email"), "the email");
+    require(form.email == trimmed(field("email")), "the email");
     const auto password = field("password");
     require(form.password.has_value() == password.has_value() &&
                 (!password || form.password->view() == *password),
@@ -109,10 +134,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
     if (size == 0)
         return sigra::fuzz::not_for_the_corpus;
-    const auto type = data[0] % 2 ? FormType::json : FormType::urlencoded;
+    constexpr FormType types[] = {FormType::urlencoded, FormType::json,
+                                  FormType::multipart};
+    const auto type = types[data[0] % 3];
     const auto body = sigra::fuzz::text_of(data + 1, size - 1);
     (void)form_type_of(body);
-    const auto read = read_form(body, type, "user");
+    (void)multipart_boundary(body);
+    const auto read =
+        read_form(body, type, "user", "multipart/form-data; boundary=B");
     if (const auto* error = std::get_if<FormError>(&read)) {
         require(
             (*error == FormError::too_large) == (body.size() > max_form_size),
@@ -124,9 +153,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                             (form.password ? form.password->view().size() : 0) +
                             form.csrf_token.size() + form.method.size();
     require(read_bytes <= body.size(), "no more than there was");
-    if (type == FormType::json)
-        check_json(form, body);
-    else
-        check_urlencoded(form, body);
+    switch (type) {
+        case FormType::json:
+            check_json(form, body);
+            break;
+        case FormType::multipart:
+            check_multipart(form, body);
+            break;
+        case FormType::urlencoded:
+            check_urlencoded(form, body);
+            break;
+    }
     return sigra::fuzz::accepted;
 }

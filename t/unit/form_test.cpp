@@ -62,11 +62,16 @@ void reads_urlencoded(void**) {
         {"user[_csrf_token]=x&user[_method]=put", "email - password -"},
         {"xuser[email]=a&user[user][email]=b&[email]=c&user[]=d&user=e",
          "email - password -"},
+        {"email=+a%40b.c%0A&password=+b+", "email a@b.c password  b "},
+        {"email=%20%09%0d%0a&password=", "email  password "},
+        {"email=%c2%a0a%c2%a0",
+         "email \xc2\xa0"
+         "a\xc2\xa0 password -"},
         {"password=a%00b", bytes("email - password a\0b")},
         {"email=%ff%fe", "email \xff\xfe password -"},
         {"password=\xc3\xa9", "email - password \xc3\xa9"},
         {"other=%41&x[y][z]=1&email=a", "email a password -"},
-        {"email=%0d%0aSet-Cookie:x", "email \r\nSet-Cookie:x password -"},
+        {"email=%0d%0aSet-Cookie:x", "email Set-Cookie:x password -"},
     };
     for (const auto& row : rows)
         check_bytes(shown_form(row.body, urlencoded), row.form, row.body);
@@ -111,6 +116,7 @@ void reads_json(void**) {
         {R"({"user":{"_csrf_token":"T"}})", "email - password -"},
         {R"({"n":1,"m":-1.5e3,"b":true,"v":null})", "email - password -"},
         {R"({"user[email]":"a"})", "email - password -"},
+        {R"({"email":" a b\n","password":" c "})", "email a b password  c "},
     };
     for (const auto& row : rows)
         check_bytes(shown_form(row.body, json), row.form, row.body);
@@ -232,7 +238,9 @@ void knows_the_content_type(void**) {
         {"application/jsonx", {}},
         {"application/json, text/plain", {}},
         {"application/vnd.api+json", {}},
-        {"multipart/form-data; boundary=x", {}},
+        {"multipart/form-data; boundary=x", FormType::multipart},
+        {"multipart/form-data", FormType::multipart},
+        {"multipart/mixed; boundary=x", {}},
         {"text/plain; application/json", {}},
     };
     for (const auto& row : cases)

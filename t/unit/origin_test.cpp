@@ -84,6 +84,7 @@ struct Judged {
 
 constexpr Provenance own = Provenance::own;
 constexpr Provenance foreign = Provenance::foreign;
+constexpr Provenance unknown = Provenance::unknown;
 
 const std::vector<WebOrigin> trusted = {
     {true, "app.example.com", 443},
@@ -136,8 +137,11 @@ const Judged requests[] = {
     {"ports differ", {}, {"https://a:8443"}, "a:8444", foreign},
     {"the other's default", {}, {"https://a:80"}, "a", foreign},
     {"another address", {}, {"http://[::2]"}, "[::1]", foreign},
-    {"null alone", {}, {"null"}, "a", foreign},
-    {"null at null", {}, {"null"}, "null", foreign},
+    {"null alone: as if absent", {}, {"null"}, "a", unknown},
+    {"null at null", {}, {"null"}, "null", unknown},
+    {"another case is no null", {}, {"NULL"}, "a", foreign},
+    {"null twice", {}, {"null", "null"}, "a", foreign},
+    {"null, the site said", {"same-origin"}, {"null"}, "a", own},
     {"empty origin", {}, {""}, "a", foreign},
     {"empty both", {}, {""}, "", foreign},
     {"no host", {}, {"https://a"}, "", foreign},

@@ -3,6 +3,7 @@
 #include "nginx/conf/conf.hpp"
 #include "nginx/endpoints/exchange.hpp"
 #include "nginx/endpoints/login.hpp"
+#include "nginx/endpoints/login_template.hpp"
 #include "nginx/endpoints/logout.hpp"
 #include "nginx/endpoints/origin.hpp"
 #include "nginx/endpoints/renew.hpp"
@@ -77,6 +78,13 @@ ngx_int_t answer(ngx_http_request_t* r) {
     // A subrequest's answer is part of another's: nobody logs in by it.
     if (r != r->main) {
         return NGX_HTTP_FORBIDDEN;
+    }
+    // The application's own page: it looks after itself.
+    if (conf.endpoint->page != nullptr &&
+        !conf.endpoint->page->location.empty() && (r->method & reads) != 0) {
+        ngx_str_t name = copy(r->pool, conf.endpoint->page->location);
+        return name.data == nullptr ? server_error
+                                    : ngx_http_named_location(r, &name);
     }
     Visit* visit = visit_of(r);
     if (visit == nullptr) {

@@ -61,6 +61,36 @@ bool is_url(std::string_view url) {
            url.starts_with("http://");
 }
 
+void fail_unless_named(Arguments& arguments, std::string_view parameter,
+                       std::string_view name) {
+    if (!name.empty() && (!name.starts_with('@') || name.size() == 1)) {
+        arguments.fail("\"" + std::string(parameter) +
+                       "\" must name a named location, \"@NAME\"");
+    }
+}
+
+// True where there is something to see of it.
+bool dress(Arguments& arguments, LoginTemplate& page) {
+    page.title = arguments.text("title").value_or("");
+    bool dressed = !page.title.empty();
+    struct {
+        const char* name;
+        std::string& url;
+    } const urls[] = {{"logo", page.logo},
+                      {"reset", page.reset},
+                      {"register", page.registration}};
+    for (const auto& [name, url] : urls) {
+        url = arguments.text(name).value_or("");
+        dressed |= !url.empty();
+        if (!url.empty() && !is_url(url)) {
+            arguments.fail("\"" + std::string(name) +
+                           "\" must be a path, or a URL that starts with "
+                           "\"https://\" or \"http://\"");
+        }
+    }
+    return dressed;
+}
+
 }  // namespace
 
 char* set_login(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
@@ -70,24 +100,34 @@ char* set_login(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         if (endpoint == nullptr) {
             return arguments.finish();
         }
-        if (auto path = arguments.text("template")) {
+        auto* page = make<LoginTemplate>(cf);
+        const auto path = arguments.text("template");
+        if (path) {
             std::string error;
             auto text = read_indirect(cf, "file:" + *path,
                                       /*allow_env=*/false, error);
-            endpoint->page = text ? parse_template(cf, *text, error) : nullptr;
-            if (endpoint->page == nullptr) {
+            page = text ? parse_template(cf, *text, error) : nullptr;
+            if (page == nullptr) {
                 arguments.fail(error);
+                return arguments.finish();
             }
         }
+        endpoint->page = page;
         endpoint->fallback = arguments.text("fallback").value_or("");
-        if (!endpoint->fallback.empty() &&
-            (!endpoint->fallback.starts_with('@') ||
-             endpoint->fallback.size() == 1)) {
+        fail_unless_named(arguments, "fallback", endpoint->fallback);
+        page->location = arguments.text("page").value_or("");
+        fail_unless_named(arguments, "page", page->location);
+        const bool dressed = dress(arguments, *page);
+        if (path.has_value() + !page->location.empty() + dressed > 1) {
             arguments.fail(
-                "\"fallback\" must name a named location, \"@NAME\"");
+                "\"template\", \"page\" and what dresses the built-in page "
+                "(\"title\", \"logo\", \"reset\", \"register\") exclude each "
+                "other");
         }
-        if (!endpoint->fallback.empty()) {
-            need_named_location(cf, endpoint->fallback);
+        for (const std::string* name : {&endpoint->fallback, &page->location}) {
+            if (!name->empty()) {
+                need_named_location(cf, *name);
+            }
         }
         return arguments.finish();
     });

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "nginx/endpoints/origin.hpp"
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/token.hpp"
@@ -167,7 +168,8 @@ Exchange::Result Exchange::read_checked_form(phoenix::LoginForm& form) {
             return NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
         }
         auto read = phoenix::read_form(body.view(), *form_type_,
-                                       conf_.schema->layout.singular);
+                                       conf_.schema->layout.singular,
+                                       content_type.value_or(""));
         if (const auto* error = std::get_if<phoenix::FormError>(&read)) {
             return *error == phoenix::FormError::too_large
                        ? NGX_HTTP_REQUEST_ENTITY_TOO_LARGE
@@ -186,6 +188,11 @@ Exchange::Result Exchange::read_checked_form(phoenix::LoginForm& form) {
         return NGX_HTTP_FORBIDDEN;
     }
     return waiting;
+}
+
+bool Exchange::is_own_old_form(const Result& refusal) const {
+    return refusal == NGX_HTTP_FORBIDDEN && !wants_json() &&
+           provenance_of(r_) == phoenix::Provenance::own;
 }
 
 Decision Exchange::identify() {

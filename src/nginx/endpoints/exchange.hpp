@@ -48,6 +48,9 @@ class Exchange {
 
     // The body's fields, with the CSRF token checked; a result is the refusal.
     [[nodiscard]] Result read_checked_form(phoenix::LoginForm& form);
+    // Of such a refusal: the token is not the session's, but the browser shows
+    // that the form is the site's own. It is one of an older session.
+    [[nodiscard]] bool is_own_old_form(const Result& refusal) const;
     // No more is to be read of the body than was: wipes what it held.
     void wipe_body() noexcept;
 

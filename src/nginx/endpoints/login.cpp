@@ -12,6 +12,7 @@
 #include "nginx/worker.hpp"
 #include "phoenix/cookie.hpp"
 #include "phoenix/encoding.hpp"
+#include "phoenix/messages.hpp"
 #include "phoenix/redirect.hpp"
 
 namespace sigra::nginx {
@@ -69,7 +70,11 @@ Exchange::Result Login::advance() {
             case Step::parse:
                 if (Result refusal = read_checked_form(form_)) {
                     wipe_body();
-                    return refusal;
+                    if (!is_own_old_form(refusal)) {
+                        return refusal;
+                    }
+                    step_ = Step::old_form;
+                    break;
                 }
                 if (!form_.password && !conf_.endpoint->fallback.empty()) {
                     return hand_over();
@@ -127,7 +132,8 @@ Exchange::Result Login::advance() {
                     step_ = Step::refuse;
                     break;
                 }
-                if (!user_.second_factor || stores_pending()) {
+                if (!is_for_application() &&
+                    (!user_.second_factor || stores_pending())) {
                     step_ = Step::insert;
                     break;
                 }
@@ -185,6 +191,23 @@ Exchange::Result Login::advance() {
                 break;
             case Step::holding:
                 return refuse();
+            case Step::old_form:
+                switch (identify()) {
+                    case Decision::ask:
+                    case Decision::wait:
+                        return waiting;
+                    case Decision::no_answer:
+                        return unavailable(r_);
+                    case Decision::anonymous:
+                        return ask_again();
+                    case Decision::pass:
+                    case Decision::not_fresh:
+                        return redirect(r_, target());
+                    case Decision::two_cookies:
+                    case Decision::internal_error:
+                        break;
+                }
+                return server_error;
         }
     }
 }
@@ -270,6 +293,16 @@ void Login::log_problem(phoenix::PasswordCheck check) {
                   "auth_sigra: user %V: %V", &id, &text);
 }
 
+// The pages that mix phx.gen.auth generates post to `?_action=registered` and
+// `?_action=password_updated`: what the application does then is its own. The
+// password was checked all the same, so that nobody gets past the lockout.
+bool Login::is_for_application() const {
+    ngx_str_t action{};
+    ngx_str_t name = ngx_string("_action");
+    return !conf_.endpoint->fallback.empty() &&
+           ngx_http_arg(r_, name.data, name.len, &action) == NGX_OK;
+}
+
 // A row that is not logged in yet says who waits for his second factor.
 bool Login::stores_pending() const {
     return conf_.source->kind == postgres::LayoutKind::sigra_sessions;
@@ -338,6 +371,20 @@ ngx_int_t Login::refuse() {
     }
     write_session(r_, conf_, visit_, session);
     return redirect(r_, view(conf_.login_url));
+}
+
+// The page once more, with a token of the session that there is now.
+ngx_int_t Login::ask_again() {
+    phoenix::Session session = session_of(visit_);
+    session.put_flash("error", phoenix::english().try_again);
+    if (form_.email && is_text(*form_.email)) {
+        session.put_flash("email",
+                          first_characters(*form_.email, max_kept_email));
+    }
+    write_session(r_, conf_, visit_, session);
+    return add_header(r_, "Location", view(conf_.login_url))
+               ? NGX_HTTP_SEE_OTHER
+               : server_error;
 }
 
 }  // namespace sigra::nginx

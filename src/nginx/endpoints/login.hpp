@@ -18,6 +18,8 @@ class LoginPage final : public Exchange {
 
   private:
     Result advance() override;
+    [[nodiscard]] bool asks_to_confirm() const;
+    [[nodiscard]] bool clear_live_flash();
     [[nodiscard]] ngx_int_t show(bool confirm);
     [[nodiscard]] ngx_int_t show_token();
     [[nodiscard]] ngx_int_t send_page(const phoenix::Session& session,
@@ -42,7 +44,8 @@ class Login final : public Exchange {
         insert,     // the new session
         inserting,
         refuse,
-        holding,  // until a refusal's time has come
+        holding,   // until a refusal's time has come
+        old_form,  // of an older session: nobody is logged in by it
     };
 
     Result advance() override;
@@ -58,12 +61,14 @@ class Login final : public Exchange {
     [[nodiscard]] ngx_int_t hand_over();
     [[nodiscard]] bool hold();
     [[nodiscard]] ngx_int_t refuse();
+    [[nodiscard]] ngx_int_t ask_again();
     [[nodiscard]] ngx_int_t welcome();
     [[nodiscard]] ngx_int_t ask_second_factor();
     [[nodiscard]] phoenix::Session new_session(bool keep) const;
     void forget_foreign_remember_me();
     void log_problem(phoenix::PasswordCheck check);
 
+    [[nodiscard]] bool is_for_application() const;
     [[nodiscard]] bool stores_pending() const;
     [[nodiscard]] bool is_same_user() const;
     [[nodiscard]] bool remembers() const;

@@ -1,4 +1,7 @@
 #include "phoenix/login_page.hpp"
+
+#include <charconv>
+
 #include "nginx/endpoints/login.hpp"
 #include "nginx/endpoints/login_template.hpp"
 #include "nginx/gate/answer.hpp"
@@ -6,12 +9,14 @@
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/response.hpp"
 #include "nginx/gate/token.hpp"
+#include "phoenix/cookie.hpp"
 #include "phoenix/csrf.hpp"
 
 namespace sigra::nginx {
 namespace {
 
 constexpr std::string_view html = "text/html; charset=utf-8";
+constexpr std::string_view live_flash = "__phoenix_flash__";
 
 }  // namespace
 
@@ -28,7 +33,7 @@ Exchange::Result LoginPage::advance() {
             return show(/*confirm=*/false);
         case Decision::pass:
         case Decision::not_fresh:
-            if (session_of(visit_).truthy(phoenix::sudo_key)) {
+            if (asks_to_confirm()) {
                 return show(/*confirm=*/true);
             }
             return redirect(r_, view(conf_.signed_in_url));
@@ -40,6 +45,37 @@ Exchange::Result LoginPage::advance() {
             break;
     }
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+// An application has sent its user here to confirm, or a location's
+// auth_sigra_sudo has: that one only for as long as nobody has confirmed, be
+// it to the application.
+bool LoginPage::asks_to_confirm() const {
+    const phoenix::Session session = session_of(visit_);
+    if (session.truthy(conf_.source->keys.return_to)) {
+        return true;
+    }
+    if (!session.truthy(phoenix::sudo_key)) {
+        return false;
+    }
+    const auto text = session.binary(phoenix::sudo_key).value_or("");
+    std::int64_t seconds = 0;
+    std::from_chars(text.data(), text.data() + text.size(), seconds);
+    const LookedUp& found = visit_.verdict.looked_up;
+    return !found.authenticated_age_ms ||
+           found.now(*found.authenticated_age_ms) > seconds * 1000;
+}
+
+// LiveView's redirects carry their flash in a cookie that only the application
+// can read. Left alone it would be shown after the login.
+bool LoginPage::clear_live_flash() {
+    if (!phoenix::find_cookie(view(visit_.arrival.cookies), live_flash)) {
+        return true;
+    }
+    return add_header(
+        r_, "Set-Cookie",
+        "__phoenix_flash__=; path=/; expires=Thu, 01 Jan 1970 00:00:00 GMT; "
+        "max-age=0");
 }
 
 // What it shows of the flash it takes out of the session. A prefetch changes
@@ -66,6 +102,9 @@ ngx_int_t LoginPage::show(bool confirm) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
+    if (!is_prefetch(r_) && !clear_live_flash()) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
     if (confirm) {
         shown.put_flash("email", view(visit_.verdict.looked_up.identity.email));
     }
@@ -84,16 +123,24 @@ ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
     page.singular = conf_.schema->layout.singular;
     page.remember_me = conf_.remember_cookie->enabled;
     page.confirm = confirm;
-    if (conf_.endpoint->page != nullptr) {
+    const Endpoint& endpoint = *conf_.endpoint;
+    page.link = !endpoint.fallback.empty();
+    if (endpoint.page != nullptr) {
+        page.title = endpoint.page->title;
+        page.logo = endpoint.page->logo;
+        page.reset = endpoint.page->reset;
+        page.registration = endpoint.page->registration;
+    }
+    if (endpoint.page != nullptr && !endpoint.page->parts.empty()) {
         return send(r_, NGX_HTTP_OK, html,
-                    render_template(r_, *conf_.endpoint->page, page));
+                    render_template(r_, *endpoint.page, page));
     }
     std::vector<std::string_view> targets = {view(conf_.signed_in_url)};
     if (conf_.second_factor != nullptr) {
         targets.push_back(view(conf_.second_factor->url));
     }
     if (!add_header(r_, "Content-Security-Policy",
-                    phoenix::login_page_policy(targets)) ||
+                    phoenix::login_page_policy(targets, page.logo)) ||
         !add_header(r_, "X-Content-Type-Options", "nosniff") ||
         !add_header(r_, "Referrer-Policy", "same-origin")) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

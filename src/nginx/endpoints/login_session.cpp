@@ -73,10 +73,14 @@ phoenix::Session Login::new_session(bool keep) const {
     }
     phoenix::put_token(session, keys, conf_.source->form, token_);
     ensure_csrf_state(session);
-    if (!user_.second_factor) {
+    // Who was logged in already has confirmed a password.
+    if (!user_.second_factor && !is_same_user()) {
         session.put_flash("info", welcome_back);
-    } else if (const auto path = before.binary(keys.return_to)) {
-        session.put(keys.return_to, *path);
+    }
+    if (user_.second_factor) {
+        if (const auto path = before.binary(keys.return_to)) {
+            session.put(keys.return_to, *path);
+        }
     }
     if (remembers()) {
         session.put_true(keys.remember_me);

@@ -92,8 +92,8 @@ std::string_view value_of(ngx_http_request_t* r,
 
 }  // namespace
 
-const LoginTemplate* parse_template(ngx_conf_t* cf, std::string_view text,
-                                    std::string& error) {
+LoginTemplate* parse_template(ngx_conf_t* cf, std::string_view text,
+                              std::string& error) {
     auto* out = pool_make<LoginTemplate>(cf->pool);
     if (out == nullptr) {
         error = "out of memory";

@@ -1,4 +1,5 @@
-// The administrator's own login page: a file with nginx's variables in it.
+// The login page as the administrator wants it: a file with nginx's variables
+// in it, an application's page, or the built-in one with a name and links.
 #pragma once
 
 #include <string>
@@ -26,15 +27,18 @@ struct LoginTemplate {
         std::string text;     // of a literal
         ngx_int_t index = 0;  // of a variable
     };
-    std::vector<Part> parts;
+    std::vector<Part> parts;  // of a file; none: the built-in page
+    std::string location;     // who answers a GET instead, or empty
+    // What the built-in page shows; empty: nothing.
+    std::string title, logo, reset, registration;
 };
 
 // `$name` and `${name}` are variables; any other `$` is a dollar sign, before
 // a digit too. Lives in the configuration's pool; null: `error` says why. A
 // variable that nobody defines is nginx's own error, once all is read.
-[[nodiscard]] const LoginTemplate* parse_template(ngx_conf_t* cf,
-                                                  std::string_view text,
-                                                  std::string& error);
+[[nodiscard]] LoginTemplate* parse_template(ngx_conf_t* cf,
+                                            std::string_view text,
+                                            std::string& error);
 
 // Each value is HTML-escaped. A template's answer carries no
 // Content-Security-Policy but what the administrator adds.

@@ -40,7 +40,11 @@ Exchange::Result Logout::advance() {
             case Step::parse: {
                 phoenix::LoginForm form;
                 if (Result refusal = read_checked_form(form)) {
-                    return refusal;
+                    if (!is_own_old_form(refusal)) {
+                        return refusal;
+                    }
+                    step_ = Step::old_form;
+                    break;
                 }
                 if (!is_log_out(form.method)) {
                     return not_allowed(r_, "POST, DELETE");
@@ -85,6 +89,23 @@ Exchange::Result Logout::advance() {
                 break;
             case Step::answer:
                 return say_goodbye();
+            case Step::old_form:
+                switch (identify()) {
+                    case Decision::ask:
+                    case Decision::wait:
+                        return waiting;
+                    case Decision::no_answer:
+                        return unavailable(r_);
+                    case Decision::anonymous:
+                        return redirect(r_, view(conf_.logged_out_url));
+                    case Decision::pass:
+                    case Decision::not_fresh:
+                        return NGX_HTTP_FORBIDDEN;
+                    case Decision::two_cookies:
+                    case Decision::internal_error:
+                        break;
+                }
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 }

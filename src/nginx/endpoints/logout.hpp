@@ -20,6 +20,7 @@ class Logout final : public Exchange {
         remove,
         removing,
         answer,
+        old_form,  // of an older session: nobody is logged out by it
     };
 
     Result advance() override;

@@ -114,7 +114,8 @@ ngx_int_t answer_not_fresh(ngx_http_request_t* r, const LocationConf& conf,
         return NGX_HTTP_FORBIDDEN;
     }
     phoenix::Session session = session_of(visit);
-    session.put_true(phoenix::sudo_key);
+    // How long a confirmation would have been fresh here, in seconds.
+    session.put(phoenix::sudo_key, std::to_string(conf.sudo));
     return redirect_to_login(r, conf, visit, session);
 }
 
