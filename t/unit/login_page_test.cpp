@@ -141,7 +141,8 @@ Document read_document(std::string_view html) {
 void check_nesting(const Document& document) {
     std::vector<std::string> open;
     for (const Element& element : document.elements) {
-        if (element.name == "meta" || element.name == "input")
+        if (element.name == "meta" || element.name == "input" ||
+            element.name == "img")
             continue;
         if (!element.name.starts_with('/')) {
             open.push_back(element.name);
