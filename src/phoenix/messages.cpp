@@ -123,7 +123,10 @@ std::optional<Messages> read_messages(std::string_view json,
     }
     Messages messages;
     messages.lang = lang;
-    for (const auto& [key, value] : tree.items()) {
+    for (const auto& item : tree.items()) {
+        // No structured binding: clang 14 does not let a lambda capture one.
+        const std::string& key = item.key();
+        const auto& value = item.value();
         const auto known = std::ranges::find_if(
             texts, [&](const Text& text) { return key == text.key; });
         if (key != "dir" && known == std::end(texts)) {
