@@ -230,7 +230,7 @@ void of_many_at_once_one_is_reissued(void**) {
             for (int i = 0; i < 20; i++) {
                 many[static_cast<std::size_t>(i)].start(
                     sql, statement == Statement::reissue ? reissue(1, 2 + i)
-                                                         : renewal(1, 2 + i));
+                                                         : renewal(1, 22 + i));
             }
             Session beside(database);
             many.wait_until_blocked(beside);
