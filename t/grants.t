@@ -1,0 +1,93 @@
+# examples/grants.sql: its rights are enough for all that the module does, in every layout, and no more than that.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Fixture;
+use Sigra::Layouts;
+
+our $role = 'sigra_granted';
+Sigra::Fixture::connect_to('postgres', 'postgres')->do("CREATE ROLE $role LOGIN");
+
+sub grants {
+    my (@options) = @_;
+    my $database = database();
+    local %ENV = (%ENV, LD_PRELOAD => '');
+    my $said = join ' ', map { quotemeta } (
+        'psql', '-X', '-q', '-h', $ENV{SIGRA_TEST_PGHOST}, '-p', $ENV{SIGRA_TEST_PGPORT}, '-U', 'sigra', '-d', $database->{name},
+        '-v', "role=$role", '-v', "schema=$database->{layout}", '-v', "users=$database->{users}", '-v', "tokens=$database->{tokens}",
+        (map { ('-v', $_) } @options), '-f', 'examples/grants.sql',
+    );
+    return scalar qx($said 2>&1);
+}
+
+our $layouts = make_layouts('grants', <<'END', extra => "auth_sigra_password_checks floor=1ms;\nauth_sigra_reissue_age 1h;\nauth_sigra_password_hash argon2id m=64 t=1 p=1;");
+LOCKOUT
+location = PATH/log-in { auth_sigra_login; }
+location = PATH/log-out { auth_sigra_logout; }
+location = PATH/everywhere { auth_sigra_logout everywhere; }
+location = PATH/renew { auth_sigra_renew; }
+location PATH/private { auth_sigra on; auth_sigra_unauthenticated status; rewrite ^ /echo break; proxy_pass http://echo; }
+END
+$layouts =~ s/user=sigra\b/user=$role/g;
+# The two layouts of Phoenix have no columns for it.
+$layouts =~ s{LOCKOUT(?=\nlocation = /(phx|phx_17|admin)/)}{}g;
+$layouts =~ s{LOCKOUT}{auth_sigra_lockout threshold=5 duration=15m;}g;
+
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: a gate, logins, renewal, reissue, log-outs
+--- http_config eval: echo_upstream()
+--- config eval: $::layouts
+--- request
+GET /sigra/log-out
+--- error_code: 405
+--- timeout: 60
+--- flow
+for my $name (layouts()) {
+    use_layout($name);
+    my $lockout = $name =~ /phx|admin/ ? 'off' : 'on';
+    is(main::grants("login=on", "lockout=$lockout", 'rehash=on'), '', "$name: granted");
+    my $ada = authenticated_fixture(password => 'right', age => 7200);
+    my $browser = client(timeout => 120)->use_cookie($ada->{cookie});
+    is($browser->get("/$name/private")->{status}, 200, "$name: the gate, and a reissue");
+    isnt($browser->session->{database()->{singular} . '_token'}, $ada->{token_text}, "$name: a new token");
+    my $csrf = sub { { _csrf_token => csrf_mask($browser->session->{_csrf_token}) } };
+    is($browser->post("/$name/renew", $csrf->())->{status}, 302, "$name: a renewal");
+    is($browser->delete("/$name/log-out", $csrf->())->{status}, 302, "$name: a log-out");
+    is($browser->get("/$name/private")->{status}, 401, "$name: out");
+    for my $password (qw(wrong right)) {
+        $browser = client(timeout => 120);
+        my ($token) = $browser->get("/$name/log-in", { accept => 'application/json' })->{content} =~ /"csrf_token":"([^"]+)"/;
+        is($browser->post("/$name/log-in", { _csrf_token => $token, email => $ada->{email}, password => $password, remember_me => 'true' },
+            { accept => 'application/json' })->{status}, $password eq 'right' ? 200 : 401, "$name: a login with a $password password");
+    }
+    like(db()->selectrow_array('SELECT hashed_password FROM ' . database()->{users} . ' WHERE email = ?', undef, $ada->{email}),
+        qr/argon2id.*m=64/, "$name: rehashed");
+    is($browser->delete("/$name/everywhere", $csrf->())->{status}, 302, "$name: log-out everywhere");
+    my $users = database()->{users};
+    for my $column (qw(email confirmed_at)) {
+        ok(!db()->selectrow_array('SELECT has_column_privilege(?, ?, ?, ?)', undef, $main::role, $users, $column, 'UPDATE'),
+            "$name: it may not write $column");
+    }
+    ok(!db()->selectrow_array("SELECT has_table_privilege(?, ?, 'DELETE, INSERT, TRUNCATE')", undef, $main::role, $users), "$name: nor users");
+
+    is(main::grants(), '', "$name: the gate alone");
+    my $eve = authenticated_fixture();
+    is(client()->get("/$name/private", { cookie => $eve->{cookie} })->{status}, 200, "$name: which is all that it takes");
+    ok(!db()->selectrow_array("SELECT has_table_privilege(?, ?, 'INSERT, UPDATE, DELETE')", undef, $main::role, database()->{tokens}), "$name: and gives");
+}
+--- no_error_log
+42501
+
+
+
+=== TEST 2: what is typed wrongly
+--- config
+--- request
+GET /
+--- flow
+use_layout('sigra');
+like(main::grants('users=nosuch'), qr/relation "nosuch" does not exist/, 'a table that is not there');
+like(main::grants('role=nosuch'), qr/role "nosuch" does not exist/, 'a role that is not there');
