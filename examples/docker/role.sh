@@ -1,0 +1,11 @@
+#!/bin/bash
+# Runs once, when PostgreSQL's image makes its data: nginx's role, with what a
+# gate and a login need and nothing else.
+set -euo pipefail
+
+psql -v ON_ERROR_STOP=1 -U postgres -d "$POSTGRES_DB" <<'END'
+\set password `cat /run/secrets/nginx`
+CREATE ROLE nginx LOGIN PASSWORD :'password';
+END
+psql -v ON_ERROR_STOP=1 -U postgres -d "$POSTGRES_DB" \
+    -v role=nginx -v login=on -v lockout=on -f /grants.sql
