@@ -3,6 +3,7 @@
 #include "nginx/conf/conf.hpp"
 #include "nginx/conf/directives.hpp"
 #include "nginx/conf/named_locations.hpp"
+#include "nginx/endpoints/status.hpp"
 #include "nginx/gate/access.hpp"
 #include "nginx/gate/filter.hpp"
 #include "nginx/gate/variables.hpp"
@@ -118,6 +119,8 @@ ngx_command_t commands[] = {
     directive(ngx_string("auth_sigra_close_on_revoke"),
               anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
               FIELD(close_on_revoke)),
+    directive(ngx_string("auth_sigra_status"),
+              NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE1, set_status),
     directive(ngx_string("auth_sigra_revocation_channel"),
               anywhere | NGX_CONF_TAKE1, set_revocation_channel),
     ngx_null_command,

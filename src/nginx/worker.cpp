@@ -1,5 +1,6 @@
 #include "nginx/worker.hpp"
 
+#include "nginx/counters.hpp"
 #include "nginx/endpoints/password_checks.hpp"
 
 namespace sigra::nginx {
@@ -33,9 +34,33 @@ Worker::Worker(ngx_log_t* log, const MainConf& conf)
         channels_.push_back(
             std::make_unique<Channel>(*this, reactor_, *channel));
     }
+    if (conf.counters != nullptr) {
+        observing_ = reactor_.timer([this] { observe(); },
+                                    /*keeps_alive=*/false);
+        observing_->start(postgres::Milliseconds(1000));
+    }
 }
 
 Worker::~Worker() = default;
+
+void Worker::observe() {
+    postgres::Pool::Counters now;
+    for (const auto& [database, pool] : pools_) {
+        const postgres::Pool::Counters counters = pool->counters();
+        now.open += counters.open;
+        now.waiting += counters.waiting;
+        now.inflight += counters.inflight;
+        now.connects += counters.connects;
+        now.syncs += counters.syncs;
+    }
+    set_state(Counter::connections_open, now.open);
+    set_state(Counter::statements_waiting, now.waiting);
+    set_state(Counter::statements_sent, now.inflight);
+    add(counter(Counter::connection_opened), now.connects - observed_.connects);
+    add(counter(Counter::sync_sent), now.syncs - observed_.syncs);
+    observed_ = now;
+    observing_->start(postgres::Milliseconds(1000));
+}
 
 void Worker::listen() {
     for (const auto& channel : channels_) {
@@ -81,6 +106,7 @@ ngx_int_t init_worker(ngx_cycle_t* cycle) noexcept {
     }
     return guarded(
         cycle->log, static_cast<ngx_int_t>(NGX_ERROR), [&]() -> ngx_int_t {
+            take_counters(cycle);
             const MainConf* conf = conf_of(cycle);
             if (conf != nullptr && !conf->databases.empty()) {
                 Worker::own_ = std::make_unique<Worker>(cycle->log, *conf);
@@ -92,6 +118,7 @@ ngx_int_t init_worker(ngx_cycle_t* cycle) noexcept {
 
 void exit_worker(ngx_cycle_t* cycle) noexcept {
     guarded(cycle->log, [] { Worker::own_.reset(); });
+    leave_counters();
 }
 
 }  // namespace sigra::nginx

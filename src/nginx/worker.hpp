@@ -48,6 +48,9 @@ class Worker {
     void bar(const phoenix::Sha256& token_hash);
 
   private:
+    // For auth_sigra_status: what the pools know themselves, once a second.
+    void observe();
+
     // With master_process off a reload leaves this worker with what it had.
     std::vector<Zone*> zones_;
     NgxReactor reactor_;
@@ -60,6 +63,8 @@ class Worker {
         pools_;
     // Gone before the pools: what it hears goes to both.
     std::vector<std::unique_ptr<Channel>> channels_;
+    std::unique_ptr<postgres::Timer> observing_;  // null: nobody asks for it
+    postgres::Pool::Counters observed_;           // of all pools, the last time
 
     static std::unique_ptr<Worker> own_;  // this process's
     friend Worker* worker();

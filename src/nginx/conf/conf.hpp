@@ -218,6 +218,7 @@ struct MainConf {
     ngx_thread_pool_t* default_threads = nullptr;
     CacheConf cache;
     std::vector<NamedLocation> named_locations;
+    ngx_shm_zone_t* counters = nullptr;  // null: no auth_sigra_status
     // One of each for all levels that share the same parts: here the layout as
     // the database has numbered it, and the plural.
     std::map<std::tuple<const Database*, std::size_t, std::string>,

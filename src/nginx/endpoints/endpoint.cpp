@@ -3,6 +3,7 @@
 #include "nginx/conf/conf.hpp"
 #include "nginx/endpoints/exchange.hpp"
 #include "nginx/endpoints/login.hpp"
+#include "nginx/endpoints/login_log.hpp"
 #include "nginx/endpoints/login_template.hpp"
 #include "nginx/endpoints/logout.hpp"
 #include "nginx/endpoints/origin.hpp"
@@ -102,6 +103,14 @@ ngx_int_t answer(ngx_http_request_t* r) {
     if (!confirmed) {
         ngx_int_t rc = admit(r, *conf.endpoint, *visit);
         if (rc != NGX_OK) {
+            if (conf.endpoint->kind == Endpoint::Kind::login &&
+                r->method == NGX_HTTP_POST) {
+                LoginStory story;
+                story.result = rc == NGX_HTTP_BAD_REQUEST
+                                   ? LoginResult::malformed
+                                   : LoginResult::origin;
+                tell(r, *visit, story);
+            }
             return rc;
         }
     }

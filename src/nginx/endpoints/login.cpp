@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "nginx/counters.hpp"
+#include "nginx/endpoints/login_log.hpp"
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
@@ -65,6 +67,40 @@ void Login::leave() noexcept {
 }
 
 Exchange::Result Login::advance() {
+    Result result = proceed();
+    if (result) {
+        tell_of(*result);
+    }
+    return result;
+}
+
+ngx_int_t Login::late() {
+    const ngx_int_t answer = Exchange::late();
+    tell_of(answer);
+    return answer;
+}
+
+// What the steps do not say themselves, the answer's status does.
+void Login::tell_of(ngx_int_t answer) {
+    if (result_ == LoginResult::none) {
+        switch (answer) {
+            case NGX_HTTP_FORBIDDEN:
+                result_ = LoginResult::csrf;
+                break;
+            case NGX_HTTP_BAD_REQUEST:
+            case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+            case NGX_HTTP_UNSUPPORTED_MEDIA_TYPE:
+                result_ = LoginResult::malformed;
+                break;
+            default:
+                result_ = LoginResult::error;
+                break;
+        }
+    }
+    tell(r_, visit_, {result_, reason_, form_.email, user_.id, user_.email});
+}
+
+Exchange::Result Login::proceed() {
     for (;;) {
         switch (step_) {
             case Step::parse:
@@ -74,6 +110,7 @@ Exchange::Result Login::advance() {
                         return refusal;
                     }
                     step_ = Step::old_form;
+                    result_ = LoginResult::csrf;
                     break;
                 }
                 if (!form_.password && !conf_.endpoint->fallback.empty()) {
@@ -156,6 +193,7 @@ Exchange::Result Login::advance() {
                 if (!conf_.endpoint->fallback.empty()) {
                     return hand_over();
                 }
+                reason_ = "second factor";
                 step_ = Step::refuse;
                 break;
             case Step::insert:
@@ -181,6 +219,8 @@ Exchange::Result Login::advance() {
                     break;
                 }
                 wipe_body();
+                result_ = user_.second_factor ? LoginResult::second_factor
+                                              : LoginResult::ok;
                 return user_.second_factor ? ask_second_factor() : welcome();
             case Step::refuse:
                 wipe_body();
@@ -190,6 +230,8 @@ Exchange::Result Login::advance() {
                 }
                 break;
             case Step::holding:
+                result_ = reason_ == "locked" ? LoginResult::locked
+                                              : LoginResult::refused;
                 return refuse();
             case Step::old_form:
                 switch (identify()) {
@@ -216,6 +258,10 @@ bool Login::has_place() {
     Worker* w = worker();
     if (!place_ && w != nullptr) {
         place_ = w->password_checks().take_place(*conf_.password_checks);
+    }
+    if (!place_) {
+        result_ = LoginResult::busy;
+        count(Counter::unavailable_checks);
     }
     return static_cast<bool>(place_);
 }
@@ -259,7 +305,12 @@ bool Login::check() {
         return false;
     }
     PasswordTask task;
-    if (found(user_)) {
+    const bool one = found(user_);
+    reason_ = one                 ? "wrong password"
+              : rows().size() > 1 ? "several users"
+              : user_.id.empty()  ? "unknown email"
+                                  : "locked";
+    if (one) {
         task.hash = user_.hashed_password;
         hash_ = user_.hashed_password.value_or("");
         task.rehash = conf_.password_hash->cost;
@@ -340,6 +391,10 @@ ngx_int_t Login::hand_over() {
     if (name.data == nullptr) {
         return server_error;
     }
+    result_ = form_.password && !is_for_application()
+                  ? LoginResult::second_factor
+                  : LoginResult::fallback;
+    reason_ = {};
     visit_.answered_here = false;
     leave();
     r_->read_event_handler = ngx_http_block_reading;

@@ -5,6 +5,7 @@
 
 #include "nginx/endpoints/exchange.hpp"
 #include "nginx/endpoints/password_checks.hpp"
+#include "nginx/gate/login_result.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "phoenix/form.hpp"
 #include "postgres/statements.hpp"
@@ -49,6 +50,9 @@ class Login final : public Exchange {
     };
 
     Result advance() override;
+    [[nodiscard]] ngx_int_t late() override;
+    [[nodiscard]] Result proceed();
+    void tell_of(ngx_int_t answer);
     [[nodiscard]] bool has_place();
     void leave() noexcept override;
     [[nodiscard]] bool counts_attempts() const;
@@ -76,6 +80,8 @@ class Login final : public Exchange {
     [[nodiscard]] std::string target() const;
 
     Step step_ = Step::parse;
+    LoginResult result_ = LoginResult::none;  // known before the answer is
+    std::string_view reason_;                 // of a refusal, for the log
     phoenix::LoginForm form_;
     bool again_ = false;        // the hash has changed under the first check
     bool known_email_ = false;  // one that can be asked for

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "nginx/counters.hpp"
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
@@ -49,8 +50,7 @@ Exchange::Result Logout::advance() {
                 if (!is_log_out(form.method)) {
                     return not_allowed(r_, "POST, DELETE");
                 }
-                step_ =
-                    conf_.endpoint->everywhere ? Step::identify : Step::remove;
+                step_ = Step::identify;
                 break;
             }
             case Step::identify:
@@ -148,6 +148,12 @@ ngx_int_t Logout::still_alive() {
 }
 
 ngx_int_t Logout::say_goodbye() {
+    count(Counter::logout);
+    if (visit_.verdict.identified) {
+        ngx_log_error(NGX_LOG_INFO, r_->connection->log, 0,
+                      "auth_sigra: log-out of user %V",
+                      &visit_.verdict.looked_up.identity.user_id);
+    }
     revoke_replaced(conf_, visit_);
     for (const postgres::Row& row : rows()) {
         const auto bytes = row.empty() || !row[0]

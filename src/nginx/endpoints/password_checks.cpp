@@ -7,9 +7,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <system_error>
 #include <thread>
+
+#include "nginx/counters.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -84,6 +87,9 @@ class PasswordJob {
     [[nodiscard]] State state() const { return state_; }
     void enter(State state) { state_ = state; }
     [[nodiscard]] bool computed() const { return computed_; }
+    [[nodiscard]] std::chrono::microseconds took() const {
+        return std::chrono::duration_cast<std::chrono::microseconds>(took_);
+    }
 
     [[nodiscard]] bool post() {
         return ngx_thread_task_post(threads_, &thread_task_) == NGX_OK;
@@ -125,6 +131,12 @@ class PasswordJob {
     }
 
     void compute() {
+        const auto begun = std::chrono::steady_clock::now();
+        check();
+        took_ = std::chrono::steady_clock::now() - begun;
+    }
+
+    void check() {
         const phoenix::Secret password = std::move(task_.password);
         verdict_.check =
             phoenix::check_password(task_.hash, password.view(), task_.dummy);
@@ -138,6 +150,7 @@ class PasswordJob {
     PasswordChecks& checks_;
     PasswordTask task_;
     PasswordVerdict verdict_;
+    std::chrono::steady_clock::duration took_{};
     State state_ = State::waiting;
     std::size_t most_running_;
     ngx_thread_pool_t* threads_;
@@ -239,6 +252,8 @@ void PasswordChecks::finish(PasswordJob& job) {
         }
     }
     job.enter(PasswordJob::State::ended);
+    count_latency(own_counters->check_latency,
+                  static_cast<std::uint64_t>(job.took().count()));
     start_next();
     // Where the pool takes none, and none runs whose end would try again.
     if (running_.empty()) {
@@ -257,6 +272,8 @@ void PasswordChecks::finish(PasswordJob& job) {
 // A check always ends, so this timer decides nothing: it is what nginx counts
 // before it lets a worker go.
 void PasswordChecks::watch() {
+    set_state(Counter::checks_running, running_.size());
+    set_state(Counter::checks_waiting, waiting_.size());
     bool wanted = !waiting_.empty() || !running_.empty();
     if (wanted && !still_here_.timer_set) {
         ngx_add_timer(&still_here_, look_again_after);

@@ -1,5 +1,6 @@
 #include "nginx/gate/access.hpp"
 
+#include "nginx/counters.hpp"
 #include "nginx/gate/arrival.hpp"
 #include "nginx/gate/gate.hpp"
 #include "nginx/gate/question.hpp"
@@ -81,6 +82,20 @@ ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
     return server_error;
 }
 
+// By $auth_sigra_status, once it is known and acted on.
+[[gnu::hot]] ngx_int_t counted(const Visit& visit, ngx_int_t rc) {
+    if (rc != NGX_AGAIN && visit.verdict.status != Status::none) {
+        count(static_cast<Counter>(static_cast<unsigned>(Counter::request_hit) +
+                                   static_cast<unsigned>(visit.verdict.status) -
+                                   static_cast<unsigned>(Status::hit)));
+    }
+    return rc;
+}
+static_assert(static_cast<unsigned>(Counter::request_error) -
+                  static_cast<unsigned>(Counter::request_hit) ==
+              static_cast<unsigned>(Status::error) -
+                  static_cast<unsigned>(Status::hit));
+
 [[gnu::hot]] ngx_int_t gate(ngx_http_request_t* r, const LocationConf& conf) {
     // An endpoint looks after itself.
     if (conf.gate == gate_off || is_endpoint(r, conf)) {
@@ -97,8 +112,9 @@ ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
     if (decision == Decision::ask && !ask_in_phases(*visit)) {
         decision = decide(r, conf, *visit);
     }
-    return is_open(r, conf) ? open_gate(r, conf, *visit, decision)
-                            : closed_gate(r, conf, *visit, decision);
+    return counted(*visit, is_open(r, conf)
+                               ? open_gate(r, conf, *visit, decision)
+                               : closed_gate(r, conf, *visit, decision));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "nginx/gate/channel.hpp"
 
 #include "nginx/conf/conf.hpp"
+#include "nginx/counters.hpp"
 #include "nginx/worker.hpp"
 
 namespace sigra::nginx {
@@ -28,12 +29,34 @@ Channel::Channel(Worker& worker, postgres::Reactor& reactor,
     for (const Zone* zone : conf.zones) {
         epochs_.emplace_back(zone, never);
     }
+    add_state(Counter::channels_down, 1);
+}
+
+Channel::~Channel() {
+    add_state(told_up_ ? Counter::channels_up : Counter::channels_down, -1);
+}
+
+void Channel::tell(bool up) {
+    if (up == told_up_) {
+        return;
+    }
+    told_up_ = up;
+    add_state(Counter::channels_up, up ? 1 : -1);
+    add_state(Counter::channels_down, up ? -1 : 1);
+}
+
+void Channel::lost() {
+    if (told_up_) {
+        count(Counter::channel_lost);
+    }
+    tell(/*up=*/false);
 }
 
 // Connections from before may lead to another server than the one that is
 // listened to. What was asked over them, and what is open, may have ended
 // unheard.
 void Channel::listening() {
+    tell(/*up=*/true);
     if (postgres::Pool* pool = worker_.pool(*conf_.database)) {
         pool->renew();
     }
@@ -45,6 +68,7 @@ void Channel::listening() {
 }
 
 void Channel::revoked_token(std::string_view hash) {
+    count(Counter::revocation_token);
     for (Zone* zone : conf_.zones) {
         zone->revoke_token(hash);
     }
@@ -53,6 +77,7 @@ void Channel::revoked_token(std::string_view hash) {
 }
 
 void Channel::revoked_user(std::string_view id) {
+    count(Counter::revocation_user);
     for (Zone* zone : conf_.zones) {
         zone->revoke_user(id);
     }
@@ -61,6 +86,7 @@ void Channel::revoked_user(std::string_view id) {
 }
 
 void Channel::revoked_all() {
+    count(Counter::revocation_all);
     for (Zone* zone : conf_.zones) {
         zone->revoke_all();
     }

@@ -22,6 +22,7 @@ class Channel final : public postgres::ListenerObserver {
     // All outlive the channel; `worker` owns it.
     Channel(Worker& worker, postgres::Reactor& reactor,
             const ChannelConf& conf);
+    ~Channel();
 
     void start() { listener_.start(); }
     [[nodiscard]] const ChannelConf& conf() const { return conf_; }
@@ -39,7 +40,7 @@ class Channel final : public postgres::ListenerObserver {
     }
 
     void listening() override;
-    void lost() override {}
+    void lost() override;
     void revoked_token(std::string_view hash) override;
     void revoked_user(std::string_view id) override;
     void revoked_all() override;
@@ -48,8 +49,11 @@ class Channel final : public postgres::ListenerObserver {
     static constexpr std::uint64_t never =
         std::numeric_limits<std::uint64_t>::max();
 
+    void tell(bool up);
+
     Worker& worker_;
     const ChannelConf& conf_;
+    bool told_up_ = false;  // to the counters
     std::vector<std::pair<const Zone*, std::uint64_t>> epochs_;
     postgres::Listener listener_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "nginx/counters.hpp"
 #include "nginx/gate/cache.hpp"
 
 namespace sigra::nginx {
@@ -10,6 +11,18 @@ namespace {
 
 constexpr ngx_msec_t log_again_after = 60'000;
 constexpr unsigned max_asked = 4;  // once, and three times again
+
+Counter counter_of(LookupResult::State state) {
+    switch (state) {
+        case LookupResult::State::found:
+            return Counter::lookup_found;
+        case LookupResult::State::absent:
+            return Counter::lookup_absent;
+        case LookupResult::State::no_answer:
+            break;
+    }
+    return Counter::lookup_no_answer;
+}
 
 LookupResult read_outcome(postgres::Outcome&& outcome) {
     LookupResult result;
@@ -67,6 +80,7 @@ void Lookup::ask(postgres::Pool& pool, const Source& source, const Key& key,
 void Lookup::send(Flight& flight) {
     const Cache* cache = flight.key->cache;
     flight.asked++;
+    flight.begun = std::chrono::steady_clock::now();
     flight.sent = marks_.seq();
     flight.zone_sent = cache == nullptr ? 0 : cache->zone->seq();
     postgres::Query query;
@@ -173,9 +187,14 @@ void Lookup::answered(Flight& flight, postgres::Outcome&& outcome) {
     ngx_queue_t over;
     ngx_queue_init(&over);
     log_refusal(outcome);
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::steady_clock::now() - flight.begun);
+    count_latency(own_counters->lookup_latency,
+                  static_cast<std::uint64_t>(took.count()));
     const bool fresh = !outcome.outdated;
     const bool goes_on = this->goes_on(flight, outcome, over);
     LookupResult result = read_outcome(std::move(outcome));
+    count(counter_of(result.state));
     if (!goes_on && overtaken(flight, result, fresh)) {
         result = LookupResult();
         if (resend(flight)) {

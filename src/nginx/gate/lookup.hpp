@@ -1,6 +1,7 @@
 // A token's hash in, a user out: one query for all that ask at once.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -69,8 +70,9 @@ class Lookup {
         postgres::Pool* pool = nullptr;
         const Source* source = nullptr;
         std::string stored;
-        std::uint64_t sent = 0;       // marks_.seq() of then
-        std::uint64_t zone_sent = 0;  // the zone's
+        std::uint64_t sent = 0;                       // marks_.seq() of then
+        std::uint64_t zone_sent = 0;                  // the zone's
+        std::chrono::steady_clock::time_point begun;  // when it was sent
         unsigned asked = 0;
     };
     struct Hash {

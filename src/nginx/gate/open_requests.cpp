@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "nginx/counters.hpp"
 #include "nginx/gate/gate.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
@@ -40,6 +41,7 @@ std::int64_t left_ms(const OpenRequest& open) {
 // On HTTP/2 the request's connection is its stream, and nothing else ends.
 void end(ngx_http_request_t* r) {
     ngx_connection_t* c = r->connection;
+    count(Counter::closed_session);
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
                   "auth_sigra: the session has ended, so does its request");
     c->error = 1;

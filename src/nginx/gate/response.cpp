@@ -1,5 +1,7 @@
 #include "nginx/gate/response.hpp"
 
+#include "nginx/counters.hpp"
+
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
@@ -120,6 +122,7 @@ ngx_int_t answer_not_fresh(ngx_http_request_t* r, const LocationConf& conf,
 }
 
 ngx_int_t answer_unavailable(ngx_http_request_t* r, Visit& visit) {
+    count(Counter::unavailable_database);
     visit.answered_here = true;
     return r != r->main ? NGX_HTTP_SERVICE_UNAVAILABLE : unavailable(r);
 }

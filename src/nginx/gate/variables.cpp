@@ -21,6 +21,8 @@ enum Which : uintptr_t {
     flash_email,
     session,
     status,
+    login,
+    login_email,
 };
 
 // What the page tells, until it is sent; a variable that is made of these says
@@ -39,9 +41,15 @@ std::string value_of(const Visit& visit, Which which) {
     const Identity& identity = verdict.looked_up.identity;
     switch (which) {
         case user_id:
+            if (visit.acted_id.len != 0) {
+                return std::string(view(visit.acted_id));
+            }
             return std::string(verdict.identified ? view(identity.user_id)
                                                   : "");
         case email:
+            if (visit.acted_id.len != 0) {
+                return std::string(view(visit.acted_email));
+            }
             return std::string(verdict.identified ? view(identity.email) : "");
         case authenticated_at:
             return verdict.identified && identity.authenticated_at
@@ -62,6 +70,10 @@ std::string value_of(const Visit& visit, Which which) {
                        : "";
         case status:
             return std::string(name(verdict.status));
+        case login:
+            return std::string(name(visit.login));
+        case login_email:
+            return std::string(view(visit.login_email));
     }
     return {};
 }
@@ -109,6 +121,8 @@ constexpr Named variables[] = {
     {"auth_sigra_flash_email", flash_email},
     {"auth_sigra_session", session},
     {"auth_sigra_status", status},
+    {"auth_sigra_login", login},
+    {"auth_sigra_login_email", login_email},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "nginx/conf/conf.hpp"
 #include "nginx/gate/arrival.hpp"
+#include "nginx/gate/login_result.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/verdict.hpp"
 #include "nginx/ngx.hpp"
@@ -25,6 +26,12 @@ struct Visit {
     bool answered_here;  // by the gate or an endpoint
     bool reissue_asked;  // this request has had its turn
     bool touched;        // last_active_at was written or is on its way
+
+    // Of a POST to the login; see endpoints/login_log.hpp.
+    LoginResult login;
+    ngx_str_t login_email;  // as it was typed, escaped for a log
+    ngx_str_t acted_id;     // who has logged in by it; empty: nobody
+    ngx_str_t acted_email;
 
     OpenRequest* open;  // the worker's; null: not to end with its session
     bool watched;

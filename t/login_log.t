@@ -1,0 +1,85 @@
+# What a login leaves behind: $auth_sigra_login, $auth_sigra_login_email, who it was, and a line in the error log.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Fixture;
+use Sigra::Wire;
+
+fresh_database('sigra');
+our $http = sigra_http_config(extra => "auth_sigra_password_checks floor=1ms;\nauth_sigra_lockout threshold=2 duration=15m;")
+    . "log_format login '\$auth_sigra_login|\$auth_sigra_login_email|\$auth_sigra_user_id|\$auth_sigra_email';\n";
+our $config = '
+access_log logs/login.log login;
+location = /log-in { auth_sigra_login fallback=@app; }
+location = /log-out { auth_sigra_logout; }
+location @app { return 200 "the application\n"; }
+location = /plain { return 200 "plain\n"; }
+';
+our $ada = user_fixture(email => 'ada@example.com', password => 'right');
+our $eve = user_fixture(email => 'eve@example.com', password => 'right');
+log_level('info');
+
+# The last line of the access log, once there are so many.
+sub logged {
+    my ($lines) = @_;
+    my @all;
+    await {
+        open my $in, '<', "$ENV{TEST_NGINX_SERVER_ROOT}/logs/login.log" or return 0;
+        @all = <$in>;
+        @all >= $lines;
+    } "$lines lines of the log";
+    # nginx writes «-» for what is not there.
+    return $all[-1] =~ s/\n\z//r =~ s/(?<![^|])-(?![^|])//gr;
+}
+
+sub token { return $_[0]->get('/log-in', { accept => 'application/json' })->{content} =~ /"csrf_token":"([^"]+)"/ ? $1 : '' }
+
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: each result
+--- http_config eval: $::http
+--- config eval: $::config
+--- request
+GET /plain
+--- response_body
+plain
+--- timeout: 60
+--- flow
+$client = client(timeout => 120);
+my $lines = 1;
+is(logged($lines), '|||', 'another request has none');
+my $log = sub {
+    my ($form, $headers) = @_;
+    my $browser = client(timeout => 120);
+    my $csrf = token($browser);
+    $browser->post('/log-in', ref $form ? { _csrf_token => $csrf, %$form } : $form, { accept => 'application/json', %{ $headers // {} } });
+    $lines += 2;
+    return logged($lines);
+};
+my ($ada, $eve) = ($main::ada->{user_id}, $main::eve->{user_id});
+is($log->({ email => 'ada@example.com', password => 'right' }), "ok|ada\@example.com|$ada|ada\@example.com", 'ok: and who');
+is($log->({ email => 'Ada@Example.com', password => 'wrong' }), 'refused|Ada@Example.com||', 'a wrong password');
+is($log->({ email => "no\"body\n, client: 1.2.3.4,", password => 'x' }), 'refused|no%22body%0A%2C%20client%3A%201.2.3.4%2C||', 'nobody, and what a log must not hold');
+is($log->({ email => 'eve@example.com', password => 'x' }), 'refused|eve@example.com||', 'once') for 1 .. 2;
+is($log->({ email => 'eve@example.com', password => 'right' }), 'locked|eve@example.com||', 'locked');
+is($log->({ email => 'ada@example.com' }), 'fallback|ada@example.com||', 'to the application');
+is($log->({ _csrf_token => 'x', email => 'ada@example.com', password => 'right' }), 'csrf|ada@example.com||', 'no good token');
+is($log->('{', { 'content-type' => 'application/json' }), 'malformed|||', 'a body that is none');
+is($log->({ email => 'ada@example.com', password => 'right' }, { origin => 'https://evil.example' }), 'origin|||', 'from elsewhere');
+
+open my $in, '<', "$ENV{TEST_NGINX_SERVER_ROOT}/logs/error.log" or die $!;
+my $error_log = do { local $/; <$in> };
+like($error_log, qr/\[info\] \S+ \*\d+ auth_sigra: login of user \Q$ada\E, client: 127\.0\.0\.1,/, 'a login');
+like($error_log, qr/auth_sigra: login refused for "Ada\@Example\.com": wrong password, client: 127\.0\.0\.1,/, 'a refusal, and why');
+like($error_log, qr/auth_sigra: login refused for "no%22body[^"]*": unknown email, client: 127\.0\.0\.1,/, 'an email as it may be');
+like($error_log, qr/auth_sigra: login refused for "eve\@example\.com": locked, client/, 'a lockout');
+unlike($error_log, qr/right|wrong(?! password)/, 'no password');
+my ($regex) = grep { -x } map { "$_/fail2ban-regex" } split /:/, $ENV{PATH};
+SKIP: {
+    skip 'no fail2ban-regex', 1 if !$regex;
+    local $ENV{LD_PRELOAD};
+    my $said = qx($regex $ENV{TEST_NGINX_SERVER_ROOT}/logs/error.log examples/fail2ban/nginx-auth-sigra.conf 2>&1);
+    like($said, qr/^Lines: \d+ lines, 0 ignored, 5 matched/m, 'fail2ban sees each refusal') or diag($said);
+}
