@@ -123,8 +123,16 @@ subtest 'early data' => sub {
             return $text =~ $status ? $1 // 200 : 'no answer';
         };
         is($early->(GET => '/page'), 200, "$version: a page may be asked for in early data");
-        is($early->(POST => '/users/log-out'), 425, "$version: a log-out may not");
-        is($early->(POST => '/users/log-in'), 425, "$version: nor a login");
+        # Where the handshake has ended before nginx reads the request, it is no early data any more: 403, for want of a
+        # CSRF token.
+        my $refused = sub {
+            my ($path) = @_;
+            my $answer;
+            Sigra::Nginx::await(sub { ($answer = $early->(POST => $path)) ne '403' });
+            return $answer;
+        };
+        is($refused->('/users/log-out'), 425, "$version: a log-out may not");
+        is($refused->('/users/log-in'), 425, "$version: nor a login");
     }
 };
 
