@@ -215,7 +215,10 @@ void Connection::take(const PGresult* result) {
     const Entry entry = inflight_.front();
     const bool is_sync = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
     if (is_sync != (entry.kind == Entry::Kind::sync)) {
-        lose("answers out of step");
+        // An error in a sync's place: what was executed was not committed.
+        const std::string message =
+            error_field(result, PG_DIAG_MESSAGE_PRIMARY);
+        lose(message.empty() ? "answers out of step" : message);
         return;
     }
     switch (entry.kind) {
@@ -249,6 +252,7 @@ void Connection::take(const PGresult* result) {
         case Entry::Kind::sync:
             unanswered_syncs_--;
             failed_prepare_.reset();
+            commit();
             break;
     }
     inflight_.pop_front();
@@ -304,9 +308,13 @@ void Connection::take_query(const PGresult* result) {
     if (!std::exchange(proved_, true)) {
         owner_.proved();
     }
+    pending.outcome.server = identity_.server;
+    if (pending.write && pending.outcome.status == Status::ok && !aborted) {
+        executed_.splice(executed_.end(), inflight_, front);
+        return;
+    }
     queries_--;
     pending.connection = nullptr;
-    pending.outcome.server = identity_.server;
     if (demoted(pending)) {
         owner_.repeat(inflight_, front);
         owner_.demoted(*this);
@@ -318,6 +326,20 @@ void Connection::take_query(const PGresult* result) {
     } else {
         inflight_.erase(front);
         owner_.answered(pending);
+    }
+}
+
+// What a transaction has done counts once it is committed, and the server does
+// that at the sync: a command's end comes before it.
+void Connection::commit() {
+    while (!executed_.empty()) {
+        Pending* pending = executed_.front().pending;
+        executed_.pop_front();
+        queries_--;
+        if (pending) {
+            pending->connection = nullptr;
+            owner_.answered(*pending);
+        }
     }
 }
 
@@ -398,6 +420,7 @@ void Connection::lose(std::string_view reason) noexcept {
         watch_->descriptor_closed();
     }
     watch_.reset();
+    inflight_.splice(inflight_.begin(), executed_);
     owner_.lost(*this, inflight_, reason);
     inflight_.clear();
     queries_ = 0;

@@ -158,6 +158,7 @@ class Connection final : private IoHandler {
     void take(const PGresult* result);
     void take_first(const PGresult* result);
     void take_query(const PGresult* result);
+    void commit();
     void take_prepare(const Entry& entry, const PGresult* result);
     bool introduce();
     bool demoted(const Pending& pending) const;
@@ -206,6 +207,7 @@ class Connection final : private IoHandler {
     Identity identity_;  // as it was when the connection opened
 
     Entries inflight_;
+    Entries executed_;  // writes that wait for their sync
     std::size_t queries_ = 0;
     Work work_ = Work::lookup;
     std::size_t unanswered_syncs_ = 0;

@@ -4,18 +4,23 @@
 
 namespace sigra::postgres {
 
-// No address: the same server has one by TCP, none by its socket, and behind a
-// pooler the pooler's. That the system identifier may not be read is known
+// The database is part of it: a notification stays within one. No address: the
+// same server has one by TCP, none by its socket, and behind a pooler the
+// pooler's. That the system identifier may not be read is known
 // only when the function is called, and then it is an error, whatever CASE
 // says; so the call stands in a text that is parsed where it may be.
 std::string_view identity_columns() {
-    return "concat_ws(' ', CASE WHEN has_function_privilege("
-           "to_regprocedure('pg_catalog.pg_control_system()'), 'EXECUTE')"
-           " THEN query_to_xml('SELECT system_identifier"
-           " FROM pg_catalog.pg_control_system()', true, false, '')::text END,"
-           " extract(epoch FROM pg_postmaster_start_time()),"
-           " pg_is_in_recovery(), current_setting('port')),"
-           " current_setting('transaction_read_only')";
+    return "pg_catalog.concat_ws(' ', CASE WHEN"
+           " pg_catalog.has_function_privilege(pg_catalog.to_regprocedure("
+           "'pg_catalog.pg_control_system()'), 'EXECUTE')"
+           " THEN pg_catalog.query_to_xml('SELECT system_identifier"
+           " FROM pg_catalog.pg_control_system()', true, false, '')"
+           "::pg_catalog.text END,"
+           " extract(epoch FROM pg_catalog.pg_postmaster_start_time()),"
+           " pg_catalog.pg_is_in_recovery(),"
+           " pg_catalog.current_setting('port'),"
+           " pg_catalog.current_database()),"
+           " pg_catalog.current_setting('transaction_read_only')";
 }
 
 Identity read_identity(const PGresult* result, int column) {

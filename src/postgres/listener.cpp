@@ -219,6 +219,9 @@ bool Listener::answered() {
                looked(PQgetvalue(answer.get(), 0, 1));
     }
     const std::string error = error_of(answer.get());
+    if (state_ == State::subscribing) {
+        conninfo_.leave(endpoint_);  // a standby: another may take a LISTEN
+    }
     return error.empty() ? lose_to_libpq() : lose(error);
 }
 

@@ -45,10 +45,10 @@ void define_kin(Template& sql) {
     sql.define("kin",
                "SELECT n.id FROM named n UNION SELECT t.id FROM named n"
                " JOIN {sessions} t ON t.user_id {id=} n.user_id"
-               " AND t.type {=} n.type"
-               " AND (t.inserted_at {=} (n.inserted_at {-} n.grace)"
-               " OR t.inserted_at {=} (n.inserted_at {+} n.grace))"
-               " WHERE n.grace {>} interval '0'");
+               " AND (({grace} {>} interval '0'"
+               " AND t.inserted_at {=} (n.inserted_at {-} {grace}))"
+               " OR (n.grace {>} interval '0'"
+               " AND t.inserted_at {=} (n.inserted_at {+} n.grace)))");
 }
 
 // {gone}: deletes the doomed.

@@ -60,8 +60,9 @@ std::string forgive_sql(const Layout& layout, const Catalog& catalog) {
     return Template(layout, catalog)
         .expand(
             "UPDATE {users} u SET failed_login_attempts = 0, locked_at = NULL"
-            " WHERE u.id = $1::text::{id} AND u.hashed_password = $2::text"
-            " AND u.failed_login_attempts > 0");
+            " WHERE u.id {id=} $1::{text}::{id}"
+            " AND u.hashed_password {=} $2::{text}"
+            " AND u.failed_login_attempts {>} 0");
 }
 
 }  // namespace sigra::postgres

@@ -222,10 +222,43 @@ void a_log_out_that_fails_tells_nobody(void**) {
     check_bytes(site.tokens(), "1");
 }
 
+// A login changes the type of the row that it rotates; the row in its grace
+// keeps the one that it had.
+void a_login_of_another_type(void**) {
+    for (const Case& a : cases) {
+        if (a.kind != LayoutKind::sigra_sessions) {
+            continue;
+        }
+        for (const int given : {1, 20}) {
+            Site site(database, a);
+            site.user(ann);
+            site.session.run("UPDATE " + site.layout.users +
+                             " SET hashed_password = 'x'");
+            site.login(1, ann, "2 hours");
+            check(site.ask(Statement::login, {text(site.id(ann)),
+                                              text("x"),
+                                              token_parameter(20),
+                                              token_parameter(1),
+                                              token_parameter(0),
+                                              text(std::to_string(standard)),
+                                              text(std::to_string(remember_me)),
+                                              {},
+                                              text("remember_me"),
+                                              {},
+                                              {}})
+                          .size() == 1,
+                  a.title);
+            check(log_out(site, given, 0).size() == 2, a.title);
+            check(site.tokens().empty(), a.title);
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
     const CMUnitTest tests[] = {
+        cmocka_unit_test(a_login_of_another_type),
         cmocka_unit_test(a_log_out_deletes_and_tells),
         cmocka_unit_test(a_log_out_ends_both_sides_of_a_reissue),
         cmocka_unit_test(everywhere_is_all_of_the_users_sessions),
