@@ -65,6 +65,11 @@ std::string_view without_blanks(std::string_view text) {
 
 // What is left in `value` is wiped, whatever it was.
 void assign(LoginForm& form, Field field, std::string& value) {
+    if (field == Field::email) {
+        form.ambiguous |= std::exchange(form.has_email, true);
+    } else if (field == Field::password) {
+        form.ambiguous |= std::exchange(form.has_password, true);
+    }
     switch (field) {
         case Field::email:
             form.email = without_blanks(value);

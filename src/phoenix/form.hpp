@@ -30,6 +30,10 @@ struct LoginForm {
     bool remember_me = false;        // the field's last value is "true"
     std::string csrf_token;
     std::string method;  // _method, as sent
+    // An email or a password stands in it more than once, under one name or
+    // two: another reader may take another of them.
+    bool ambiguous = false;
+    bool has_email = false, has_password = false;  // named, be it with null
 };
 
 enum class FormError {

@@ -40,8 +40,24 @@ std::size_t value_end(std::string_view text) {
     return text.size();
 }
 
-// A parameter of `type; name=value; name="value"`. Browsers write no
-// backslashes there: a quote in a name is %22.
+// What another reader may read otherwise: no browser writes a backslash there
+// (a quote in a name is %22), or a parameter twice.
+bool is_plain(std::string_view header, std::string_view name) {
+    if (header.find('\\') != header.npos) {
+        return false;
+    }
+    std::size_t count = 0;
+    for (auto end = value_end(header); end < header.size();
+         end = value_end(header)) {
+        header.remove_prefix(end + 1);
+        const auto pair = header.substr(0, value_end(header));
+        count +=
+            equal_ignoring_case(trim(pair.substr(0, pair.find('='))), name);
+    }
+    return count == 1;
+}
+
+// A parameter of `type; name=value; name="value"`.
 std::optional<std::string_view> parameter(std::string_view header,
                                           std::string_view name) {
     for (auto end = value_end(header); end < header.size();
@@ -65,7 +81,8 @@ std::optional<std::string_view> parameter(std::string_view header,
 
 std::optional<std::string> multipart_boundary(std::string_view content_type) {
     const auto boundary = parameter(content_type, "boundary");
-    if (!boundary || !is_boundary(*boundary))
+    if (!boundary || !is_boundary(*boundary) ||
+        !is_plain(content_type, "boundary"))
         return std::nullopt;
     return std::string(*boundary);
 }
@@ -116,7 +133,7 @@ std::optional<Part> MultipartReader::next() {
             continue;
         const auto value = line->substr(colon + 1);
         const auto name = parameter(value, "name");
-        if (named || !name ||
+        if (named || !name || !is_plain(value, "name") ||
             !equal_ignoring_case(trim(value.substr(0, value_end(value))),
                                  "form-data"))
             return std::nullopt;

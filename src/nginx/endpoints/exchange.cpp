@@ -191,8 +191,7 @@ Exchange::Result Exchange::read_checked_form(phoenix::LoginForm& form) {
 }
 
 bool Exchange::is_own_old_form(const Result& refusal) const {
-    return refusal == NGX_HTTP_FORBIDDEN && !wants_json() &&
-           provenance_of(r_) == phoenix::Provenance::own;
+    return refusal == NGX_HTTP_FORBIDDEN && !wants_json() && is_same_origin(r_);
 }
 
 Decision Exchange::identify() {

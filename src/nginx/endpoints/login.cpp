@@ -113,6 +113,11 @@ Exchange::Result Login::proceed() {
                     result_ = LoginResult::csrf;
                     break;
                 }
+                if (!conf_.endpoint->fallback.empty() &&
+                    may_be_read_otherwise()) {
+                    wipe_body();
+                    return NGX_HTTP_BAD_REQUEST;
+                }
                 if (!form_.password && !conf_.endpoint->fallback.empty()) {
                     return hand_over();
                 }
@@ -352,6 +357,21 @@ bool Login::is_for_application() const {
     ngx_str_t name = ngx_string("_action");
     return !conf_.endpoint->fallback.empty() &&
            ngx_http_arg(r_, name.data, name.len, &action) == NGX_OK;
+}
+
+// By the application that it may be handed over to: another password than the
+// one that is checked here, or one where none is seen, would get past the
+// lockout and the second factor. Phoenix merges the query into the body's
+// fields, and takes the first of JSON's equal names.
+bool Login::may_be_read_otherwise() const {
+    if (form_.ambiguous) {
+        return true;
+    }
+    const auto query =
+        phoenix::read_form(view(r_->args), phoenix::FormType::urlencoded,
+                           conf_.schema->layout.singular);
+    const auto* fields = std::get_if<phoenix::LoginForm>(&query);
+    return fields == nullptr || fields->has_password;
 }
 
 // A row that is not logged in yet says who waits for his second factor.

@@ -73,6 +73,7 @@ class Login final : public Exchange {
     void log_problem(phoenix::PasswordCheck check);
 
     [[nodiscard]] bool is_for_application() const;
+    [[nodiscard]] bool may_be_read_otherwise() const;
     [[nodiscard]] bool stores_pending() const;
     [[nodiscard]] bool is_same_user() const;
     [[nodiscard]] bool remembers() const;

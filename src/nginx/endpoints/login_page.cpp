@@ -92,6 +92,13 @@ ngx_int_t LoginPage::show(bool confirm) {
     if (changed && is_prefetch(r_)) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
+    // Asked for again by this page itself, the browser sends what it has.
+    if (new_state && may_hide_session(r_, conf_)) {
+        return send(r_, NGX_HTTP_OK, html,
+                    "<!doctype html>\n<html lang=\"en\">\n<meta "
+                    "http-equiv=\"refresh\" content=\"0\">\n<title>Log "
+                    "in</title>\n");
+    }
     if (changed) {
         phoenix::Session kept = shown;
         for (std::string_view name : {"info", "error", "email"}) {

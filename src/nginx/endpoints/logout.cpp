@@ -26,6 +26,26 @@ bool is_log_out(std::string_view method) {
            equal_ignoring_case(method, "post");
 }
 
+void revoke_rows(const std::vector<postgres::Row>& rows) {
+    for (const postgres::Row& row : rows) {
+        const auto bytes = row.empty() || !row[0]
+                               ? std::nullopt
+                               : phoenix::hex_decode(*row[0]);
+        phoenix::Sha256 hash;
+        if (bytes && bytes->size() == hash.size()) {
+            std::copy(bytes->begin(), bytes->end(), hash.begin());
+            revoke(hash);
+        }
+    }
+}
+
+// Who has left is logged out as well.
+void log_out_unheard(const postgres::Outcome& outcome) {
+    if (outcome.status == postgres::Status::ok) {
+        revoke_rows(outcome.rows);
+    }
+}
+
 std::string alive_page() {
     return "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
            "<meta name=\"viewport\" content=\"width=device-width\">\n"
@@ -126,10 +146,11 @@ bool Logout::remove() {
             postgres::Statement::logout_everywhere,
             {{std::string(view(visit_.verdict.looked_up.identity.user_id))},
              session,
-             remember});
+             remember},
+            log_out_unheard);
     }
     return ask(postgres::Statement::logout,
-               {session, remember, ttl(), remember_me_ttl()});
+               {session, remember, ttl(), remember_me_ttl()}, log_out_unheard);
 }
 
 ngx_int_t Logout::still_alive() {
@@ -155,16 +176,7 @@ ngx_int_t Logout::say_goodbye() {
                       &visit_.verdict.looked_up.identity.user_id);
     }
     revoke_replaced(conf_, visit_);
-    for (const postgres::Row& row : rows()) {
-        const auto bytes = row.empty() || !row[0]
-                               ? std::nullopt
-                               : phoenix::hex_decode(*row[0]);
-        phoenix::Sha256 hash;
-        if (bytes && bytes->size() == hash.size()) {
-            std::copy(bytes->begin(), bytes->end(), hash.begin());
-            revoke(hash);
-        }
-    }
+    revoke_rows(rows());
     clear_remember_me(r_, conf_, visit_);
     if (wants_json()) {
         clear_session(r_, conf_, visit_);

@@ -46,9 +46,8 @@ bool is_tls_early_data(ngx_http_request_t* r) {
            value.len != 0;
 }
 
-}  // namespace
-
-phoenix::Provenance provenance_of(ngx_http_request_t* r) {
+phoenix::Provenance provenance_of(ngx_http_request_t* r,
+                                  const TrustedOrigins& trusted) {
     phoenix::OriginHeaders headers;
     each_header(r, [&](const ngx_table_elt_t& header) {
         if (is_named(header, "sec-fetch-site")) {
@@ -58,7 +57,17 @@ phoenix::Provenance provenance_of(ngx_http_request_t* r) {
         }
     });
     headers.host = host_of(*r->main);
-    return phoenix::provenance_of(headers, *location_conf(r).trusted_origins);
+    return phoenix::provenance_of(headers, trusted);
+}
+
+}  // namespace
+
+phoenix::Provenance provenance_of(ngx_http_request_t* r) {
+    return provenance_of(r, *location_conf(r).trusted_origins);
+}
+
+bool is_same_origin(ngx_http_request_t* r) {
+    return provenance_of(r, {}) == phoenix::Provenance::own;
 }
 
 bool is_early_data(ngx_http_request_t* r) {

@@ -180,6 +180,24 @@ bool is_due(const LocationConf& conf, const LookedUp& found) {
            ttl_s * 1000 - age_ms > grace_ms;
 }
 
+// An application's own answer sets the session by now (X-Accel-Redirect): it
+// would go out in place of the new one.
+bool is_set(ngx_http_request_t* r, std::string_view cookie) {
+    for (ngx_list_part_t* part = &r->headers_out.headers.part; part != nullptr;
+         part = part->next) {
+        const auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; i++) {
+            const std::string_view value = view(headers[i].value);
+            if (headers[i].hash != 0 &&
+                equal_ignoring_case(view(headers[i].key), "set-cookie") &&
+                value.substr(0, value.find('=')) == cookie) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 // A new cookie has to reach who will use it: not every client takes one from
 // the answer to an upgrade, and a prefetch's may come too late.
 bool takes_cookies(ngx_http_request_t* r) {
@@ -192,7 +210,8 @@ Reissue reissue(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     if (conf.reissue_age == 0 || visit.reissue_asked ||
         visit.verdict.looked_up.how == Status::stale ||
         visit.outbox.find(conf.session_cookie->name) != nullptr ||
-        !is_due(conf, visit.verdict.looked_up) || !takes_cookies(r)) {
+        !is_due(conf, visit.verdict.looked_up) || !takes_cookies(r) ||
+        is_set(r, conf.session_cookie->name)) {
         return Reissue::done;
     }
     visit.reissue_asked = true;

@@ -44,14 +44,6 @@ ngx_int_t unauthorized(ngx_http_request_t* r) {
     return NGX_DONE;
 }
 
-// The browser held the session back, if it has one, and would store what the
-// answer sets over it: a form of another site would log its visitors out.
-bool may_hide_session(ngx_http_request_t* r, const LocationConf& conf) {
-    return !is_get_or_head(r) ||
-           (equal_ignoring_case(conf.session_cookie->same_site, "strict") &&
-            is_from_another_site(r));
-}
-
 ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
                             Visit& visit, phoenix::Session& session) {
     if (is_worth_returning_to(r)) {
@@ -77,6 +69,12 @@ bool answers_with_status(ngx_http_request_t* r, const LocationConf& conf) {
 }
 
 }  // namespace
+
+bool may_hide_session(ngx_http_request_t* r, const LocationConf& conf) {
+    return !is_get_or_head(r) ||
+           (equal_ignoring_case(conf.session_cookie->same_site, "strict") &&
+            is_from_another_site(r));
+}
 
 [[gnu::hot]] bool push_header(ngx_http_request_t* r, std::string_view key,
                               std::string_view value) {

@@ -20,6 +20,11 @@ inline constexpr std::string_view must_log_in =
 [[nodiscard]] bool add_header(ngx_http_request_t* r, std::string_view key,
                               std::string_view value);
 
+// The browser held the session back, if it has one, and would store what the
+// answer sets over it: a form of another site would log its visitors out.
+[[nodiscard]] bool may_hide_session(ngx_http_request_t* r,
+                                    const LocationConf& conf);
+
 // An anonymous request: 302 to the login page with the path kept, or 401.
 [[nodiscard]] ngx_int_t answer_anonymous(ngx_http_request_t* r,
                                          const LocationConf& conf,
