@@ -32,10 +32,13 @@ SKIP: {
 }
 
 # Each library that it names has a symbol that it needs. ldd asks the loader, which knows.
-my $unused = output_of('ldd', '-u', $module);
-my @needed = output_of(qw(readelf -dW), $module) =~ /NEEDED.*\[(\S+)\]/g;
-ok(@needed >= 5, 'it needs libraries');
-is_deeply([grep { $unused =~ /\Q$_\E/ } @needed], [], 'and uses each of them');
+SKIP: {
+    skip 'a sanitizer takes the place of some functions', 2 if $instrumented;
+    my $unused = output_of('ldd', '-u', $module);
+    my @needed = output_of(qw(readelf -dW), $module) =~ /NEEDED.*\[(\S+)\]/g;
+    ok(@needed >= 5, 'it needs libraries');
+    is_deeply([grep { $unused =~ /\Q$_\E/ } @needed], [], 'and uses each of them');
+}
 
 # A unique symbol, or a thread's destructor, would keep it mapped for ever.
 SKIP: {
