@@ -70,7 +70,8 @@ Exchange::Result Logout::advance() {
                 if (!is_log_out(form.method)) {
                     return not_allowed(r_, "POST, DELETE");
                 }
-                step_ = Step::identify;
+                step_ =
+                    conf_.endpoint->everywhere ? Step::identify : Step::remove;
                 break;
             }
             case Step::identify:
@@ -174,6 +175,12 @@ ngx_int_t Logout::say_goodbye() {
         ngx_log_error(NGX_LOG_INFO, r_->connection->log, 0,
                       "auth_sigra: log-out of user %V",
                       &visit_.verdict.looked_up.identity.user_id);
+    } else if (visit_.verdict.has_token) {
+        const std::string hash =
+            phoenix::hex_encode({visit_.verdict.token_hash.data(), 8});
+        ngx_str_t session = as_ngx_str(std::string_view(hash));
+        ngx_log_error(NGX_LOG_INFO, r_->connection->log, 0,
+                      "auth_sigra: log-out of session %V", &session);
     }
     revoke_replaced(conf_, visit_);
     revoke_rows(rows());
