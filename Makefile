@@ -81,7 +81,9 @@ WARN := -W -Wall -Wextra -Werror
 ifdef SANITIZE
 OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
     -fno-sanitize-recover=undefined
-LDOPT := -fsanitize=address,undefined
+# It stays: libpq would go with it before leaks are looked for, and what libpq
+# keeps for its next TLS connection would count as one.
+LDOPT := -fsanitize=address,undefined -Wl,-z,nodelete
 else
 OPT := -O2 -g -fno-plt -fstack-protector-strong -U_FORTIFY_SOURCE \
     -D_FORTIFY_SOURCE=2
