@@ -82,11 +82,11 @@ ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
     return server_error;
 }
 
-// By $auth_sigra_status, once it is known and acted on.
-[[gnu::hot]] ngx_int_t counted(const Visit& visit, ngx_int_t rc) {
-    if (rc != NGX_AGAIN && visit.verdict.status != Status::none) {
+// By $auth_sigra_status, once it was acted on; the visit may be gone by then.
+[[gnu::hot]] ngx_int_t counted(Status status, ngx_int_t rc) {
+    if (rc != NGX_AGAIN && status != Status::none) {
         count(static_cast<Counter>(static_cast<unsigned>(Counter::request_hit) +
-                                   static_cast<unsigned>(visit.verdict.status) -
+                                   static_cast<unsigned>(status) -
                                    static_cast<unsigned>(Status::hit)));
     }
     return rc;
@@ -112,7 +112,8 @@ static_assert(static_cast<unsigned>(Counter::request_error) -
     if (decision == Decision::ask && !ask_in_phases(*visit)) {
         decision = decide(r, conf, *visit);
     }
-    return counted(*visit, is_open(r, conf)
+    const Status status = visit->verdict.status;
+    return counted(status, is_open(r, conf)
                                ? open_gate(r, conf, *visit, decision)
                                : closed_gate(r, conf, *visit, decision));
 }
