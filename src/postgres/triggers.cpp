@@ -45,9 +45,13 @@ std::vector<std::string> tables_of(const std::string& channel,
         tables.push_back(arguments);
     };
     for (const Layout& layout : layouts) {
-        add(quoted_name(layout.users), hex(channel + end + "users" + end));
-        add(quoted_name(layout.tokens),
-            hex(channel + end + std::string(schema_name(layout.kind)) + end));
+        const auto arguments = [&](std::string_view side) {
+            std::string bytes = channel;
+            bytes.append(end).append(side).append(end);
+            return hex(bytes);
+        };
+        add(quoted_name(layout.users), arguments("users"));
+        add(quoted_name(layout.tokens), arguments(schema_name(layout.kind)));
     }
     return tables;
 }

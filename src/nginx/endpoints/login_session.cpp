@@ -100,10 +100,11 @@ bool Login::seal_cookies() {
         phoenix::Session session = new_session(keep);
         auto sealed =
             seal(r_, conf_, visit_, session, remembers() ? token_ : "");
-        if (sealed) {
-            cookies_ = *std::move(sealed);
+        if (!sealed) {
+            return false;
         }
-        return sealed.has_value();
+        cookies_ = *std::move(sealed);
+        return true;
     };
     return (is_same_user() && !user_.second_factor && try_to(true)) ||
            try_to(false);

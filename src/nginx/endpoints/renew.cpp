@@ -133,10 +133,11 @@ bool Renew::seal_cookies() {
     }
     auto sealed = seal(r_, conf_, visit_, session,
                        session.truthy(keys.remember_me) ? token_ : "");
-    if (sealed) {
-        cookies_ = *std::move(sealed);
+    if (!sealed) {
+        return false;
     }
-    return sealed.has_value();
+    cookies_ = *std::move(sealed);
+    return true;
 }
 
 bool Renew::replace() {

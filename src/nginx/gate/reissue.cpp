@@ -84,10 +84,11 @@ bool Attempt::seal_cookies() {
     }
     auto sealed = seal(r_, conf_, visit_, session,
                        session.truthy(keys.remember_me) ? token_ : "");
-    if (sealed) {
-        cookies_ = *std::move(sealed);
+    if (!sealed) {
+        return false;
     }
-    return sealed.has_value();
+    cookies_ = *std::move(sealed);
+    return true;
 }
 
 bool Attempt::start() {
