@@ -34,7 +34,7 @@ class ConnectionOwner {
     // The first answer to a query.
     virtual void proved() = 0;
     // Its oldest question waits for too long: another connection may know.
-    virtual void silent(Connection& connection) noexcept = 0;
+    virtual void silent() noexcept = 0;
     // Answers were taken: there may be room.
     virtual void progressed(Connection& connection) = 0;
     // `pending.outcome` is set.

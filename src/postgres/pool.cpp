@@ -186,15 +186,18 @@ void Pool::Impl::proved() {
     complaint_.clear();
 }
 
-// What is idle, or was begun earlier, has not been heard of for longer, and
-// whatever has forgotten the one may have forgotten them all.
-void Pool::Impl::silent(Connection& silent) noexcept {
+// Whatever has forgotten the one may have forgotten them all. Only a
+// connection that was heard of a moment ago is known to be there; to compare
+// with the silent one's own last answer would keep one that was heard of a
+// millisecond later, and an attempt that is kept bars the next one.
+void Pool::Impl::silent() noexcept {
     silence_ = true;
+    const Milliseconds heard_since = reactor_.now() - options_.timeout / 6;
     for (const auto& connection : connections_) {
         const bool is_open = connection->life() == Connection::Life::open;
         if (connection->life() != Connection::Life::lost &&
             (connection->idle() || !is_open) &&
-            connection->progressed_at() <= silent.progressed_at()) {
+            connection->progressed_at() <= heard_since) {
             connection->lose("as long idle as one that is silent");
         }
     }

@@ -37,7 +37,7 @@ class Pool::Impl final : public ConnectionOwner {
     std::uint64_t era() const override { return era_; }
     void opened(Connection& connection) override;
     void proved() override;
-    void silent(Connection& connection) noexcept override;
+    void silent() noexcept override;
     void progressed(Connection& connection) override;
     void answered(Pending& pending) noexcept override;
     void repeat(Entries& from, Entries::iterator entry) noexcept override;

@@ -48,7 +48,7 @@ void Connection::watched() {
     }
     watchdog_->start((silence >= suspicious ? longest : suspicious) - silence);
     if (is_silent()) {
-        owner_.silent(*this);
+        owner_.silent();
     }
 }
 
