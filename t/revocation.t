@@ -134,6 +134,35 @@ for my $case (['sigra', 'bigint'], ['sigra', 'uuid'], ['phx_gen_auth', 'bigint']
     is(asked($bob), '200 hit', 'guesses evict nobody');
 }
 
+# A request by `$who` whose lookup is held up `$rounds` times, and overtaken each time by a change of the user.
+sub overtaken {
+    my ($who, $rounds) = @_;
+    my $other = authenticated_fixture(email => "other-$rounds-$$-" . int(rand 1e9) . '@example.com');
+    my $holder = db()->clone;
+    $holder->do('SELECT pg_advisory_lock(42)');
+    my $wire = wire(get('/page', $who->{header}), port => $nginx->port);
+    my $count = sub {
+        return db()->selectrow_array(
+            q(SELECT xact_start FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory')) // '';
+    };
+    my $since = '';
+    for my $round (1 .. $rounds) {
+        await { my $now = $count->(); $now ne '' && $now ne $since && ($since = $now) } "attempt $round";
+        warm_all($other, '/plain/page');
+        db()->do('UPDATE users SET email = email || ? WHERE id IN (?, ?)', undef, 'y', $who->{user_id}, $other->{user_id});
+        await { asked($other, '/plain/page') eq '200 miss' } 'the notification';
+        # The next holder queues before the lock is let go, and so before the next attempt.
+        my $next = db()->clone({ pg_async => 1 });
+        $next->do('SELECT pg_advisory_lock(42)', { pg_async => DBD::Pg::PG_ASYNC() }) if $round < $rounds;
+        await { db()->selectrow_array(q(SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory')) == 2 } 'the next holder'
+            if $round < $rounds;
+        $holder->do('SELECT pg_advisory_unlock(42)');
+        $next->pg_result if $round < $rounds;
+        $holder = $next;
+    }
+    return $wire;
+}
+
 # The NOTIFY overtakes the answer: the statement has its snapshot, and waits; meanwhile the row goes.
 {
     fresh_database('sigra');
@@ -167,30 +196,18 @@ for my $case (['sigra', 'bigint'], ['sigra', 'uuid'], ['phx_gen_auth', 'bigint']
     }
     # Each time again: three times more, then 503.
     my $ada = authenticated_fixture();
-    my $holder = db()->clone;
-    $holder->do('SELECT pg_advisory_lock(42)');
-    my $wire = wire(get('/page', $ada->{header}), port => $nginx->port);
-    my $count = sub {
-        return db()->selectrow_array(
-            q(SELECT xact_start FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory')) // '';
-    };
-    my $since = '';
-    for my $round (1 .. 4) {
-        await { my $now = $count->(); $now ne '' && $now ne $since && ($since = $now) } "attempt $round";
-        warm_all($who{bob}, '/plain/page');
-        db()->do('UPDATE users SET email = email || ? WHERE id IN (?, ?)', undef, 'y', $ada->{user_id}, $who{bob}{user_id});
-        await { asked($who{bob}, '/plain/page') eq '200 miss' } 'the notification';
-        # The next holder queues before the lock is let go, and so before the next attempt.
-        my $next = db()->clone({ pg_async => 1 });
-        $next->do('SELECT pg_advisory_lock(42)', { pg_async => DBD::Pg::PG_ASYNC() }) if $round < 4;
-        await { db()->selectrow_array(q(SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory')) == 2 } 'the next holder'
-            if $round < 4;
-        $holder->do('SELECT pg_advisory_unlock(42)');
-        $next->pg_result if $round < 4;
-        $holder = $next;
-    }
-    is($wire->answer->{status}, 503, 'asked four times, each time overtaken: 503');
+    is(overtaken($ada, 4)->answer->{status}, 503, 'asked four times, each time overtaken: 503');
     like(asked($ada), qr/^200/, 'and in with the next request');
+
+    # A change is heard by each worker, and may overtake the lookup once for each.
+    gate(
+        workers => 2, postgres => 'timeout=60s', where => 'held_up()',
+        server => sprintf q(location /plain/ { auth_sigra on; auth_sigra_schema sigra; alias html/;
+            auth_sigra_postgres "host=%s port=%s dbname=%s user=sigra application_name=plain"; }),
+            Sigra::Fixture::server('HOST'), Sigra::Fixture::server('PORT'), database()->{name},
+    );
+    warm_all($who{eve}, '/plain/page');
+    is(overtaken($ada, 4)->answer->{status}, 200, 'with two workers the fifth answer counts');
 }
 
 # The channel is lost, and what is said meanwhile is not heard.

@@ -10,7 +10,7 @@ namespace sigra::nginx {
 namespace {
 
 constexpr ngx_msec_t log_again_after = 60'000;
-constexpr unsigned max_asked = 4;  // once, and three times again
+constexpr unsigned max_overtaken = 3;  // changes of a user
 
 Counter counter_of(LookupResult::State state) {
     switch (state) {
@@ -22,6 +22,17 @@ Counter counter_of(LookupResult::State state) {
             break;
     }
     return Counter::lookup_no_answer;
+}
+
+// Each worker raises the mark when it hears of a change, so that one change may
+// overtake a lookup once for each of them: nobody is turned away for fewer
+// changes than that.
+unsigned max_asked() {
+    const auto* core = static_cast<const ngx_core_conf_t*>(
+        static_cast<void*>(ngx_get_conf(ngx_cycle->conf_ctx, ngx_core_module)));
+    const auto workers =
+        static_cast<unsigned>(std::max<ngx_int_t>(core->worker_processes, 1));
+    return 1 + max_overtaken * workers;
 }
 
 LookupResult read_outcome(postgres::Outcome&& outcome) {
@@ -129,7 +140,7 @@ bool Lookup::overtaken(const Flight& flight, const LookupResult& result,
 
 // False: it was asked often enough, or memory is out.
 bool Lookup::resend(Flight& flight) {
-    if (flight.asked >= max_asked) {
+    if (flight.asked >= max_asked()) {
         return false;
     }
     try {
