@@ -192,3 +192,30 @@ is(session_row($ada), undef, 'the row');
 is(wire(log_out($bob), port => $nginx->port)->answer->{status}, 302, 'so does the new one');
 is($nginx->stop, 0, 'the end');
 is_deeply([$nginx->problems], [], 'nothing in the log');
+
+
+
+=== TEST 12: the handler that runs decides, not the location that has the directive
+--- http_config eval: $::http . echo_upstream()
+--- config
+auth_sigra_unauthenticated status;
+location = /log-in {
+    auth_sigra on;
+    auth_sigra_login;
+    if ($arg_other) { proxy_pass http://echo; }
+    if ($arg_same) { add_header X-Same yes; }
+}
+--- request
+GET /log-in
+--- timeout: 60
+--- flow
+my $ada = authenticated_fixture();
+my $answer = wire(get('/log-in'))->answer;
+is($answer->{status}, 200, 'the login page asks for nobody');
+like($answer->{body}, qr/<form/, 'it is the page');
+$answer = wire(get('/log-in?same=1'))->answer;
+is($answer->{status}, 200, 'in an "if" without a handler of its own too');
+is(wire(get('/log-in?other=1'))->answer->{status}, 401, 'a proxy in an "if" stands behind the gate');
+$answer = wire(get('/log-in?other=1', $ada->{header}))->answer;
+is($answer->{status}, 200, 'and lets a session in');
+like($answer->{body}, qr/^GET \/log-in\?other=1/, 'to the application');
