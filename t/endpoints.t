@@ -27,7 +27,7 @@ __DATA__
 location = /a { auth_sigra_logout; auth_sigra_renew; }
 --- must_die
 --- error_log
-a location has one of "auth_sigra_login", "auth_sigra_logout" and "auth_sigra_renew"
+the location has "auth_sigra_logout" already; give each a location of its own
 
 
 

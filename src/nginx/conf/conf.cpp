@@ -190,18 +190,8 @@ ngx_str_t as_sent(ngx_pool_t* pool, std::string_view path) {
 
 // The directive for which the rest is needed.
 std::string needing(const LocationConf& conf) {
-    if (conf.endpoint == nullptr) {
-        return "\"auth_sigra\"";
-    }
-    switch (conf.endpoint->kind) {
-        case Endpoint::Kind::login:
-            return "\"auth_sigra_login\"";
-        case Endpoint::Kind::logout:
-            return "\"auth_sigra_logout\"";
-        case Endpoint::Kind::renew:
-            return "\"auth_sigra_renew\"";
-    }
-    return {};
+    return conf.endpoint == nullptr ? "\"auth_sigra\""
+                                    : directive_of(conf.endpoint->kind);
 }
 
 char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
@@ -344,6 +334,20 @@ std::size_t default_running_checks() {
 char* conf_error(ngx_conf_t* cf, const std::string& message) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", message.c_str());
     return static_cast<char*>(NGX_CONF_ERROR);
+}
+
+std::string directive_of(Endpoint::Kind kind) {
+    switch (kind) {
+        case Endpoint::Kind::login:
+            return "\"auth_sigra_login\"";
+        case Endpoint::Kind::logout:
+            return "\"auth_sigra_logout\"";
+        case Endpoint::Kind::renew:
+            return "\"auth_sigra_renew\"";
+        case Endpoint::Kind::session:
+            return "\"auth_sigra_session\"";
+    }
+    return {};
 }
 
 std::string beside_another_handler(const std::string& directive) {

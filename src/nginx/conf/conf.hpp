@@ -109,7 +109,7 @@ struct LoginTemplate;
 
 // What a location does itself in place of the application.
 struct Endpoint {
-    enum class Kind { login, logout, renew };
+    enum class Kind { login, logout, renew, session };
     Kind kind = Kind::login;
     ngx_http_handler_pt handler = nullptr;  // its content handler
     bool everywhere = false;                // logout: all sessions of the user
@@ -253,6 +253,8 @@ void* create_main_conf(ngx_conf_t* cf) noexcept;
 void* create_location_conf(ngx_conf_t* cf) noexcept;
 char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept;
 
+// An endpoint's directive, in quotes.
+[[nodiscard]] std::string directive_of(Endpoint::Kind kind);
 // The message against an endpoint whose location has another content handler.
 // `directive`: in its quotes.
 [[nodiscard]] std::string beside_another_handler(const std::string& directive);

@@ -8,6 +8,7 @@
 #include "nginx/endpoints/logout.hpp"
 #include "nginx/endpoints/origin.hpp"
 #include "nginx/endpoints/renew.hpp"
+#include "nginx/endpoints/session.hpp"
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/visit.hpp"
@@ -33,6 +34,8 @@ Methods methods_of(Endpoint::Kind kind) {
             return {NGX_HTTP_POST | NGX_HTTP_DELETE, "POST, DELETE"};
         case Endpoint::Kind::renew:
             return {NGX_HTTP_POST, "POST"};
+        case Endpoint::Kind::session:
+            return {reads, "GET, HEAD"};
     }
     return {0, ""};
 }
@@ -51,8 +54,10 @@ ngx_int_t admit(ngx_http_request_t* r, const Endpoint& endpoint,
     if (acts && is_early_data(r)) {
         return too_early;
     }
-    if ((acts || accepts_json(r)) &&
-        provenance_of(r) == phoenix::Provenance::foreign) {
+    // What is for programs alone would tell another site's as well.
+    const bool tells =
+        endpoint.kind != Endpoint::Kind::login || accepts_json(r);
+    if ((acts || tells) && provenance_of(r) == phoenix::Provenance::foreign) {
         return NGX_HTTP_FORBIDDEN;
     }
     return NGX_OK;
@@ -70,6 +75,8 @@ Exchange* make_exchange(ngx_http_request_t* r, const LocationConf& conf,
             return pool_make<Logout>(r->pool, r, conf, visit);
         case Endpoint::Kind::renew:
             return pool_make<Renew>(r->pool, r, conf, visit);
+        case Endpoint::Kind::session:
+            return pool_make<SessionInfo>(r->pool, r, conf, visit);
     }
     return nullptr;
 }

@@ -1,4 +1,4 @@
-// The setters of login, log-out and renewal.
+// The setters of the endpoints.
 #include "nginx/conf/arguments.hpp"
 #include "nginx/conf/directives.hpp"
 #include "nginx/conf/named_locations.hpp"
@@ -16,10 +16,9 @@ Endpoint* become(ngx_conf_t* cf, void* conf, Endpoint::Kind kind,
                  Arguments& arguments) {
     auto* core = static_cast<ngx_http_core_loc_conf_t*>(
         ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    if (location(conf).endpoint != nullptr) {
-        arguments.fail(
-            "a location has one of \"auth_sigra_login\", \"auth_sigra_logout\" "
-            "and \"auth_sigra_renew\"; give each a location of its own");
+    if (const Endpoint* other = location(conf).endpoint) {
+        arguments.fail("the location has " + directive_of(other->kind) +
+                       " already; give each a location of its own");
         return nullptr;
     }
     if (core->handler != nullptr) {
@@ -141,6 +140,14 @@ char* set_logout(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
 char* set_renew(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     return set_optional_word(cf, conf, Endpoint::Kind::renew, "authenticated",
                              &Endpoint::authenticated);
+}
+
+char* set_session(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        Arguments arguments(cf, 1);
+        (void)become(cf, conf, Endpoint::Kind::session, arguments);
+        return arguments.finish();
+    });
 }
 
 char* set_lockout(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {

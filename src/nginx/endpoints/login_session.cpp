@@ -13,15 +13,6 @@ namespace {
 constexpr std::string_view welcome_back = "Welcome back!";
 constexpr std::size_t token_size = 32;
 
-// A bigint as JSON's number, another id as its string.
-std::string json_id(const std::string& id) {
-    // JSON has no number with a zero in front: a text id like 007 is a text.
-    const bool number = !id.empty() && id.size() < 20 &&
-                        (id == "0" || id.front() != '0') &&
-                        id.find_first_not_of("0123456789") == std::string::npos;
-    return number ? id : json_string(id);
-}
-
 }  // namespace
 
 bool Login::is_same_user() const {

@@ -65,4 +65,12 @@ std::string json_string(std::string_view text) {
                                      nlohmann::json::error_handler_t::replace);
 }
 
+std::string json_id(std::string_view id) {
+    // JSON has no number with a zero in front: a text id like 007 is a text.
+    const bool number =
+        !id.empty() && id.size() < 20 && (id == "0" || id.front() != '0') &&
+        id.find_first_not_of("0123456789") == std::string_view::npos;
+    return number ? std::string(id) : json_string(id);
+}
+
 }  // namespace sigra::nginx

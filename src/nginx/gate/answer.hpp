@@ -34,5 +34,7 @@ namespace sigra::nginx {
 
 // Text as a JSON string, in quotes; bytes that are no UTF-8 become U+FFFD.
 [[nodiscard]] std::string json_string(std::string_view text);
+// A bigint as JSON's number, another id as its string.
+[[nodiscard]] std::string json_id(std::string_view id);
 
 }  // namespace sigra::nginx

@@ -120,9 +120,8 @@ bool is_idle(const LocationConf& conf, const LookedUp& found) {
 }
 
 bool is_over(const LocationConf& conf, const LookedUp& found) {
-    std::int64_t ttl_s =
-        found.remember_me_row ? conf.ttl->remember_me_s : conf.ttl->standard_s;
-    return found.now(found.age_ms) >= ttl_s * 1000 || is_idle(conf, found);
+    return found.now(found.age_ms) >= ttl_ms(conf, found) ||
+           is_idle(conf, found);
 }
 
 bool is_fresh(const LocationConf& conf, const LookedUp& found) {
@@ -195,6 +194,12 @@ bool is_fresh(const LocationConf& conf, const LookedUp& found) {
 }
 
 }  // namespace
+
+std::int64_t ttl_ms(const LocationConf& conf, const LookedUp& found) {
+    return (found.remember_me_row ? conf.ttl->remember_me_s
+                                  : conf.ttl->standard_s) *
+           1000;
+}
 
 Lookup::Key key_of(const Verdict& verdict) {
     return {verdict.token_hash, verdict.source->fingerprint, verdict.cache};

@@ -174,11 +174,9 @@ void Attempt::go_on_with_new_token() {
 }
 
 bool is_due(const LocationConf& conf, const LookedUp& found) {
-    const std::int64_t ttl_s =
-        found.remember_me_row ? conf.ttl->remember_me_s : conf.ttl->standard_s;
     const std::int64_t age_ms = found.now(found.age_ms);
     return age_ms >= conf.reissue_age * 1000 &&
-           ttl_s * 1000 - age_ms > grace_ms;
+           ttl_ms(conf, found) - age_ms > grace_ms;
 }
 
 // An application's own answer sets the session by now (X-Accel-Redirect): it

@@ -1,0 +1,64 @@
+#include "nginx/endpoints/session.hpp"
+
+#include "nginx/gate/answer.hpp"
+#include "nginx/gate/authenticated_at.hpp"
+#include "nginx/gate/outbox.hpp"
+#include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
+#include "nginx/gate/token.hpp"
+#include "phoenix/csrf.hpp"
+
+namespace sigra::nginx {
+
+Exchange::Result SessionInfo::advance() {
+    switch (identify()) {
+        case Decision::ask:
+        case Decision::wait:
+            return waiting;
+        // Whether a location lets this user in is that location's to say.
+        case Decision::pass:
+        case Decision::not_fresh:
+            return tell();
+        case Decision::anonymous:
+            return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
+        case Decision::no_answer:
+            return unavailable(r_);
+        case Decision::two_cookies:
+            return NGX_HTTP_BAD_REQUEST;
+        case Decision::internal_error:
+            break;
+    }
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+std::optional<std::string> SessionInfo::csrf_token() {
+    phoenix::Session session = session_of(visit_);
+    // Its answer may come after a log-out's: it sets no cookie.
+    if (ensure_csrf_state(session) &&
+        (is_prefetch(r_) || !write_session(r_, conf_, visit_, session))) {
+        return std::nullopt;
+    }
+    return json_string(
+        phoenix::mask_csrf(session.binary(phoenix::csrf_key).value_or("")));
+}
+
+ngx_int_t SessionInfo::tell() {
+    on_pass(r_, conf_, visit_);
+    const auto token = csrf_token();
+    const LookedUp& found = visit_.verdict.looked_up;
+    const Identity& identity = found.identity;
+    const std::int64_t left_s =
+        (ttl_ms(conf_, found) - found.now(found.age_ms)) / 1000;
+    return send_json(
+        r_, NGX_HTTP_OK,
+        R"({"user":{"id":)" + json_id(view(identity.user_id)) + R"(,"email":)" +
+            json_string(view(identity.email)) + R"(},"authenticated_at":)" +
+            (identity.authenticated_at ? json_string(format_authenticated_at(
+                                             *identity.authenticated_at))
+                                       : "null") +
+            R"(,"expires_at":)" +
+            json_string(format_authenticated_at(ngx_time() + left_s)) +
+            R"(,"csrf_token":)" + token.value_or("null") + "}");
+}
+
+}  // namespace sigra::nginx
