@@ -73,7 +73,7 @@ sub story {
     my $has = database()->{layout} ne 'phx_gen_auth' || $name ne 'old';
     for my $remembered (0, 1) {
         my $what = $remembered ? 'remembered' : 'not remembered';
-        my $browser = client(headers => { 'user-agent' => 'Lynx/2.8' });
+        my $browser = client(headers => { accept => 'text/html', 'user-agent' => 'Lynx/2.8' });
         is($browser->get('/private/')->{status}, 302, "$what: sent away");
         my $answer = $browser->submit('/users/log-in', {
             "${singular}[email]" => 'ADA@example.com', "${singular}[password]" => $password, ("${singular}[remember_me]" => 'true') x $remembered,
@@ -135,7 +135,7 @@ GET /private/page?a=b
 --- error_code: 302
 --- flow
 use_database($::of{sigra});
-my $browser = client();
+my $browser = client(headers => { accept => 'text/html' });
 is($browser->get('/private/page?a=b')->{headers}{location}, '/users/log-in', 'sent to the login page');
 my $page = $browser->get('/users/log-in');
 is($page->{status}, 200, 'the page');
@@ -300,7 +300,7 @@ $browser->get('/users/log-in');
 $answer = $browser->post('/users/log-in', { %of, _csrf_token => csrf_mask($browser->session->{_csrf_token}) }, { accept => 'application/json' });
 is("$answer->{status} $answer->{headers}{'content-type'}", '200 application/json', 'a form answered with JSON');
 $browser = client();
-$browser->get('/private/page?x=1');
+$browser->get('/private/page?x=1', { accept => 'text/html' });
 $browser->get('/users/log-in', { accept => 'application/json' });
 is(decode_json(post_json($browser, \%of)->{content})->{redirect_to}, '/private/page?x=1', 'JSON: the way back');
 

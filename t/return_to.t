@@ -9,10 +9,10 @@ our $http = sigra_http_config(extra => 'auth_sigra on;');
 our $name = session_cookie_name;
 our $must = 'You must log in to access this page.';
 
-# The session that the answer sets; its raw bytes where asked.
+# The session that the answer sets; its raw bytes where asked. The request is a person's, where it says nothing else.
 sub left {
     my ($path, $headers, %option) = @_;
-    my $answer = client()->get($path, $headers // {});
+    my $answer = client()->get($path, { accept => 'text/html', %{ $headers // {} } });
     my $cookie = $answer->{cookies}{$name} or return undef;
     return open_session($cookie->{value}, %option);
 }
@@ -44,7 +44,7 @@ for (
     [$long,                                $long],
     ["${long}p",                           undef],
     [substr($long, 0, 1000) . '?' . 'q' x 1047, substr($long, 0, 1000) . '?' . 'q' x 1047],
-    ['/page', '/page', { 'sec-fetch-dest' => 'document' }],
+    ['/page', '/page', { 'sec-fetch-dest' => 'document', accept => '*/*' }],
     ['/page', undef,   { 'sec-fetch-dest' => 'iframe' }],
     ['/page', undef,   { 'sec-fetch-dest' => 'empty', accept => 'text/html' }],
     ['/page', '/page', { purpose => 'preview?' }],
@@ -108,7 +108,7 @@ GET /page
 # The answer and its header's length, for a session with so much in it.
 my $try = sub {
     my ($path, $session) = @_;
-    my $wire = wire(get($path, 'Cookie: ' . session_cookie($session)));
+    my $wire = wire(get($path, 'Accept: text/html', 'Cookie: ' . session_cookie($session)));
     my $answer = $wire->answer;
     my $line = $answer->{headers}{'set-cookie'};
     return ($answer, $line ? open_session($line =~ s/;.*//r) : undef, length($line // ''));
@@ -153,3 +153,49 @@ GET /page
 --- error_code: 302
 --- response_headers_like
 Set-Cookie: _my_app_key=SFMyNTY\.[\w-]+\.[\w-]{43}; path=/; HttpOnly; SameSite=Lax
+
+
+
+=== TEST 5: only a page is returned to, also where browsers send no Sec-Fetch-*: on plain http
+--- http_config eval: $::http
+--- config
+--- request
+GET /page
+--- error_code: 302
+--- flow
+my $chrome = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8';
+my @by_hand = (accept => '*/*');
+for (
+    # what it is, is it kept, its headers
+    ['a page, by its Accept alone',          1, { accept => $chrome }],
+    ['a page, in capitals',                  1, { accept => 'TEXT/HTML;q=0.9' }],
+    ['a page, html among others',            1, { accept => 'application/xhtml+xml, text/html' }],
+    ['a stylesheet',                         0, { accept => 'text/css,*/*;q=0.1' }],
+    ['a script, or a page that polls',       0, { accept => '*/*' }],
+    ['no Accept at all',                     0, {}],
+    ['a document, by Sec-Fetch-Dest',        1, { @by_hand, 'sec-fetch-dest' => 'document', 'sec-fetch-mode' => 'navigate' }],
+    ['a navigation, by its mode alone',      1, { @by_hand, 'sec-fetch-mode' => 'navigate' }],
+    ['a frame',                              0, { accept => $chrome, 'sec-fetch-dest' => 'iframe', 'sec-fetch-mode' => 'navigate' }],
+    ['a service worker, unchanged',          1, { accept => $chrome, 'sec-fetch-dest' => 'empty', 'sec-fetch-mode' => 'navigate' }],
+    ['a service worker, with an init',       1, { accept => $chrome, 'sec-fetch-dest' => 'empty', 'sec-fetch-mode' => 'same-origin' }],
+    ['a service worker, no Sec-Fetch-Dest',  1, { accept => $chrome, 'sec-fetch-mode' => 'same-origin' }],
+) {
+    my ($what, $kept, $headers) = @$_;
+    my $answer = client()->get('/page', { %$headers, cookie => session_cookie({ user_return_to => '/old' }) });
+    is("$answer->{status} $answer->{headers}{location}", '302 /users/log-in', "$what: sent to the login page");
+    my $session = open_session($answer->{cookies}{$::name}{value});
+    is($session->{user_return_to}, $kept ? '/page' : '/old', "$what: " . ($kept ? 'to return to' : 'what was kept before stays'));
+}
+# A page's own fetch() is a program's, and so is what a service worker fetches without the browser's Accept.
+for (
+    ['fetch',                        { accept => $chrome, 'sec-fetch-dest' => 'empty', 'sec-fetch-mode' => 'cors' }],
+    ['fetch, no-cors',               { accept => $chrome, 'sec-fetch-dest' => 'empty', 'sec-fetch-mode' => 'no-cors' }],
+    ['same-origin, anything',        { accept => '*/*', 'sec-fetch-dest' => 'empty', 'sec-fetch-mode' => 'same-origin' }],
+    ['same-origin, no Accept',       { 'sec-fetch-dest' => 'empty', 'sec-fetch-mode' => 'same-origin' }],
+    ['same-origin, html later',      { accept => 'application/json, text/html', 'sec-fetch-mode' => 'same-origin' }],
+    ['same-origin XHR',              { accept => $chrome, 'sec-fetch-mode' => 'same-origin', 'x-requested-with' => 'XMLHttpRequest' }],
+) {
+    my ($what, $headers) = @$_;
+    my $answer = client()->get('/page', $headers);
+    is("$answer->{status} " . keys %{ $answer->{cookies} }, '401 0', "$what: a program");
+}

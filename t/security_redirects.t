@@ -14,7 +14,7 @@ our $ada  = authenticated_fixture(email => 'ada@example.com');
 sub leads_nowhere {
     my ($target, @headers) = @_;
     my $name   = $target =~ s/([^ -~])/sprintf '<%02x>', ord $1/ger;
-    my $answer = ask($target, @headers);
+    my $answer = ask($target, 'Accept: text/html', @headers);
     if ($answer->{status} == 400 || $target =~ /\n/) {
         unlike($answer->{text}, qr/for ada|^(?:Set-Cookie|Location):/mi, "$name - refused without a word");
     } else {
@@ -30,7 +30,7 @@ sub head_of { return $_[0]{head} =~ s/^(Set-Cookie: [\w-]+=)[^;\r\n]*/$1/gmir }
 
 sub leads_back {
     my ($target, @headers) = @_;
-    my $answer = ask($target, @headers);
+    my $answer = ask($target, 'Accept: text/html', @headers);
     is_login_redirect($answer, $target);
     is(kept($answer)->{user_return_to}, $target, "$target - kept as it was asked for");
 }
@@ -117,12 +117,12 @@ next_good_request();
 GET /page
 --- more_headers eval: $::ada->{header}
 --- flow
-my $answer = ask('http://evil/page?a=1');
+my $answer = ask('http://evil/page?a=1', 'Accept: text/html');
 is_login_redirect($answer, 'absolute form');
 is(kept($answer)->{user_return_to}, '/page?a=1', 'the path alone is kept');
 leads_nowhere('http://evil//evil');
 leads_nowhere('http://evil?//evil');
-is(kept(ask('http://evil'))->{user_return_to}, '/', 'no path is the root');
+is(kept(ask('http://evil', 'Accept: text/html'))->{user_return_to}, '/', 'no path is the root');
 next_good_request();
 
 
@@ -134,7 +134,7 @@ GET /page
 --- flow
 for my $target ('/page%0d%0aSet-Cookie:%20evil=1', '/page%0aSet-Cookie:evil=1', '/page?a=%0d%0aSet-Cookie:%20evil=1',
     '/page%E5%98%8D%E5%98%8ASet-Cookie:evil=1', "/page\rSet-Cookie:evil=1") {
-    my $answer = ask($target);
+    my $answer = ask($target, 'Accept: text/html');
     my $name = $target =~ s/\r/<cr>/r;
     unlike(head_of($answer), qr/evil/i, "$name - no header comes of it");
     like($answer->{status}, qr/^(?:302|400)$/, "$name - not in");
@@ -164,7 +164,7 @@ GET /page
 --- more_headers eval: $::ada->{header}
 --- flow
 my $session = session_cookie({ user_return_to => '//evil', other => 'kept' });
-my $answer  = ask('/page?a=1', "Cookie: $session");
+my $answer  = ask('/page?a=1', 'Accept: text/html', "Cookie: $session");
 is_login_redirect($answer, 'a session with a foreign target');
 is(kept($answer)->{user_return_to}, '/page?a=1', 'the new target stands');
 is(kept($answer)->{other}, 'kept', 'beside what else there was');
@@ -203,7 +203,7 @@ GET /page
 my $size = sub { my ($answer) = @_; length header($answer, 'Set-Cookie') };
 leads_back('/' . 'a' x 2047);
 for my $target ('/' . 'a' x 2048, '/' . 'a' x 8191, '/?' . 'a' x 8190, '/' . '%C3%A9' x 1400) {
-    my $answer = ask($target);
+    my $answer = ask($target, 'Accept: text/html');
     my $name = sprintf '%d bytes', length $target;
     is_login_redirect($answer, $name);
     is(kept($answer)->{user_return_to}, undef, "$name - no way back");
@@ -212,7 +212,7 @@ for my $target ('/' . 'a' x 2048, '/' . 'a' x 8191, '/?' . 'a' x 8190, '/' . '%C
 # A session that is large already: what no longer fits is left out, and the cookie stays within what Plug can bear.
 for my $ballast (1000, 2000, 2600, 2900, 3500) {
     my $cookie = session_cookie({ ballast => 'b' x $ballast, phoenix_flash => { email => 'e' x 160 } });
-    my $answer = ask('/' . 'a' x 2000, "Cookie: $cookie");
+    my $answer = ask('/' . 'a' x 2000, 'Accept: text/html', "Cookie: $cookie");
     is_login_redirect($answer, "a session of $ballast bytes");
     cmp_ok($size->($answer), '<=', 4096, "a session of $ballast bytes - the cookie is not oversized");
 }

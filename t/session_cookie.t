@@ -114,7 +114,7 @@ for (['/', {}], ['/encrypted/', $::crypt], ['/digest/', { key_digest => 'sha512'
     my ($path, $option) = @$_;
     my $client = client();
     my $before = session_cookie({ cart => 'full' }, %$option);
-    $client->get($path, { cookie => $before });
+    $client->get($path, { accept => 'text/html', cookie => $before });
     my $session = $client->session(%$option);
     is($session->{cart}, 'full', "$path: what was there");
     is($session->{user_return_to}, $path, "$path: and what is new");

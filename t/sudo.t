@@ -74,7 +74,7 @@ GET /page
 --- flow
 my $stale  = $::who{sigra}{610};
 my $browser = client();
-my $answer = $browser->get('/page?a=b', { cookie => $stale->{cookie} });
+my $answer = $browser->get('/page?a=b', { accept => 'text/html', cookie => $stale->{cookie} });
 is($answer->{headers}{location}, '/users/log-in', 'to the login page');
 is($answer->{headers}{'cache-control'}, 'private, no-store', 'Cache-Control');
 my $session = $browser->session;
@@ -159,7 +159,7 @@ GET /page
 my $password = 'correct horse';
 use_database($::of{sigra});
 my $stale = authenticated_fixture(age => 7000, password => $password, session => { theme => 'dark' });
-my $browser = client()->use_cookie($stale->{cookie});
+my $browser = client(headers => { accept => 'text/html' })->use_cookie($stale->{cookie});
 is($browser->get('/page?a=b')->{status}, 302, 'sent to the login page');
 my $page = $browser->get('/users/log-in');
 like($page->{content}, qr/<h1>Confirm your password<\/h1>/, 'which asks for the password');

@@ -49,7 +49,8 @@ for (
     ['XHR, small letters',     401, { 'x-requested-with' => 'xmlhttprequest' }],
     ['an app of Android',      302, { 'x-requested-with' => 'com.example.app', accept => $chrome }],
     ['fetch, cors',            401, { 'sec-fetch-mode' => 'cors', accept => '*/*' }],
-    ['fetch, same-origin',     401, { 'sec-fetch-mode' => 'same-origin', accept => $chrome }],
+    ['fetch, same-origin',     401, { 'sec-fetch-mode' => 'same-origin', accept => '*/*' }],
+    ['a service worker',       302, { 'sec-fetch-mode' => 'same-origin', 'sec-fetch-dest' => 'empty', accept => $chrome }],
     ['no-cors',                401, { 'sec-fetch-mode' => 'no-cors', accept => '*/*' }],
     ['navigate, JSON',         401, { 'sec-fetch-mode' => 'navigate', accept => 'application/json' }],
     ['WebSocket',              401, { upgrade => 'websocket', connection => 'upgrade' }],
@@ -80,7 +81,7 @@ a=b
 --- error_code: 302
 --- flow
 for (qw(GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND)) {
-    my $answer = client()->request($_, '/page.txt', {}, /^P|DEL/ ? 'a=b' : undef);
+    my $answer = client()->request($_, '/page.txt', { accept => 'text/html' }, /^P|DEL/ ? 'a=b' : undef);
     is("$answer->{status} $answer->{headers}{location}", '302 /users/log-in', $_);
     if (/^(?:GET|HEAD)$/) {
         my $session = open_session($answer->{cookies}{_my_app_key}{value});

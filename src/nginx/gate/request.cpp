@@ -36,21 +36,65 @@ void each_media_range(std::string_view accept, Each&& each) {
     }
 }
 
-bool wants_a_page(std::string_view accept) {
+// What an Accept header says of pages.
+struct Accepted {
+    bool html = false;
+    bool html_first = false;
+    bool anything = false;     // */*
+    bool media_first = false;  // an image or a font
+    bool json = false;
+
+    [[nodiscard]] bool page() const {
+        return (html || anything) && !media_first;
+    }
+};
+
+Accepted read_accept(std::string_view accept) {
+    Accepted out;
     bool first = true;
-    bool media_first = false;
-    bool page = false;
     each_media_range(accept, [&](std::string_view range) {
         if (range.empty()) {
             return;
         }
-        std::string_view kind = range.substr(0, range.find('/'));
-        media_first |= first && (equal_ignoring_case(kind, "image") ||
-                                 equal_ignoring_case(kind, "font"));
+        const std::string_view kind = range.substr(0, range.find('/'));
+        const bool html = equal_ignoring_case(range, "text/html");
+        out.html |= html;
+        out.html_first |= first && html;
+        out.anything |= range == "*/*";
+        out.media_first |= first && (equal_ignoring_case(kind, "image") ||
+                                     equal_ignoring_case(kind, "font"));
+        out.json |= equal_ignoring_case(range, "application/json");
         first = false;
-        page |= range == "*/*" || equal_ignoring_case(range, "text/html");
     });
-    return page && !media_first;
+    return out;
+}
+
+// No Accept is */*.
+Accepted accepted(ngx_http_request_t* r) {
+    return read_accept(find_header(r, "accept").value_or("*/*"));
+}
+
+// A service worker passed a visitor's navigation on: fetch() makes its mode
+// `same-origin` where the worker changed something, and leaves it `navigate`
+// where not; the Accept is still the browser's own.
+bool is_forwarded_navigation(ngx_http_request_t* r) {
+    const auto mode = find_header(r, "sec-fetch-mode");
+    return mode && (*mode == "same-origin" || *mode == "navigate") &&
+           accepted(r).html_first;
+}
+
+// A page of its own, rather than what a page loads. Browsers leave Sec-Fetch-*
+// out on plain http: there a stylesheet or a page that polls is told by its
+// Accept.
+bool is_page(ngx_http_request_t* r) {
+    if (const auto destination = find_header(r, "sec-fetch-dest")) {
+        return *destination == "document" ||
+               (*destination == "empty" && is_forwarded_navigation(r));
+    }
+    if (const auto mode = find_header(r, "sec-fetch-mode")) {
+        return *mode == "navigate" || is_forwarded_navigation(r);
+    }
+    return accepted(r).html;
 }
 
 // Of a URL, without its port; empty where it has none.
@@ -98,10 +142,9 @@ bool is_program(ngx_http_request_t* r) {
     }
     if (auto mode = find_header(r, "sec-fetch-mode");
         mode && *mode != "navigate") {
-        return true;
+        return !is_forwarded_navigation(r);
     }
-    auto accept = find_header(r, "accept");
-    return accept && !wants_a_page(*accept);
+    return !accepted(r).page();
 }
 
 bool accepts_json(ngx_http_request_t* r) {
@@ -109,14 +152,8 @@ bool accepts_json(ngx_http_request_t* r) {
         with && equal_ignoring_case(*with, "XMLHttpRequest")) {
         return true;
     }
-    bool json = false;
-    bool page = false;
-    each_media_range(find_header(r, "accept").value_or(""),
-                     [&](std::string_view range) {
-                         json |= equal_ignoring_case(range, "application/json");
-                         page |= equal_ignoring_case(range, "text/html");
-                     });
-    return json && !page;
+    const Accepted accept = accepted(r);
+    return accept.json && !accept.html;
 }
 
 bool is_prefetch(ngx_http_request_t* r) {
@@ -143,14 +180,8 @@ bool is_from_another_site(ngx_http_request_t* r) {
 }
 
 bool is_worth_returning_to(ngx_http_request_t* r) {
-    if (!is_get_or_head(r)) {
-        return false;
-    }
-    auto destination = find_header(r, "sec-fetch-dest");
-    if (destination && *destination != "document") {
-        return false;
-    }
-    return !is_prefetch(r) && r->unparsed_uri.len <= max_return_to &&
+    return is_get_or_head(r) && is_page(r) && !is_prefetch(r) &&
+           r->unparsed_uri.len <= max_return_to &&
            phoenix::is_local_path(view(r->unparsed_uri));
 }
 

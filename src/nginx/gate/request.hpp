@@ -15,7 +15,8 @@ namespace sigra::nginx {
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 // A program rather than a person in front of a browser: it gets a status
-// where a person gets a page.
+// where a person gets a page. What a service worker passes on for a person is
+// a person's.
 [[nodiscard]] bool is_program(ngx_http_request_t* r);
 
 // It asks for JSON rather than for a page.
