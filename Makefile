@@ -233,11 +233,11 @@ test-tsan: $(TSAN_TEST) ## what is read without a lock, under ThreadSanitizer
 fuzz: $(FUZZ_CHOSEN:%=%.ran) ## t/fuzz, each for SECONDS (10); FUZZ=term alone
 
 .PHONY: bench
-bench: ## measurements; SECTION=lookup alone; ROUNDS, SECONDS, ROWS
+bench: ## measurements; SECTION=lookup alone; ROUNDS, SECONDS, ROWS, OLD
 	@.ci/deps bench
 	@$(MAKE) build $(O)/bench/hash
 	@MODULE=$(O)/$(MODULE) SECONDS=$(SECONDS) ROUNDS=$(ROUNDS) ROWS=$(ROWS) \
-	    t/bench/run $(SECTION)
+	    OLD=$(OLD) t/bench/run $(SECTION)
 
 .PHONY: test-compilers
 test-compilers: ## clang++, and nginx's own ./configure --add-dynamic-module

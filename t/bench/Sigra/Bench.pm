@@ -137,7 +137,7 @@ sub run_program {
 my $here = __FILE__ =~ s{/Sigra/[^/]*\z}{}r;
 
 # Requests a second of a file of 1 kB; every answer has to be it. Options: cookies (a file of Cookie headers' values),
-# from (the line to begin with), repeat (requests of a session in a row), seconds, header (one more).
+# from (the line to begin with), repeat (requests of a session in a row), seconds, connections (32), header (one more).
 sub wrk {
     my ($url, %option) = @_;
     my ($origin, $path) = $url =~ m{^(http://[^/]+)(/.*)} or die "no URL: $url\n";
@@ -170,7 +170,7 @@ sub in_turns {
 
 sub asked_for {
     my ($origin, $seconds, $header, @cases) = @_;
-    my $text = run_program('wrk', '-t1', '-c32', "-d${seconds}s", '-s', "$here/rotate.lua",
+    my $text = run_program('wrk', '-t1', '-c' . ($cases[0]{connections} // 32), "-d${seconds}s", '-s', "$here/rotate.lua",
         (defined $header ? ('-H', $header) : ()), $origin, '--',
         map { join ',', $_->{path}, $_->{repeat} // 1, $_->{from} // 0, $_->{cookies} // '' } @cases);
     my ($requests, $microseconds, $bytes, $failed) = $text =~ /^bench (\d+) (\d+) (\d+) (\d+)$/m or die "wrk says:\n$text\n";
