@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS users (
 
 -- An address is free again once its user is deleted.
 CREATE UNIQUE INDEX IF NOT EXISTS users_email_active_index ON users (email) WHERE deleted_at IS NULL;
+-- A login without auth_sigra_where looks among the deleted as well, which the index above does not have.
+CREATE INDEX IF NOT EXISTS users_email_index ON users (email);
 
 CREATE TABLE IF NOT EXISTS users_tokens (
     id bigserial PRIMARY KEY,

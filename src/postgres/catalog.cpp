@@ -21,6 +21,8 @@ enum Field : std::size_t {
     not_null,
     equals,
     equals_visible,
+    indexed,         // an index begins with the column
+    partly_indexed,  // one that holds some of the rows
     may_insert,
     may_update,
     row_security,  // is active for the role
@@ -171,6 +173,16 @@ std::vector<std::string> warnings_of(const Layout& layout,
     if (!tokens.is(may_insert)) {
         return warnings;  // whoever cannot insert logs nobody in
     }
+    // Whether a partial one serves the condition is the planner's to say.
+    if (!users.is("email", indexed) &&
+        (layout.where.empty() || !users.is("email", partly_indexed))) {
+        warnings.push_back(
+            "no index of relation \"" + users.name() + "\" finds an email" +
+            (users.is("email", partly_indexed)
+                 ? " unless auth_sigra_where has the condition of the index"
+                 : "") +
+            ": each login reads the whole table");
+    }
     for (const std::string& column : tokens.wanting()) {
         if (!is_filled(layout, catalog, column)) {
             warnings.push_back("column \"" + column + "\" of relation \"" +
@@ -215,6 +227,7 @@ SELECT r.side, r.oid IS NOT NULL, a.attname::pg_catalog.text,
        pg_catalog.format_type(a.atttypid, -1),
        a.atthasdef OR a.attidentity OPERATOR(pg_catalog.<>) '',
        a.attnotnull, e.name, coalesce(e.visible, true),
+       i.whole, i.partial,
        pg_catalog.has_any_column_privilege(r.oid, 'INSERT'),
        pg_catalog.has_any_column_privilege(r.oid, 'UPDATE'),
        s.active,
@@ -251,7 +264,14 @@ LEFT JOIN LATERAL (
       AND c.opcintype OPERATOR(pg_catalog.=)
           CASE WHEN y.typtype OPERATOR(pg_catalog.=) 'd'
                THEN y.typbasetype ELSE y.oid END
-) e (name, visible) ON true)sql";
+) e (name, visible) ON true
+LEFT JOIN LATERAL (
+    SELECT pg_catalog.bool_or(x.indpred IS NULL),
+           pg_catalog.bool_or(x.indpred IS NOT NULL)
+    FROM pg_catalog.pg_index x
+    WHERE x.indrelid OPERATOR(pg_catalog.=) r.oid AND x.indisvalid
+      AND x.indkey[0] OPERATOR(pg_catalog.=) a.attnum
+) i (whole, partial) ON true)sql";
 }
 
 std::optional<Catalog> read_catalog(const Layout& layout, Rows rows,

@@ -209,14 +209,15 @@ bool Listener::answered() {
         return state_ == State::looking;
     }
     if (state_ == State::looking && status == PGRES_TUPLES_OK &&
-        PQntuples(answer.get()) == 1 && PQnfields(answer.get()) == 4) {
+        PQntuples(answer.get()) == 1 && PQnfields(answer.get()) == 5) {
         // Behind a pooler the session that listens is another client's next.
         if (std::to_string(PQbackendPID(conn_.get())) !=
             PQgetvalue(answer.get(), 0, 0)) {
             return lose("LISTEN needs a connection without a pooler");
         }
-        return is_still(read_identity(answer.get(), 2)) &&
-               looked(PQgetvalue(answer.get(), 0, 1));
+        return is_still(read_identity(answer.get(), 3)) &&
+               looked(PQgetvalue(answer.get(), 0, 1)) &&
+               belongs(PQgetvalue(answer.get(), 0, 2));
     }
     const std::string error = error_of(answer.get());
     if (state_ == State::subscribing) {
@@ -262,6 +263,14 @@ bool Listener::looked(const std::string& missing) {
     }
     up_ = missing.empty();
     return tell([&] { up_ ? observer_.listening() : observer_.lost(); });
+}
+
+// No trigger tells that a partition was detached or a child table left: its
+// sessions ended, or others came.
+bool Listener::belongs(const std::string& relations) {
+    const std::string before = std::exchange(relations_, relations);
+    return before.empty() || before == relations || !up_ ||
+           tell([&] { observer_.revoked_all(); });
 }
 
 bool Listener::hear(std::size_t& heard) {

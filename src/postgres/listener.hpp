@@ -86,6 +86,7 @@ class Listener final : private IoHandler {
     bool answered();
     bool looked(const std::string& missing);
     bool is_still(const Identity& identity);
+    bool belongs(const std::string& relations);
     bool hear(std::size_t& heard);
     void deliver(std::string_view payload);
     template <class Call>
@@ -117,7 +118,8 @@ class Listener final : private IoHandler {
 
     std::string complaint_;  // of the connection, as logged
     Milliseconds complained_at_{0};
-    std::string missing_;  // triggers, as logged
+    std::string missing_;    // triggers, as logged
+    std::string relations_;  // the tables and what belongs to them, by oid
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -82,7 +82,9 @@ std::string look_sql(std::size_t parameters) {
         ON i.inhparent OPERATOR(pg_catalog.=) t.relation
 )
 SELECT pg_catalog.pg_backend_pid(),
-       pg_catalog.string_agg(DISTINCT t.name, ', ')
+       pg_catalog.string_agg(DISTINCT t.name, ', '),
+       (SELECT pg_catalog.string_agg(relation::pg_catalog.text, ' '
+                                     ORDER BY relation) FROM tree)
 FROM tree t
 LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.relation
 CROSS JOIN LATERAL (

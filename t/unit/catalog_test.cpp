@@ -104,9 +104,13 @@ void a_search_path_leads_nowhere(void**) {
                     "P0001", "the trap");
         const Catalog catalog = catalog_of(lured, site.layout);
         // A condition of the configuration would be trapped, and only that.
-        check(catalog.warnings.size() == 1 &&
-                  warns(catalog, "outside the search_path"),
-              a.title);
+        for (const std::string& warning : catalog.warnings) {
+            check(
+                warning.find("outside the search_path") != std::string::npos ||
+                    warning.find("finds an email") != std::string::npos,
+                a.title);
+        }
+        check(warns(catalog, "outside the search_path"), a.title);
         const auto ask = [&](Statement statement,
                              const std::vector<Parameter>& parameters,
                              std::size_t rows = 1) {
@@ -167,6 +171,21 @@ void what_will_not_work_is_said(void**) {
         const auto catalog = [&] {
             return catalog_of(site.session, site.layout);
         };
+        // The schema of the layout with deleted users has an index of the
+        // others alone.
+        const bool partly = a.kind != LayoutKind::phx_gen_auth;
+        check(warns(catalog(), "unless auth_sigra_where") == partly, a.title);
+        site.layout.where = "u.deleted_at IS NULL";
+        check(catalog().warnings.empty(), a.title);
+        site.session.run(
+            "DO $$ DECLARE i regclass; BEGIN "
+            "FOR i IN SELECT indexrelid FROM pg_index WHERE "
+            "indrelid = 'users'::regclass AND NOT indisprimary "
+            "LOOP EXECUTE 'DROP INDEX ' || i; END LOOP; END $$");
+        check(warns(catalog(), "each login reads the whole table"), a.title);
+        site.layout.where.clear();
+        check(!warns(catalog(), "unless auth_sigra_where"), a.title);
+        site.session.run("CREATE UNIQUE INDEX ON users (email)");
         check(catalog().warnings.empty(), a.title);
 
         site.layout.sudo = true;
@@ -228,7 +247,7 @@ void citext_is_found_wherever_it_is(void**) {
                       .size() == 1,
               a.title);
         session.run("SET search_path = public, extensions");
-        check(catalog_of(session, site.layout).warnings.empty(), a.title);
+        check(!warns(catalog_of(session, site.layout), "search_path"), a.title);
         session.run("DROP SCHEMA extensions CASCADE");
     }
 }

@@ -168,6 +168,30 @@ void without_triggers(void**) {
     check(reactor.logged("on \"users_tokens\""));
 }
 
+// Rows come and go with a table, and no trigger tells it.
+void a_partition_that_is_detached(void**) {
+    make_tables("sigra", false);
+    Session session(database);
+    session.run(
+        "ALTER TABLE users_tokens RENAME TO part;"
+        "CREATE TABLE users_tokens (LIKE part INCLUDING DEFAULTS)"
+        " PARTITION BY LIST (context);"
+        "ALTER TABLE users_tokens ATTACH PARTITION part DEFAULT");
+    load_revocation(database);
+    PollReactor reactor;
+    Observed observed(reactor, options());
+    check(observed.says({"up"}));
+    reactor.advance(Milliseconds(2000));
+    reactor.run_until([] { return false; }, Milliseconds(50));
+    check(observed.said.empty(), "as it was");
+    session.run("ALTER TABLE users_tokens DETACH PARTITION part");
+    reactor.advance(Milliseconds(2000));
+    check(observed.says({"*"}));
+    session.run("ALTER TABLE users_tokens ATTACH PARTITION part DEFAULT");
+    reactor.advance(Milliseconds(2000));
+    check(observed.says({"*"}));
+}
+
 // They notify, but nothing that would be understood.
 void triggers_of_another(void**) {
     make_tables("sigra", false);
@@ -379,6 +403,7 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(each_layout),
         cmocka_unit_test(without_triggers),
+        cmocka_unit_test(a_partition_that_is_detached),
         cmocka_unit_test(triggers_of_another),
         cmocka_unit_test(what_others_say_on_the_channel),
         cmocka_unit_test(in_the_order_of_the_commits),
