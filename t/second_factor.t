@@ -201,3 +201,21 @@ location = /a { auth_sigra_login fallback=/b; }
 --- must_die
 --- error_log eval
 qr/"fallback" must name a named location, "\@NAME" in "auth_sigra_login"/
+
+
+
+=== TEST 7: auth_sigra_return_to query: the path goes into the session, for the application
+--- http_config eval: $::http{sigra_sessions} . 'auth_sigra_return_to query; auth_sigra_cookie_domain site.test;'
+--- config eval: $::locations
+--- request
+GET /users/log-in
+--- flow
+use_database($::of{sigra_sessions});
+my %ada = ('user[email]' => 'ada@example.com', 'user[password]' => $::password);
+my $own = "http://127.0.0.1:$ENV{TEST_NGINX_SERVER_PORT}";
+for (['/a?b', '/a?b'], ["$own/a", '/a'], ['https://a.site.test/a', undef], ['//evil', '/before']) {
+    my ($asked, $kept) = @$_;
+    my ($browser, $answer) = log_in_over({ user_return_to => '/before' }, { %ada, return_to => $asked });
+    is($answer->{headers}{location}, '/users/second-factor', "$asked: to the second factor");
+    is($browser->session->{user_return_to}, $kept, "$asked: what is kept");
+}

@@ -38,6 +38,10 @@ ngx_conf_enum_t secures[] = {{ngx_string("auto"), secure_auto},
                              {ngx_string("off"), secure_off},
                              {ngx_null_string, 0}};
 
+ngx_conf_enum_t return_tos[] = {{ngx_string("session"), return_to_session},
+                                {ngx_string("query"), return_to_query},
+                                {ngx_null_string, 0}};
+
 ngx_conf_enum_t preflights[] = {{ngx_string("deny"), preflight_deny},
                                 {ngx_string("pass"), preflight_pass},
                                 {ngx_null_string, 0}};
@@ -77,6 +81,8 @@ ngx_command_t commands[] = {
               FIELD(unauthenticated), unauthenticated),
     directive(ngx_string("auth_sigra_login_url"), anywhere | NGX_CONF_TAKE1,
               set_url, FIELD(login_url)),
+    directive(ngx_string("auth_sigra_return_to"), anywhere | NGX_CONF_TAKE1,
+              set_keyword, FIELD(return_to), return_tos),
     directive(ngx_string("auth_sigra_idle_timeout"), anywhere | NGX_CONF_TAKE1,
               set_time_or_off, FIELD(idle_timeout)),
     directive(ngx_string("auth_sigra_forward"), anywhere | NGX_CONF_FLAG,

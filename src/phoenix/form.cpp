@@ -13,7 +13,14 @@
 namespace sigra::phoenix {
 namespace {
 
-enum class Field { email, password, remember_me, csrf_token, method };
+enum class Field {
+    email,
+    password,
+    remember_me,
+    csrf_token,
+    method,
+    return_to
+};
 
 struct Name {
     std::string_view text;
@@ -26,9 +33,10 @@ constexpr std::array<Name, 3> user_names{{
     {"password", Field::password},
     {"remember_me", Field::remember_me},
 }};
-constexpr std::array<Name, 2> plain_names{{
+constexpr std::array<Name, 3> plain_names{{
     {"_csrf_token", Field::csrf_token},
     {"_method", Field::method},
+    {"return_to", Field::return_to},
 }};
 
 std::optional<Field> find_name(std::span<const Name> names,
@@ -85,6 +93,9 @@ void assign(LoginForm& form, Field field, std::string& value) {
             break;
         case Field::method:
             form.method = value;
+            break;
+        case Field::return_to:
+            form.return_to = value;
             break;
     }
     wipe(value);

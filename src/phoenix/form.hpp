@@ -29,7 +29,8 @@ struct LoginForm {
     std::optional<Secret> password;  // none: a magic link is asked for
     bool remember_me = false;        // the field's last value is "true"
     std::string csrf_token;
-    std::string method;  // _method, as sent
+    std::string method;     // _method, as sent
+    std::string return_to;  // as sent
     // An email or a password stands in it more than once, under one name or
     // two: another reader may take another of them.
     bool ambiguous = false;

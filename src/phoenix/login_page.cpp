@@ -81,12 +81,17 @@ void add_flash(std::string& out, std::string_view kind, std::string_view role,
     }
 }
 
-// What both forms have: where they go to, and the session's token.
+// What both forms have: where they go to, the session's token, and where a
+// login leads back to.
 void begin_form(std::string& out, const LoginPage& page) {
     out +=
         "<form method=\"post\">\n<input type=\"hidden\" "
         "name=\"_csrf_token\" value=\"" +
         escape_html(page.csrf_token) + "\">\n";
+    if (!page.return_to.empty()) {
+        out += "<input type=\"hidden\" name=\"return_to\" value=\"" +
+               escape_html(page.return_to) + "\">\n";
+    }
 }
 
 // Of type text: of type email, browsers refuse what is not ASCII before the @
@@ -174,15 +179,6 @@ std::string base64(const Sha256& digest) {
 std::string source_of(const WebOrigin& origin) {
     return std::string(origin.https ? "https://" : "http://") + origin.host +
            ":" + std::to_string(origin.port);
-}
-
-// Of a whole URL; nullopt for a local path.
-std::optional<WebOrigin> origin_of(std::string_view url) {
-    const auto authority = url.find("://");
-    const auto end = authority == std::string_view::npos
-                         ? authority
-                         : url.find_first_of("/?#", authority + 3);
-    return parse_origin(url.substr(0, end));
 }
 
 }  // namespace
@@ -277,14 +273,14 @@ std::string login_page_policy(const std::vector<std::string_view>& targets,
                               std::string_view logo) {
     std::string out = "default-src 'none'; style-src 'sha256-" +
                       base64(sha256(style)) + "'; ";
-    if (const auto origin = origin_of(logo)) {
+    if (const auto origin = origin_of_url(logo)) {
         out += "img-src " + source_of(*origin) + "; ";
     } else if (!logo.empty()) {
         out += "img-src 'self'; ";
     }
     out += "form-action 'self'";
     for (std::string_view target : targets) {
-        if (const auto origin = origin_of(target)) {
+        if (const auto origin = origin_of_url(target)) {
             out += " " + source_of(*origin);
         }
     }

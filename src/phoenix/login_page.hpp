@@ -20,6 +20,7 @@ struct LoginPage {
     std::string_view flash_error;
     // Kept from a refused login; or with `confirm`, who is logged in.
     std::string_view email;
+    std::string_view return_to;          // carried in the forms
     std::string_view singular = "user";  // of the fields' names
     bool remember_me = true;             // offer it
     // A logged-in user is asked for the password again: the email is not to
@@ -39,8 +40,8 @@ struct LoginPage {
 
 // Its Content-Security-Policy. Chromium asks form-action of a redirect after
 // the post too: what a login can be answered with beside local paths
-// (signed_in_url, the second factor's page) stands in `targets`, whole URLs
-// and local paths alike. `logo`: the page's, or empty.
+// (signed_in_url, the second factor's page, return_to) stands in `targets`,
+// whole URLs and local paths alike. `logo`: the page's, or empty.
 [[nodiscard]] std::string login_page_policy(
     const std::vector<std::string_view>& targets, std::string_view logo = "");
 

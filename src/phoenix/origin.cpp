@@ -74,18 +74,6 @@ bool is_default(std::uint16_t port) {
     return port == http_port || port == https_port;
 }
 
-bool is_own(const WebOrigin& origin, std::string_view host_header) {
-    auto host = parse_authority(host_header);
-    if (!host || host->host != origin.host) {
-        return false;
-    }
-    if (host->port && *host->port == origin.port) {
-        return true;
-    }
-    return origin.port == (origin.https ? https_port : http_port) &&
-           (!host->port || is_default(*host->port));
-}
-
 bool is_trusted(std::string_view text, const std::vector<WebOrigin>& trusted) {
     auto origin = parse_origin(text);
     return origin &&
@@ -113,6 +101,26 @@ std::optional<WebOrigin> parse_origin(std::string_view text) {
                      authority->port.value_or(https ? https_port : http_port)};
 }
 
+std::optional<WebOrigin> origin_of_url(std::string_view url) {
+    const std::size_t authority = url.find("://");
+    const std::size_t end = authority == std::string_view::npos
+                                ? authority
+                                : url.find_first_of("/?#", authority + 3);
+    return parse_origin(url.substr(0, end));
+}
+
+bool is_host_of(const WebOrigin& origin, std::string_view host_header) {
+    auto host = parse_authority(host_header);
+    if (!host || host->host != origin.host) {
+        return false;
+    }
+    if (host->port && *host->port == origin.port) {
+        return true;
+    }
+    return origin.port == (origin.https ? https_port : http_port) &&
+           (!host->port || is_default(*host->port));
+}
+
 Provenance provenance_of(const OriginHeaders& headers,
                          const std::vector<WebOrigin>& trusted) {
     const auto& site = headers.sec_fetch_site;
@@ -135,7 +143,7 @@ Provenance provenance_of(const OriginHeaders& headers,
         own = site.front() == "same-origin" || site.front() == "none";
     } else {
         auto parsed = parse_origin(origin.front());
-        own = parsed && is_own(*parsed, headers.host);
+        own = parsed && is_host_of(*parsed, headers.host);
     }
     return own ? Provenance::own : Provenance::foreign;
 }

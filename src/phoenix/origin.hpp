@@ -22,6 +22,15 @@ struct WebOrigin {
 // path among it.
 [[nodiscard]] std::optional<WebOrigin> parse_origin(std::string_view text);
 
+// The origin of a whole URL: what stands in front of its path. nullopt for a
+// local path.
+[[nodiscard]] std::optional<WebOrigin> origin_of_url(std::string_view url);
+
+// Is it the origin that a Host header names? The scheme is not compared, for
+// TLS may end before this server; 80, 443 and no port are one in a Host.
+[[nodiscard]] bool is_host_of(const WebOrigin& origin,
+                              std::string_view host_header);
+
 // What a request says of itself: the values of all headers of a name, in their
 // order, and the Host header (empty: none).
 struct OriginHeaders {
@@ -36,9 +45,8 @@ enum class Provenance {
     unknown,  // nothing is said: the CSRF token decides
 };
 
-// Sec-Fetch-Site, else Origin against Host: the scheme is not compared, for
-// TLS may end before this server; 80, 443 and no port are one in a Host. A
-// trusted origin has to be met in all three parts.
+// Sec-Fetch-Site, else Origin against Host, as is_host_of() has it. A trusted
+// origin has to be met in all three parts.
 [[nodiscard]] Provenance provenance_of(const OriginHeaders& headers,
                                        const std::vector<WebOrigin>& trusted);
 

@@ -14,4 +14,8 @@ namespace sigra::phoenix {
 // sign that begins no escape.
 [[nodiscard]] std::optional<std::string> form_decode(std::string_view text);
 
+// For a value in a URL's query: all but unreserved characters, `/` and `:` is
+// written as an escape.
+[[nodiscard]] std::string query_encode(std::string_view text);
+
 }  // namespace sigra::phoenix

@@ -1,7 +1,10 @@
 #include "phoenix/redirect.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 
+#include "phoenix/encoding.hpp"
 #include "phoenix/percent.hpp"
 
 namespace sigra::phoenix {
@@ -35,6 +38,37 @@ bool may_collapse(std::string_view path) {
     }
 }
 
+struct WholeUrl {
+    WebOrigin origin;
+    std::string_view path;  // and query; perhaps empty
+};
+
+// As this module and browsers write one. Up to the first slash there may be
+// nothing but scheme, host and port: no user, no escape, no backslash.
+std::optional<WholeUrl> parse_whole_url(std::string_view url) {
+    constexpr std::string_view https = "https://", http = "http://";
+    const std::size_t authority = url.starts_with(https)  ? https.size()
+                                  : url.starts_with(http) ? http.size()
+                                                          : 0;
+    if (authority == 0)
+        return std::nullopt;
+    const auto slash = std::min(url.find('/', authority), url.size());
+    auto origin = parse_origin(url.substr(0, slash));
+    if (!origin || origin->host.starts_with('.'))
+        return std::nullopt;
+    return WholeUrl{*std::move(origin), url.substr(slash)};
+}
+
+bool is_below(std::string_view host, std::string_view domain) {
+    if (domain.starts_with('.'))
+        domain.remove_prefix(1);
+    if (domain.empty() || host.size() < domain.size())
+        return false;
+    const auto at = host.size() - domain.size();
+    return equal_ignoring_case(host.substr(at), domain) &&
+           (at == 0 || host[at - 1] == '.');
+}
+
 }  // namespace
 
 bool is_local_path(std::string_view target) {
@@ -48,6 +82,29 @@ bool is_local_path(std::string_view target) {
 
 std::string_view local_path_or_root(std::string_view target) {
     return is_local_path(target) ? target : "/";
+}
+
+bool may_return_to(std::string_view target, const ReturnHosts& hosts) {
+    if (is_local_path(target))
+        return true;
+    const auto url = parse_whole_url(target);
+    if (!url || !(url->path.empty() || is_local_path(url->path)))
+        return false;
+    if (std::ranges::find(hosts.trusted, url->origin) != hosts.trusted.end())
+        return true;
+    return (url->origin.https || !hosts.https) &&
+           (is_host_of(url->origin, hosts.host) ||
+            is_below(url->origin.host, hosts.domain));
+}
+
+std::string_view path_of_return_to(std::string_view target,
+                                   std::string_view host) {
+    if (is_local_path(target))
+        return target;
+    const auto url = parse_whole_url(target);
+    if (!url || !is_host_of(url->origin, host) || !is_local_path(url->path))
+        return {};
+    return url->path;
 }
 
 }  // namespace sigra::phoenix

@@ -103,6 +103,26 @@ void check_accepted(std::string_view target) {
     }
 }
 
+// What is accepted beside paths is of the one host, whoever reads it: browsers
+// take a backslash for a slash, drop tabs and line ends, and end the host at
+// the first of / ? #, or begin it after an @.
+void check_whole_url(std::string_view target, std::string_view domain) {
+    const auto text = cleaned(target);
+    require(text.starts_with("https://"), "https");
+    const auto end = std::min(text.find_first_of("/?#", 8), text.size());
+    auto authority = text.substr(8, end - 8);
+    require(authority.find_first_of("@%[") == authority.npos, "a plain host");
+    authority = authority.substr(0, authority.find(':'));
+    for (char& c : authority)
+        if (c >= 'A' && c <= 'Z')
+            c = static_cast<char>(c | 0x20);
+    require(
+        authority == domain || authority.ends_with("." + std::string(domain)),
+        "of the domain");
+    if (end < text.size())
+        check_accepted(std::string_view(target).substr(target.find('/', 8)));
+}
+
 bool is_plain(std::string_view target) {
     char before = 0;
     for (const char c : target) {
@@ -125,5 +145,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
     if (is_local)
         check_accepted(target);
     require(is_local || !is_plain(target), "a plain path is local");
+    const ReturnHosts hosts{.https = true, .domain = "a.b"};
+    const bool may = may_return_to(target, hosts);
+    require(may || !is_local, "where a login may lead, too");
+    if (may && !is_local)
+        check_whole_url(target, hosts.domain);
     return sigra::fuzz::accepted;
 }

@@ -1,5 +1,6 @@
 #include "phoenix/redirect.hpp"
 
+#include "phoenix/percent.hpp"
 #include "unit.hpp"
 
 using namespace sigra::phoenix;
@@ -143,6 +144,92 @@ void refuses_each_control_character(void**) {
     }
 }
 
+struct Target {
+    std::string target;
+    bool from_http, from_https;
+};
+
+const WebOrigin trusted[] = {{true, "app.trusted", 443},
+                             {true, "odd.trusted", 8443},
+                             {false, "plain.trusted", 80}};
+
+const Target targets[] = {
+    {"/a?b=//c", true, true},
+    {"//evil", false, false},
+    {"https://own.example", true, true},
+    {"https://own.example:443/", true, true},
+    {"http://own.example/a", true, false},
+    {"https://own.example:8443/", false, false},
+    {"https://app.trusted/a?b#c", true, true},
+    {"https://APP.trusted/", true, true},
+    {"https://app.trusted:443/", true, true},
+    {"https://app.trusted:8443/", false, false},
+    {"http://app.trusted/", false, false},
+    {"http://app.trusted:443/", false, false},
+    {"https://x.app.trusted/", false, false},
+    {"https://odd.trusted:8443/", true, true},
+    {"https://odd.trusted/", false, false},
+    {"http://plain.trusted/", true, true},
+    {"https://plain.trusted/", false, false},
+    {"https://site.test/", true, true},
+    {"https://a.b.SITE.test:8080/", true, true},
+    {"http://a.site.test/", true, false},
+    {"https://.site.test/", false, false},
+    {"https://evilsite.test/", false, false},
+    {"https://site.test.evil/", false, false},
+    {"https://site.test./", false, false},
+    {"https://site.test@evil/", false, false},
+    {"https://a@site.test/", false, false},
+    {"https://evil/.site.test", false, false},
+    {"https://evil?.site.test/", false, false},
+    {"https://evil#.site.test/", false, false},
+    {"https://evil\\.site.test/", false, false},
+    {"https://evil%2f.site.test/", false, false},
+    {"https://evil\t.site.test/", false, false},
+    {bytes("https://evil\0.site.test/"), false, false},
+    {"https://site.test?/a", false, false},
+    {"https://site.test//evil", false, false},
+    {"https://site.test/a\nb", false, false},
+    {"https://site.test/%5cevil", false, false},
+    {"https:///site.test", false, false},
+    {"https:/site.test/", false, false},
+    {"https:site.test", false, false},
+    {"HTTPS://site.test/", false, false},
+    {"ftp://site.test/", false, false},
+    {" https://site.test/", false, false},
+    {"https://", false, false},
+    {"https://evil/", false, false},
+};
+
+void accepts_hosts_that_are_named(void**) {
+    for (const auto& [target, from_http, from_https] : targets) {
+        check(may_return_to(target, {"own.example", false, trusted,
+                                     "site.test"}) == from_http,
+              target);
+        check(may_return_to(target, {"OWN.example:443", true, trusted,
+                                     ".Site.Test"}) == from_https,
+              target);
+        check(may_return_to(target, {}) == is_local_path(target), target);
+    }
+}
+
+void finds_the_path_on_the_own_host(void**) {
+    check_bytes(path_of_return_to("/a?b", "x"), "/a?b");
+    check_bytes(path_of_return_to("https://x/a?b", "x"), "/a?b");
+    for (const char* elsewhere :
+         {"https://y/a", "https://x", "//x/a", "https://x//a", "x"})
+        check_bytes(path_of_return_to(elsewhere, "x"), "", elsewhere);
+}
+
+void writes_a_value_of_a_query(void**) {
+    check_bytes(query_encode("/a-b._~:c"), "/a-b._~:c");
+    check_bytes(query_encode("?&=+#% \xc3\xa9"), "%3F%26%3D%2B%23%25%20%C3%A9");
+    std::string all;
+    for (int byte = 0; byte < 256; ++byte)
+        all += static_cast<char>(byte);
+    check_bytes(form_decode(query_encode(all)).value_or(""), all);
+}
+
 }  // namespace
 
 int main() {
@@ -150,6 +237,9 @@ int main() {
         cmocka_unit_test(refuses_what_leads_elsewhere),
         cmocka_unit_test(accepts_local_paths),
         cmocka_unit_test(refuses_each_control_character),
+        cmocka_unit_test(accepts_hosts_that_are_named),
+        cmocka_unit_test(finds_the_path_on_the_own_host),
+        cmocka_unit_test(writes_a_value_of_a_query),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

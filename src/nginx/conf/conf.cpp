@@ -244,6 +244,8 @@ void merge_plain(LocationConf& conf, const LocationConf& prev) {
     ngx_conf_merge_uint_value(conf.cache_control, prev.cache_control,
                               cache_control_private);
     ngx_conf_merge_uint_value(conf.preflight, prev.preflight, preflight_deny);
+    ngx_conf_merge_uint_value(conf.return_to, prev.return_to,
+                              return_to_session);
     ngx_conf_merge_uint_value(conf.secure, prev.secure, secure_auto);
     ngx_conf_merge_value(conf.forward, prev.forward, 0);
     ngx_conf_merge_value(conf.hide_cookies, prev.hide_cookies, 0);
@@ -370,7 +372,7 @@ void* create_location_conf(ngx_conf_t* cf) noexcept {
     }
     for (ngx_uint_t* field :
          {&conf->gate, &conf->unauthenticated, &conf->cache_control,
-          &conf->preflight, &conf->secure}) {
+          &conf->preflight, &conf->secure, &conf->return_to}) {
         *field = NGX_CONF_UNSET_UINT;
     }
     conf->forward = conf->hide_cookies = conf->close_on_revoke = NGX_CONF_UNSET;

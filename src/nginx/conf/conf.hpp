@@ -141,6 +141,7 @@ enum CacheControl : ngx_uint_t {
     cache_control_off,
 };
 enum Secure : ngx_uint_t { secure_auto, secure_on, secure_off };
+enum ReturnTo : ngx_uint_t { return_to_session, return_to_query };
 enum Preflight : ngx_uint_t { preflight_deny, preflight_pass };
 
 // Plain data, for the directive table reaches into it by offset. What the
@@ -170,6 +171,7 @@ struct LocationConf {
     ngx_str_t sent_login_path;
 
     ngx_uint_t unauthenticated;
+    ngx_uint_t return_to;
     ngx_uint_t secure;
     ngx_flag_t close_on_revoke;
     time_t idle_timeout;  // 0: off; unset: sigra_sessions' own

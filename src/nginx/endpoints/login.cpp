@@ -9,6 +9,7 @@
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/response.hpp"
+#include "nginx/gate/return_to.hpp"
 #include "nginx/gate/revoke.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
@@ -445,7 +446,11 @@ ngx_int_t Login::refuse() {
                           first_characters(*form_.email, max_kept_email));
     }
     write_session(r_, conf_, visit_, session);
-    return redirect(r_, view(conf_.login_url));
+    return redirect(r_, login_page());
+}
+
+std::string Login::login_page() const {
+    return login_url(conf_, read_return_to(r_, conf_, form_.return_to));
 }
 
 // The page once more, with a token of the session that there is now.
@@ -457,9 +462,8 @@ ngx_int_t Login::ask_again() {
                           first_characters(*form_.email, max_kept_email));
     }
     write_session(r_, conf_, visit_, session);
-    return add_header(r_, "Location", view(conf_.login_url))
-               ? NGX_HTTP_SEE_OTHER
-               : server_error;
+    return add_header(r_, "Location", login_page()) ? NGX_HTTP_SEE_OTHER
+                                                    : server_error;
 }
 
 }  // namespace sigra::nginx

@@ -19,6 +19,7 @@ class LoginPage final : public Exchange {
 
   private:
     Result advance() override;
+    [[nodiscard]] std::string onwards() const;
     [[nodiscard]] bool asks_to_confirm() const;
     [[nodiscard]] bool clear_live_flash();
     [[nodiscard]] ngx_int_t show(bool confirm);
@@ -66,6 +67,7 @@ class Login final : public Exchange {
     [[nodiscard]] bool hold();
     [[nodiscard]] ngx_int_t refuse();
     [[nodiscard]] ngx_int_t ask_again();
+    [[nodiscard]] std::string login_page() const;
     [[nodiscard]] ngx_int_t welcome();
     [[nodiscard]] ngx_int_t ask_second_factor();
     [[nodiscard]] phoenix::Session new_session(bool keep) const;

@@ -8,6 +8,7 @@
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/response.hpp"
+#include "nginx/gate/return_to.hpp"
 #include "nginx/gate/token.hpp"
 #include "phoenix/cookie.hpp"
 #include "phoenix/csrf.hpp"
@@ -36,7 +37,7 @@ Exchange::Result LoginPage::advance() {
             if (asks_to_confirm()) {
                 return show(/*confirm=*/true);
             }
-            return redirect(r_, view(conf_.signed_in_url));
+            return redirect(r_, onwards());
         case Decision::no_answer:
             return unavailable(r_);
         case Decision::two_cookies:
@@ -45,6 +46,12 @@ Exchange::Result LoginPage::advance() {
             break;
     }
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+// Of who is logged in already, in another tab perhaps.
+std::string LoginPage::onwards() const {
+    std::string target = read_return_to(r_, conf_);
+    return target.empty() ? std::string(view(conf_.signed_in_url)) : target;
 }
 
 // An application has sent its user here to confirm, or a location's
@@ -127,6 +134,8 @@ ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
     page.flash_info = session.flash("info").value_or("");
     page.flash_error = session.flash("error").value_or("");
     page.email = session.flash("email").value_or("");
+    const std::string return_to = read_return_to(r_, conf_);
+    page.return_to = return_to;
     page.singular = conf_.schema->layout.singular;
     page.remember_me = conf_.remember_cookie->enabled;
     page.confirm = confirm;
@@ -142,7 +151,8 @@ ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
         return send(r_, NGX_HTTP_OK, html,
                     render_template(r_, *endpoint.page, page));
     }
-    std::vector<std::string_view> targets = {view(conf_.signed_in_url)};
+    std::vector<std::string_view> targets = {view(conf_.signed_in_url),
+                                             page.return_to};
     if (conf_.second_factor != nullptr) {
         targets.push_back(view(conf_.second_factor->url));
     }

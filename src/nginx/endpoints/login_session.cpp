@@ -2,6 +2,8 @@
 #include "nginx/endpoints/login.hpp"
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/outbox.hpp"
+#include "nginx/gate/request.hpp"
+#include "nginx/gate/return_to.hpp"
 #include "nginx/gate/revoke.hpp"
 #include "nginx/gate/token.hpp"
 #include "phoenix/cookie.hpp"
@@ -35,6 +37,10 @@ std::string_view Login::type() const {
 }
 
 std::string Login::target() const {
+    if (std::string asked = read_return_to(r_, conf_, form_.return_to);
+        !asked.empty()) {
+        return asked;
+    }
     const phoenix::Session session = session_of(visit_);
     const auto path = session.binary(conf_.source->keys.return_to);
     return std::string(path && phoenix::is_local_path(*path)
@@ -71,7 +77,12 @@ phoenix::Session Login::new_session(bool keep) const {
         session.put_flash("info", welcome_back);
     }
     if (user_.second_factor) {
-        if (const auto path = before.binary(keys.return_to)) {
+        // The application leads on from there, and to paths alone.
+        const std::string asked = read_return_to(r_, conf_, form_.return_to);
+        const auto path =
+            asked.empty() ? before.binary(keys.return_to)
+                          : phoenix::path_of_return_to(asked, sent_host(r_));
+        if (path && !path->empty()) {
             session.put(keys.return_to, *path);
         }
     }

@@ -1,6 +1,7 @@
 #include "nginx/endpoints/origin.hpp"
 
 #include "nginx/conf/conf.hpp"
+#include "nginx/gate/request.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -24,19 +25,6 @@ bool is_named(const ngx_table_elt_t& header, std::string_view lower_case) {
                lower_case.size()) == 0;
 }
 
-// With its port, as a browser wrote it. HTTP/3 has :authority in place of a
-// Host header, which nginx keeps apart from the list of headers.
-std::string_view host_of(const ngx_http_request_t& r) {
-    if (r.headers_in.host != nullptr) {
-        return view(r.headers_in.host->value);
-    }
-    if (r.http_version < NGX_HTTP_VERSION_20 || r.host_end == nullptr) {
-        return {};
-    }
-    return {reinterpret_cast<const char*>(r.host_start),
-            static_cast<std::size_t>(r.host_end - r.host_start)};
-}
-
 bool is_tls_early_data(ngx_http_request_t* r) {
     if (r->connection->ssl == nullptr) {
         return false;
@@ -56,7 +44,7 @@ phoenix::Provenance provenance_of(ngx_http_request_t* r,
             headers.origin.push_back(view(header.value));
         }
     });
-    headers.host = host_of(*r->main);
+    headers.host = sent_host(r);
     return phoenix::provenance_of(headers, trusted);
 }
 

@@ -112,6 +112,20 @@ std::string_view host_of(std::string_view url) {
 
 }  // namespace
 
+// HTTP/3 has :authority in place of a Host header, which nginx keeps apart from
+// the list of headers.
+std::string_view sent_host(const ngx_http_request_t* r) {
+    const ngx_http_request_t& main = *r->main;
+    if (main.headers_in.host != nullptr) {
+        return view(main.headers_in.host->value);
+    }
+    if (main.http_version < NGX_HTTP_VERSION_20 || main.host_end == nullptr) {
+        return {};
+    }
+    return {reinterpret_cast<const char*>(main.host_start),
+            static_cast<std::size_t>(main.host_end - main.host_start)};
+}
+
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](char x, char y) { return lower(x) == lower(y); });
@@ -180,7 +194,7 @@ bool is_from_another_site(ngx_http_request_t* r) {
 }
 
 bool is_worth_returning_to(ngx_http_request_t* r) {
-    return is_get_or_head(r) && is_page(r) && !is_prefetch(r) &&
+    return is_get_or_head(r) && is_page(r) &&
            r->unparsed_uri.len <= max_return_to &&
            phoenix::is_local_path(view(r->unparsed_uri));
 }

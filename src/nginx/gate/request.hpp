@@ -12,6 +12,9 @@ namespace sigra::nginx {
 [[nodiscard]] std::optional<std::string_view> find_header(
     ngx_http_request_t* r, std::string_view name);
 
+// The host that the client named, with its port, as it wrote it; empty: none.
+[[nodiscard]] std::string_view sent_host(const ngx_http_request_t* r);
+
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 // A program rather than a person in front of a browser: it gets a status
@@ -31,7 +34,7 @@ namespace sigra::nginx {
 [[nodiscard]] bool is_from_another_site(ngx_http_request_t* r);
 
 // May this request's path be where a login leads back to: a person's GET or
-// HEAD of a page, no prefetch, a local path of at most 2,048 bytes.
+// HEAD of a page, a local path of at most 2,048 bytes. A prefetch's as well.
 [[nodiscard]] bool is_worth_returning_to(ngx_http_request_t* r);
 
 [[nodiscard]] bool is_preflight(ngx_http_request_t* r);

@@ -5,6 +5,7 @@
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
+#include "nginx/gate/return_to.hpp"
 #include "nginx/gate/token.hpp"
 
 namespace sigra::nginx {
@@ -46,17 +47,22 @@ ngx_int_t unauthorized(ngx_http_request_t* r) {
 
 ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
                             Visit& visit, phoenix::Session& session) {
-    if (is_worth_returning_to(r)) {
+    if (keeps_return_to(r, conf)) {
         session.put(conf.source->keys.return_to, view(r->unparsed_uri));
     }
     // A prefetch's answer that comes after a login's would undo it.
-    if (!is_prefetch(r) &&
-        (visit.verdict.identified || !may_hide_session(r, conf))) {
+    const bool written =
+        !is_prefetch(r) &&
+        (visit.verdict.identified || !may_hide_session(r, conf)) &&
         write_session(r, conf, visit, session);
-    }
+    // Who is logged in gets the form because of what the session says. Without
+    // it the login page would lead straight back here.
+    const std::string return_to = visit.verdict.identified && !written
+                                      ? std::string()
+                                      : return_to_of(r, conf);
     // Not headers_out.location: nginx would make it absolute, with the host
     // that the client named.
-    return push_header(r, "Location", view(conf.login_url))
+    return add_header(r, "Location", login_url(conf, return_to))
                ? NGX_HTTP_MOVED_TEMPORARILY
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }

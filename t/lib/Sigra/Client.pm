@@ -53,6 +53,12 @@ sub request {
     return $answer;
 }
 
+sub unescaped {
+    my ($text) = @_;
+    my $character = { amp => '&', lt => '<', gt => '>', quot => '"', '#39' => "'" };
+    return $text =~ s/&(amp|lt|gt|quot|#39);/$character->{$1}/gr;
+}
+
 # The page's form, filled in and sent: what is not named is as the page has it.
 sub submit {
     my ($self, $path, $fields, $headers) = @_;
@@ -61,7 +67,7 @@ sub submit {
     while ($page->{content} =~ /<input([^>]*)>/g) {
         my %attribute;
         my $text = $1;
-        $attribute{$1} = $2 // '' while $text =~ /([\w-]+)(?:="([^"]*)")?/g;
+        $attribute{$1} = unescaped($2 // '') while $text =~ /([\w-]+)(?:="([^"]*)")?/g;
         my $name = $attribute{name} // next;
         $form{$name} = $attribute{value} // '' unless ($attribute{type} // '') =~ /^(?:checkbox|submit)$/;
     }

@@ -1,0 +1,81 @@
+#include "nginx/gate/return_to.hpp"
+
+#include <algorithm>
+
+#include "nginx/gate/request.hpp"
+#include "phoenix/percent.hpp"
+#include "phoenix/redirect.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+// A path of the longest kind, with a scheme, a name and a port before it.
+constexpr std::size_t max_return_to = 2048 + 8 + 253 + 6;
+
+bool is_https(ngx_http_request_t* r, const LocationConf& conf) {
+    return r->connection->ssl != nullptr || conf.secure == secure_on;
+}
+
+bool is_absolute(const ngx_str_t& url) {
+    return !view(url).starts_with('/');
+}
+
+}  // namespace
+
+bool keeps_return_to(ngx_http_request_t* r, const LocationConf& conf) {
+    if (conf.return_to != return_to_session || is_prefetch(r) ||
+        !is_worth_returning_to(r)) {
+        return false;
+    }
+    const auto elsewhere = phoenix::origin_of_url(view(conf.login_url));
+    return !is_absolute(conf.login_url) ||
+           (elsewhere && phoenix::is_host_of(*elsewhere, sent_host(r)));
+}
+
+std::string return_to_of(ngx_http_request_t* r, const LocationConf& conf) {
+    if (conf.return_to != return_to_query || !is_worth_returning_to(r)) {
+        return {};
+    }
+    const std::string path(view(r->unparsed_uri));
+    if (!is_absolute(conf.login_url)) {
+        return path;
+    }
+    const std::string origin = (is_https(r, conf) ? "https://" : "http://") +
+                               std::string(sent_host(r));
+    return phoenix::parse_origin(origin) ? origin + path : std::string();
+}
+
+std::string login_url(const LocationConf& conf, std::string_view return_to) {
+    const std::string_view url = view(conf.login_url);
+    if (return_to.empty()) {
+        return std::string(url);
+    }
+    const auto fragment = std::min(url.find('#'), url.size());
+    std::string out(url.substr(0, fragment));
+    out += out.find('?') == std::string::npos ? "?return_to=" : "&return_to=";
+    out += phoenix::query_encode(return_to);
+    return out.append(url.substr(fragment));
+}
+
+std::string read_return_to(ngx_http_request_t* r, const LocationConf& conf,
+                           std::string_view of_form) {
+    if (conf.return_to != return_to_query) {
+        return {};
+    }
+    std::string target(of_form);
+    ngx_str_t in_query{};
+    ngx_str_t name = ngx_string("return_to");
+    if (target.empty() &&
+        ngx_http_arg(r, name.data, name.len, &in_query) == NGX_OK) {
+        target = phoenix::form_decode(view(in_query)).value_or("");
+    }
+    const phoenix::ReturnHosts hosts{sent_host(r), is_https(r, conf),
+                                     *conf.trusted_origins,
+                                     view(conf.cookie_domain)};
+    return target.size() <= max_return_to &&
+                   phoenix::may_return_to(target, hosts)
+               ? target
+               : std::string();
+}
+
+}  // namespace sigra::nginx
