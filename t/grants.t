@@ -3,6 +3,8 @@
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
 use Sigra::Layouts;
+use Sigra::Nginx ();
+use Sigra::Wire;
 
 our $role = 'sigra_granted';
 Sigra::Fixture::connect_to('postgres', 'postgres')->do("CREATE ROLE $role LOGIN");
@@ -91,3 +93,23 @@ GET /
 use_layout('sigra');
 like(main::grants('users=nosuch'), qr/relation "nosuch" does not exist/, 'a table that is not there');
 like(main::grants('role=nosuch'), qr/role "nosuch" does not exist/, 'a role that is not there');
+
+
+
+=== TEST 3: a role that deletes what has expired and logs nobody in
+--- config
+--- request
+GET /
+--- timeout: 60
+--- flow
+for my $layout (qw(sigra phx_gen_auth sigra_sessions)) {
+    fresh_database($layout);
+    is(main::grants('prune=on'), '', "$layout: granted");
+    my $dead = authenticated_fixture(age => 3 * 86_400);
+    my $nginx = Sigra::Nginx->new(
+        http   => (sigra_http_config(layout => $layout) =~ s/user=sigra\b/user=$::role/r) . ' auth_sigra_prune 100ms;',
+        server => 'location / { auth_sigra on; auth_sigra_session_ttl 1d; }',
+    );
+    await { !session_row($dead) } "$layout: the row";
+    is($nginx->stop, 0, "$layout: the end");
+}

@@ -57,6 +57,7 @@ enum class Counter : unsigned {
     revocation_all,
     channel_lost,
     closed_session,  // connections that ended with their session
+    pruned,          // rows of expired sessions
     connection_opened,
     sync_sent,  // each is one round trip of one statement or more
     // States of a live worker from here on.

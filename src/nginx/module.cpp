@@ -114,6 +114,8 @@ ngx_command_t commands[] = {
               set_lockout),
     directive(ngx_string("auth_sigra_reissue_age"), anywhere | NGX_CONF_TAKE1,
               set_time_or_off, FIELD(reissue_age)),
+    directive(ngx_string("auth_sigra_prune"), anywhere | NGX_CONF_TAKE12,
+              set_prune),
     directive(ngx_string("auth_sigra_thread_pool"), anywhere | NGX_CONF_TAKE1,
               set_thread_pool),
     directive(ngx_string("auth_sigra_password_checks"),

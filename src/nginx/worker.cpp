@@ -27,6 +27,12 @@ Worker::Worker(ngx_log_t* log, const MainConf& conf)
         }
         pools_.emplace_back(database.get(), std::move(pool));
     }
+    for (const auto& [table, job] : conf.prune_jobs) {
+        postgres::Pool* pool = this->pool(*job.source->database);
+        if (ngx_worker == 0 && job.setting.interval_ms != 0 && pool) {
+            prunes_.push_back(std::make_unique<Prune>(reactor_, *pool, job));
+        }
+    }
     for (const auto& [name, zone] : conf.cache.zones) {
         zones_.push_back(zone.zone);
     }

@@ -10,6 +10,7 @@
 #include "nginx/gate/channel.hpp"
 #include "nginx/gate/lookup.hpp"
 #include "nginx/gate/open_requests.hpp"
+#include "nginx/prune.hpp"
 #include "nginx/reactor.hpp"
 
 namespace sigra::nginx {
@@ -58,6 +59,8 @@ class Worker {
     OpenRequests open_requests_;
     Lookup lookup_;
     std::unique_ptr<PasswordChecks> password_checks_;
+    // Destroyed after the pools, which call back into it.
+    std::vector<std::unique_ptr<Prune>> prunes_;
     // Destroyed before lookup_: a pool's queries call back into it.
     std::vector<std::pair<const Database*, std::unique_ptr<postgres::Pool>>>
         pools_;

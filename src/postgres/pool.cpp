@@ -28,6 +28,7 @@ Work work_of(Statement statement) {
         case Statement::find_user:
             return Work::login;
         case Statement::touch:
+        case Statement::prune:
             return Work::background;
         default:
             return Work::write;

@@ -83,6 +83,7 @@ bool is_write(Statement statement) {
         case Statement::renew:
         case Statement::reissue:
         case Statement::take_back:
+        case Statement::prune:
             return true;
     }
     return true;
@@ -124,6 +125,8 @@ std::string_view name(Statement statement) {
             return "reissue";
         case Statement::take_back:
             return "take_back";
+        case Statement::prune:
+            return "prune";
     }
     return "";
 }
@@ -153,6 +156,8 @@ std::string sql(Statement statement, const Layout& layout,
             return reissue_sql(layout, catalog);
         case Statement::take_back:
             return take_back_sql(layout, catalog);
+        case Statement::prune:
+            return prune_sql(layout, catalog);
     }
     return "";
 }

@@ -69,8 +69,11 @@ enum class Statement {
     // token. authenticated_at stays. One row, the new token's hash as in
     // logout, or none where the session has gone on or is gone
     take_back,
+    // $1 and $2 the ttl, $3 how many at most. Deletes rows of sessions that
+    // have expired; none while another does. One row: how many it were
+    prune,
 };
-inline constexpr std::size_t statement_count = 11;
+inline constexpr std::size_t statement_count = 12;
 
 // A write goes alone and is never repeated; a read may be.
 [[nodiscard]] bool is_write(Statement statement);

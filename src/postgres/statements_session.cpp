@@ -359,4 +359,22 @@ std::string take_back_sql(const Layout& layout, const Catalog& catalog) {
         " SELECT b.hash FROM back b{heard}");
 }
 
+// The lock is the transaction's, and of the table: "SIGR" and its oid.
+std::string prune_sql(const Layout& layout, const Catalog& catalog) {
+    Template sql(layout, catalog);
+    define_ttl(sql, catalog, "$1", "$2");
+    define_gone(sql);
+    define_notified(sql, layout, "gone");
+    sql.set("table", quoted_literal(quoted_name(layout.tokens)));
+    return sql.expand(
+        "WITH turn AS MATERIALIZED (SELECT"
+        " pg_catalog.pg_try_advisory_xact_lock(6001406395960786944 {+}"
+        " {table}::pg_catalog.regclass::pg_catalog.oid::bigint) AS is_mine),"
+        " doomed AS MATERIALIZED (SELECT t.id FROM turn, {tokens} t"
+        " WHERE turn.is_mine AND {live} AND t.inserted_at {<} ({clock} {-}"
+        " pg_catalog.make_interval(secs => {ttl})) LIMIT $3::integer"
+        " FOR UPDATE OF t SKIP LOCKED),"
+        " {gone}{notified} SELECT pg_catalog.count(*) FROM gone g{heard}");
+}
+
 }  // namespace sigra::postgres

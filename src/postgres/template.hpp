@@ -73,5 +73,7 @@ class Template {
                                       const Catalog& catalog);
 [[nodiscard]] std::string take_back_sql(const Layout& layout,
                                         const Catalog& catalog);
+[[nodiscard]] std::string prune_sql(const Layout& layout,
+                                    const Catalog& catalog);
 
 }  // namespace sigra::postgres

@@ -234,6 +234,7 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
         conf.cookies->remember_sealer.empty()) {
         return conf_error(cf, "cannot derive the cookies' keys");
     }
+    add_to_prune(cf, conf);
     return compile_cache(cf, conf);
 }
 
@@ -275,6 +276,7 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
         conf.password_threads = prev.password_threads;
     }
     inherit(conf.cache_setting, prev.cache_setting);
+    inherit(conf.prune, prev.prune);
     inherit(conf.lockout, prev.lockout);
     inherit(conf.second_factor, prev.second_factor);
 }

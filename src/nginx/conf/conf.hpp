@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "nginx/conf/cache_conf.hpp"
+#include "nginx/conf/prune_conf.hpp"
 #include "nginx/ngx.hpp"
 #include "phoenix/crypto.hpp"
 #include "phoenix/message.hpp"
@@ -194,6 +195,7 @@ struct LocationConf {
     const Lockout* lockout;
     const SecondFactor* second_factor;
     const CacheSetting* cache_setting;
+    const PruneSetting* prune;
 
     time_t idle_timeout_s() const {
         return idle_timeout == NGX_CONF_UNSET ? 30 * 60 : idle_timeout;
@@ -219,6 +221,7 @@ struct MainConf {
     // other is named. There once a database is.
     ngx_thread_pool_t* default_threads = nullptr;
     CacheConf cache;
+    PruneJobs prune_jobs;
     std::vector<NamedLocation> named_locations;
     ngx_shm_zone_t* counters = nullptr;  // null: no auth_sigra_status
     // One of each for all levels that share the same parts: here the layout as

@@ -39,6 +39,8 @@ constexpr Family lost_channels{"channels_lost",
                                "Revocation channels that went down."};
 constexpr Family closed{"closed", "auth_sigra_closed_total", "counter", "",
                         "Connections that ended with their session."};
+constexpr Family pruned{"pruned", "auth_sigra_pruned_total", "counter", "",
+                        "Rows of expired sessions that were deleted."};
 constexpr Family connects{"connects", "auth_sigra_database_connects_total",
                           "counter", "",
                           "Connections to PostgreSQL that were opened."};
@@ -91,6 +93,7 @@ const Row table[] = {
     {revocations, {Counter::revocation_all, "all"}},
     {lost_channels, {Counter::channel_lost, ""}},
     {closed, {Counter::closed_session, ""}},
+    {pruned, {Counter::pruned, ""}},
     {connects, {Counter::connection_opened, ""}},
     {syncs, {Counter::sync_sent, ""}},
     {connections, {Counter::connections_open, ""}},

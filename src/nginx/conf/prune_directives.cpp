@@ -1,0 +1,54 @@
+#include <algorithm>
+
+#include "nginx/conf/arguments.hpp"
+#include "nginx/conf/prune_conf.hpp"
+#include "nginx/conf/setter.hpp"
+
+namespace sigra::nginx {
+namespace {
+
+// What is more is notified as `*`, and everybody would be asked for again.
+constexpr std::int64_t largest_batch = 1000;
+
+}  // namespace
+
+void add_to_prune(ngx_conf_t* cf, const LocationConf& conf) {
+    PruneJob& job = main_conf(cf).prune_jobs[{
+        conf.source->database, conf.source->kind, conf.schema->layout.tokens}];
+    job.standard_s = std::max(job.standard_s, conf.ttl->standard_s);
+    job.remember_me_s = std::max(job.remember_me_s, conf.ttl->remember_me_s);
+    if (job.source == nullptr) {
+        job.source = conf.source;
+    }
+    if (conf.prune == nullptr || conf.prune->interval_ms == 0) {
+        return;
+    }
+    if (job.setting.interval_ms == 0 ||
+        conf.prune->interval_ms < job.setting.interval_ms) {
+        job.setting = *conf.prune;
+    }
+}
+
+char* set_prune(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        if (location(conf).prune != nullptr) {
+            return const_cast<char*>(is_duplicate);
+        }
+        Arguments arguments(cf, 2);
+        auto* prune = make<PruneSetting>(cf);
+        ngx_str_t text = as_ngx_str(arguments.word(1));
+        if (arguments.word(1) != "off") {
+            prune->interval_ms = ngx_parse_time(&text, 0);
+            if (prune->interval_ms == NGX_ERROR || prune->interval_ms == 0) {
+                arguments.fail("invalid time \"" + std::string(view(text)) +
+                               "\": it must be a time, or \"off\"");
+            }
+            prune->batch = arguments.number("batch", 1, largest_batch)
+                               .value_or(prune->batch);
+        }
+        location(conf).prune = prune;
+        return arguments.finish();
+    });
+}
+
+}  // namespace sigra::nginx
