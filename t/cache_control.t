@@ -10,7 +10,18 @@ server {
     listen unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock;
     add_header Cache-Control $arg_cc;
     add_header Expires $arg_expires;
+    add_header Vary $arg_vary;
     location / { return 200; }
+    location /caches/ {
+        add_header Pragma public;
+        add_header Surrogate-Control max-age=60;
+        add_header Edge-Control max-age=60;
+        add_header CDN-Cache-Control "public, max-age=60";
+        add_header cloudflare-cdn-cache-control max-age=60;
+        add_header Vercel-CDN-Cache-Control max-age=60;
+        add_header X-CDN-Cache-Controlled kept;
+        return 200;
+    }
 }';
 our $ada = authenticated_fixture(email => 'ada@example.com');
 
@@ -18,6 +29,19 @@ sub cache_control {
     my ($path, $cookie) = @_;
     my $answer = wire(get($path, $cookie ? "Cookie: $cookie" : (), 'Connection: close'))->answer;
     return join '|', map { $_ // '' } @{ $answer->{headers} }{qw(cache-control expires)};
+}
+
+# All that speaks to caches, and what only looks like it.
+sub said_to_caches {
+    my ($path, $cookie) = @_;
+    my $headers = wire(get($path, $cookie ? "Cookie: $cookie" : (), 'Connection: close'))->answer->{headers};
+    return join ' ', grep { /cache|control|pragma|expires/ } sort keys %$headers;
+}
+
+sub vary {
+    my ($path, $cookie) = @_;
+    my $said = client()->get($path, $cookie ? { cookie => $cookie } : {})->{headers}{vary};
+    return ref $said ? join '|', @$said : $said // 'none';
 }
 
 no_root_location();
@@ -109,3 +133,67 @@ GET /page
 Cache-Control: private
 --- flow
 is(cache_control($_, $::ada->{cookie}), 'private|', $_) for '/none', '/folder', '/bad/';
+
+
+
+=== TEST 4: beside no-store nothing tells a CDN or an older cache otherwise
+--- http_config eval: $::http
+--- config
+location / { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/caches/; }
+location /no-store/ { auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/caches/; }
+location /optional/no-store/ { auth_sigra optional; auth_sigra_cache_control no-store; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/caches/; }
+location /named/ { error_page 401 @caches; }
+location @caches { auth_sigra off; rewrite ^ /caches/ break; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock; }
+--- request
+GET /named/
+--- error_code: 401
+--- response_headers
+Cache-Control: no-store
+! CDN-Cache-Control
+--- flow
+my $all   = 'cdn-cache-control cloudflare-cdn-cache-control edge-control pragma surrogate-control vercel-cdn-cache-control x-cdn-cache-controlled';
+my $alone = 'cache-control x-cdn-cache-controlled';
+is(said_to_caches('/', $::ada->{cookie}), "cache-control $all", 'private: what the application says is left as it is');
+is(said_to_caches('/no-store/', $::ada->{cookie}), $alone, 'no-store');
+is(said_to_caches('/optional/no-store/', $::ada->{cookie}), $alone, 'optional, a session');
+is(said_to_caches('/optional/no-store/'), $all, 'optional, nobody: public');
+is(said_to_caches('/named/'), $alone, 'an error page for a 401');
+my $remembered = authenticated_fixture(remember_me => 86400);
+my $answer = client()->get('/', { cookie => $remembered->{remember_cookie} });
+is($answer->{headers}{'cache-control'}, 'private, no-store', 'a cookie of the module\'s');
+ok($answer->{headers}{'set-cookie'}, 'which is set');
+is(said_to_caches('/', $remembered->{remember_cookie}), $alone, 'and nothing beside it');
+
+
+
+=== TEST 5: where everybody passes the answer varies
+--- http_config eval: $::http
+--- config
+location / { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /optional/ { auth_sigra optional; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /optional/off/ { auth_sigra optional; auth_sigra_cache_control off; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /optional/file/ { auth_sigra optional; alias html/; }
+location /optional/preflight/ { auth_sigra optional; auth_sigra_preflight pass; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /users/log-in { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /off/ { auth_sigra off; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
+location /zipped/ { auth_sigra optional; gzip on; gzip_vary on; gzip_types text/plain; gzip_min_length 0; default_type text/plain; alias html/; }
+--- user_files
+>>> page
+for all
+--- request
+GET /optional/file/page
+--- response_headers
+Vary: Cookie
+--- flow
+for my $who ([$::ada->{cookie}, 'a session'], [undef, 'nobody'], ['_my_app_key=x', 'a bad cookie']) {
+    my ($cookie, $what) = @$who;
+    is(vary($_->[0], $cookie), $_->[1], "$what: $_->[0]") for (
+        ['/optional/', 'Cookie'], ['/optional/file/page', 'Cookie'], ['/optional/file/none', 'Cookie'], ['/users/log-in', 'Cookie'],
+        ['/optional/?vary=Accept', 'Accept|Cookie'], ['/optional/?vary=accept,cookie', 'accept,cookie'], ['/optional/?vary=*', '*'],
+        ['/optional/?vary=Cookies', 'Cookies|Cookie'], ['/optional/off/', 'none'], ['/off/', 'none'], ['/', 'none'],
+    );
+}
+my %preflight = (origin => 'http://a.example', 'access-control-request-method' => 'PUT');
+is(client()->request('OPTIONS', '/optional/preflight/', \%preflight)->{headers}{vary}, undef, 'a preflight is nobody\'s');
+is_deeply([sort @{ client()->get('/zipped/page')->{headers}{vary} }], ['Accept-Encoding', 'Cookie'], 'beside gzip_vary');
+is(client()->get('/optional/file/page', { 'if-none-match' => '*' })->{headers}{vary}, 'Cookie', 'not modified');

@@ -75,6 +75,8 @@ our @wrong = (
     ['auth_sigra_remember_me_cookie _my_app_key;', 'the session and the remember-me cookie have one name, "_my_app_key"'],
 
     (map { ["$domain '$_';", 'invalid domain .* in "auth_sigra_cookie_domain"'] } 'a b', 'a;b', 'http://a', 'a:80', ''),
+    ['auth_sigra_cookie_secure $https; auth_sigra_cookie_secure on;', '"auth_sigra_cookie_secure" directive is duplicate'],
+    ['auth_sigra_cookie_secure on; auth_sigra_cookie_secure $https;', '"auth_sigra_cookie_secure" directive is duplicate'],
     ['auth_sigra_cookie_secure yes;', 'invalid value "yes", it must be "auto", "on" or "off" in "auth_sigra_cookie_secure"'],
     ['auth_sigra_session_ttl 0;',           'invalid time "0" in "auth_sigra_session_ttl"'],
     ['auth_sigra_session_ttl soon;',        'invalid time "soon" in "auth_sigra_session_ttl"'],
@@ -89,7 +91,7 @@ our @wrong = (
     ['auth_sigra_reissue_age 59s;',         '"auth_sigra_reissue_age" must be at least 1m'],
     ['auth_sigra_reissue_age often;',       'invalid time "often", it must be a time above zero or "off" in "auth_sigra_reissue_age"'],
     ['auth_sigra_idle_timeout soon;',       'invalid time "soon", it must be a time above zero or "off" in "auth_sigra_idle_timeout"'],
-    ['auth_sigra_forward yes;',             'invalid value "yes" in "auth_sigra_forward" directive, it must be "on" or "off"'],
+    ['auth_sigra_forward yes;',             'invalid value "yes", it must be "off", "on" or "encoded" in "auth_sigra_forward"'],
     ['auth_sigra_hide_cookies 1;',          'invalid value "1" in "auth_sigra_hide_cookies" directive'],
     ['auth_sigra_preflight on;', 'invalid value "on", it must be "deny" or "pass" in "auth_sigra_preflight"'],
     ['auth_sigra_cache_control public;', 'invalid value "public", it must be "private", "no-store" or "off" in "auth_sigra_cache_control"'],

@@ -196,3 +196,44 @@ for my $path (qw(/try /accel /open)) {
     is(told($path, $::ada->{header}, @::forged), $who, $path);
     is(told($path, @::forged), 401, "$path, nobody");
 }
+
+
+
+=== TEST 6: percent-encoded
+--- http_config eval: $::http
+--- config
+location / { auth_sigra_forward encoded; proxy_pass http://echo; }
+location /below/ { proxy_pass http://echo; }
+location /off/ { auth_sigra_forward off; proxy_pass http://echo; }
+--- request
+GET /
+--- error_code: 401
+--- flow
+my $encode = sub { $_[0] =~ s/([^A-Za-z0-9._~\@:-])/sprintf '%%%02X', ord $1/ger };
+for my $email ('ada.b-c_d~e@example.com', "m\xc3\xbcller\@example.com", 'a+b@example.com', '100%@example.com', 'a%40b@example.com', "a b\@y.example",
+    "a\r\nX-Admin: 1\@y.example", "a\x7f\@y.example", q("a,b;c"@example.com), "\xf0\x9f\x98\x80\@example.com") {
+    my $user = authenticated_fixture(email => $email);
+    my $encoded = $encode->($email);
+    is((split /\|/, told('/', $user->{header}, @::forged))[1], $encoded, "encoded: $encoded");
+    is($encoded =~ s/%(..)/chr hex $1/ger, $email, 'and found again');
+}
+is(told('/', $::ada->{header}), "$::ada->{user_id}|ada\@example.com|$::at", 'an id, a time and a plain email look the same');
+is(told('/', $::ada->{header}, @::forged), "$::ada->{user_id}|ada\@example.com|$::at", 'and nothing that is forged');
+is(told('/off/', $::ada->{header}, 'X-Auth-User-Id: 7'), '7||', 'off does not look');
+--- no_error_log
+it is not forwarded
+
+
+
+=== TEST 7: percent-encoded, and nothing to encode
+--- http_config eval: $::http
+--- config
+location / { auth_sigra_forward encoded; proxy_pass http://echo; }
+--- request
+GET /
+--- error_code: 401
+--- flow
+my ($nameless) = db()->selectrow_array(q(SELECT id FROM users WHERE email = ''));
+like(told('/', authenticated_fixture(user_id => $nameless)->{header}), qr/\A$nameless\|\|\d{4}-/, 'an empty value is not forwarded');
+--- error_log
+the value for X-Auth-Email is empty

@@ -315,3 +315,21 @@ is(ask('/users/log-in', 'Cookie: a=b', 'Cookie: c=d')->{status}, 400, 'two Cooki
 unlike(client()->get('/ssi.html')->{content}, qr/_csrf_token/, 'included: no page');
 is(client()->get('/sub')->{status}, 403, 'an auth_request to it lets nobody in');
 is(client()->get('/sub', { cookie => $::ada->{cookie} })->{status}, 403, 'whoever');
+
+
+
+=== TEST 15: one Referrer-Policy, the page's own
+--- http_config eval: $::http
+--- config
+add_header Referrer-Policy no-referrer always;
+location = /users/log-in { auth_sigra_login; }
+location = /other { auth_sigra_login; add_header Referrer-Policy no-referrer; add_header referrer-policy origin; }
+location /private/ { auth_sigra on; }
+--- request
+GET /users/log-in
+--- flow
+for my $path ('/users/log-in', '/other') {
+    is(client()->get($path)->{headers}{'referrer-policy'}, 'same-origin', $path);
+    is(client()->request('HEAD', $path)->{headers}{'referrer-policy'}, 'same-origin', "$path, HEAD");
+}
+is(client()->get($_)->{headers}{'referrer-policy'}, 'no-referrer', "$_: elsewhere it is the administrator's") for '/', '/private/';

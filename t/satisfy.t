@@ -36,7 +36,7 @@ location /any/login/      { alias html/any/; satisfy any; deny all; auth_sigra_l
 GET /any/deny/page.txt
 --- error_code: 401
 --- response_headers
-! WWW-Authenticate
+WWW-Authenticate: Cookie realm="auth_sigra"
 ! Set-Cookie
 --- flow
 lookups();

@@ -116,7 +116,6 @@ Content-Type: application/json
 Content-Length: 48
 Cache-Control: no-store
 ! Set-Cookie
-! WWW-Authenticate
 --- flow
 is(JSON::PP::decode_json($::body)->{error}, 'You must log in to access this page.', 'it is JSON');
 for (

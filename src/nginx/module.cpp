@@ -42,6 +42,11 @@ ngx_conf_enum_t return_tos[] = {{ngx_string("session"), return_to_session},
                                 {ngx_string("query"), return_to_query},
                                 {ngx_null_string, 0}};
 
+ngx_conf_enum_t forwards[] = {{ngx_string("off"), forward_off},
+                              {ngx_string("on"), forward_on},
+                              {ngx_string("encoded"), forward_encoded},
+                              {ngx_null_string, 0}};
+
 ngx_conf_enum_t preflights[] = {{ngx_string("deny"), preflight_deny},
                                 {ngx_string("pass"), preflight_pass},
                                 {ngx_null_string, 0}};
@@ -73,7 +78,7 @@ ngx_command_t commands[] = {
     directive(ngx_string("auth_sigra_cookie_domain"), anywhere | NGX_CONF_TAKE1,
               set_cookie_domain, FIELD(cookie_domain)),
     directive(ngx_string("auth_sigra_cookie_secure"), anywhere | NGX_CONF_TAKE1,
-              set_keyword, FIELD(secure), secures),
+              set_cookie_secure, FIELD(secure), secures),
     directive(ngx_string("auth_sigra_session_ttl"), anywhere | NGX_CONF_TAKE12,
               set_session_ttl),
     directive(ngx_string("auth_sigra_unauthenticated"),
@@ -85,8 +90,8 @@ ngx_command_t commands[] = {
               set_keyword, FIELD(return_to), return_tos),
     directive(ngx_string("auth_sigra_idle_timeout"), anywhere | NGX_CONF_TAKE1,
               set_time_or_off, FIELD(idle_timeout)),
-    directive(ngx_string("auth_sigra_forward"), anywhere | NGX_CONF_FLAG,
-              ngx_conf_set_flag_slot, FIELD(forward)),
+    directive(ngx_string("auth_sigra_forward"), anywhere | NGX_CONF_TAKE1,
+              set_keyword, FIELD(forward), forwards),
     directive(ngx_string("auth_sigra_hide_cookies"), anywhere | NGX_CONF_FLAG,
               ngx_conf_set_flag_slot, FIELD(hide_cookies)),
     directive(ngx_string("auth_sigra_preflight"), anywhere | NGX_CONF_TAKE1,

@@ -23,7 +23,30 @@ std::optional<char> escaped_byte(std::string_view text) {
     return static_cast<char>(*high << 4 | *low);
 }
 
+bool is_plain(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z') ||
+           std::string_view("-._~@:").find(c) != std::string_view::npos;
+}
+
 }  // namespace
+
+std::string percent_encode(std::string_view text) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string out;
+    out.reserve(text.size());
+    for (const char c : text) {
+        if (is_plain(c)) {
+            out += c;
+            continue;
+        }
+        const auto byte = static_cast<unsigned char>(c);
+        out += '%';
+        out += digits[byte >> 4];
+        out += digits[byte & 15];
+    }
+    return out;
+}
 
 std::string percent_decode_lax(std::string_view text) {
     std::string out;

@@ -7,6 +7,10 @@
 
 namespace sigra::phoenix {
 
+// Letters, digits and -._~@: stay, and every other byte is escaped: whatever
+// decodes it, as a path, as a form or as a part of a URL, finds the same.
+[[nodiscard]] std::string percent_encode(std::string_view text);
+
 // Decoded once; what is no escape stays as it is.
 [[nodiscard]] std::string percent_decode_lax(std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "phoenix/percent.hpp"
 #include "unit.hpp"
 
 using namespace sigra::phoenix;
@@ -122,6 +123,24 @@ void counts_code_points(void**) {
         check(utf8_length(row.text) == row.length, row.text);
 }
 
+// Whatever decodes it: a plus would be a space to one that reads forms.
+void percent_encoding_is_found_again(void**) {
+    check_bytes(percent_encode("ada.b-c_d~e@example.com"),
+                "ada.b-c_d~e@example.com");
+    check_bytes(percent_encode("2026-11-24T06:02:24Z"), "2026-11-24T06:02:24Z");
+    check_bytes(percent_encode("m\xc3\xbcller+x%\r\n /?&\x7f"),
+                "m%C3%BCller%2Bx%25%0D%0A%20%2F%3F%26%7F");
+    check_bytes(percent_encode(""), "");
+    std::string every;
+    for (int byte = 0; byte < 256; ++byte)
+        every += static_cast<char>(byte);
+    const std::string encoded = percent_encode(every);
+    check_bytes(percent_decode_lax(encoded), every);
+    check_bytes(form_decode(encoded).value_or(""), every);
+    for (const char c : encoded)
+        check(c > 0x20 && c < 0x7f, "a header can carry it");
+}
+
 }  // namespace
 
 int main() {
@@ -131,6 +150,7 @@ int main() {
         cmocka_unit_test(one_spelling_alone_is_read),
         cmocka_unit_test(what_was_encoded_decodes),
         cmocka_unit_test(counts_code_points),
+        cmocka_unit_test(percent_encoding_is_found_again),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -247,8 +247,11 @@ void merge_plain(LocationConf& conf, const LocationConf& prev) {
     ngx_conf_merge_uint_value(conf.preflight, prev.preflight, preflight_deny);
     ngx_conf_merge_uint_value(conf.return_to, prev.return_to,
                               return_to_session);
+    if (conf.secure == NGX_CONF_UNSET_UINT) {
+        conf.secure_value = prev.secure_value;
+    }
     ngx_conf_merge_uint_value(conf.secure, prev.secure, secure_auto);
-    ngx_conf_merge_value(conf.forward, prev.forward, 0);
+    ngx_conf_merge_uint_value(conf.forward, prev.forward, forward_off);
     ngx_conf_merge_value(conf.hide_cookies, prev.hide_cookies, 0);
     ngx_conf_merge_value(conf.close_on_revoke, prev.close_on_revoke, 0);
     ngx_conf_merge_sec_value(conf.sudo, prev.sudo, 0);
@@ -374,10 +377,10 @@ void* create_location_conf(ngx_conf_t* cf) noexcept {
     }
     for (ngx_uint_t* field :
          {&conf->gate, &conf->unauthenticated, &conf->cache_control,
-          &conf->preflight, &conf->secure, &conf->return_to}) {
+          &conf->preflight, &conf->secure, &conf->return_to, &conf->forward}) {
         *field = NGX_CONF_UNSET_UINT;
     }
-    conf->forward = conf->hide_cookies = conf->close_on_revoke = NGX_CONF_UNSET;
+    conf->hide_cookies = conf->close_on_revoke = NGX_CONF_UNSET;
     conf->sudo = conf->idle_timeout = conf->reissue_age = NGX_CONF_UNSET;
     return conf;
 }

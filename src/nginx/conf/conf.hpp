@@ -141,7 +141,13 @@ enum CacheControl : ngx_uint_t {
     cache_control_no_store,
     cache_control_off,
 };
-enum Secure : ngx_uint_t { secure_auto, secure_on, secure_off };
+enum Secure : ngx_uint_t {
+    secure_auto,
+    secure_on,
+    secure_off,
+    secure_variable,
+};
+enum Forward : ngx_uint_t { forward_off, forward_on, forward_encoded };
 enum ReturnTo : ngx_uint_t { return_to_session, return_to_query };
 enum Preflight : ngx_uint_t { preflight_deny, preflight_pass };
 
@@ -151,7 +157,7 @@ struct LocationConf {
     // What each request through the gate reads comes first.
     ngx_uint_t gate;
     ngx_uint_t preflight;
-    ngx_flag_t forward;
+    ngx_uint_t forward;
     ngx_flag_t hide_cookies;
     ngx_uint_t cache_control;
     time_t sudo;         // 0: off
@@ -174,6 +180,7 @@ struct LocationConf {
     ngx_uint_t unauthenticated;
     ngx_uint_t return_to;
     ngx_uint_t secure;
+    const ngx_http_complex_value_t* secure_value;  // of secure_variable
     ngx_flag_t close_on_revoke;
     time_t idle_timeout;  // 0: off; unset: sigra_sessions' own
     ngx_str_t login_url;

@@ -138,4 +138,29 @@ char* set_cookie_domain(ngx_conf_t* cf, ngx_command_t* cmd,
     });
 }
 
+char* set_cookie_secure(ngx_conf_t* cf, ngx_command_t* cmd,
+                        void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        Arguments arguments(cf, 2);
+        if (arguments.word(1).find('$') == std::string_view::npos) {
+            return set_keyword(cf, cmd, conf);
+        }
+        if (location(conf).secure != NGX_CONF_UNSET_UINT) {
+            return const_cast<char*>(is_duplicate);
+        }
+        auto* value = make<ngx_http_complex_value_t>(cf);
+        ngx_str_t text = as_ngx_str(arguments.word(1));
+        ngx_http_compile_complex_value_t compile{};
+        compile.cf = cf;
+        compile.value = &text;
+        compile.complex_value = value;
+        if (ngx_http_compile_complex_value(&compile) != NGX_OK) {
+            return static_cast<char*>(NGX_CONF_ERROR);
+        }
+        location(conf).secure = secure_variable;
+        location(conf).secure_value = value;
+        return arguments.finish();
+    });
+}
+
 }  // namespace sigra::nginx

@@ -30,6 +30,8 @@ char* set_keyword(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_time_or_off(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 // A local path, or a whole http(s) URL; the ngx_str_t at cmd->offset.
 char* set_url(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_cookie_secure(ngx_conf_t* cf, ngx_command_t* cmd,
+                        void* conf) noexcept;
 char* set_cookie_domain(ngx_conf_t* cf, ngx_command_t* cmd,
                         void* conf) noexcept;
 

@@ -158,10 +158,10 @@ ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
     }
     if (!add_header(r_, "Content-Security-Policy",
                     phoenix::login_page_policy(targets, page.logo)) ||
-        !add_header(r_, "X-Content-Type-Options", "nosniff") ||
-        !add_header(r_, "Referrer-Policy", "same-origin")) {
+        !add_header(r_, "X-Content-Type-Options", "nosniff")) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+    visit_.outbox.referrer_policy = ngx_string("same-origin");
     return send(r_, NGX_HTTP_OK, html, phoenix::render_login_page(page));
 }
 

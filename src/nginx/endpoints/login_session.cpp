@@ -3,6 +3,7 @@
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
 #include "nginx/gate/return_to.hpp"
 #include "nginx/gate/revoke.hpp"
 #include "nginx/gate/token.hpp"
@@ -121,6 +122,9 @@ ngx_int_t Login::welcome() {
     if (cookies_.remember_me.empty()) {
         forget_foreign_remember_me();
     }
+    if (!end_prefetches(r_)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
     if (!wants_json()) {
         return redirect(r_, url);
     }
@@ -134,6 +138,9 @@ ngx_int_t Login::ask_second_factor() {
     revoke_replaced(conf_, visit_);
     put(visit_, cookies_);
     forget_foreign_remember_me();
+    if (!end_prefetches(r_)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
     std::string_view url = view(conf_.second_factor->url);
     return wants_json() ? send_target(r_, url) : redirect(r_, url);
 }

@@ -118,7 +118,9 @@ Exchange::Result Logout::advance() {
                     case Decision::no_answer:
                         return unavailable(r_);
                     case Decision::anonymous:
-                        return redirect(r_, view(conf_.logged_out_url));
+                        return end_prefetches(r_)
+                                   ? redirect(r_, view(conf_.logged_out_url))
+                                   : NGX_HTTP_INTERNAL_SERVER_ERROR;
                     case Decision::pass:
                     case Decision::not_fresh:
                         return NGX_HTTP_FORBIDDEN;
@@ -185,6 +187,9 @@ ngx_int_t Logout::say_goodbye() {
     revoke_replaced(conf_, visit_);
     revoke_rows(rows());
     clear_remember_me(r_, conf_, visit_);
+    if (!end_prefetches(r_)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
     if (wants_json()) {
         clear_session(r_, conf_, visit_);
         return no_content(r_);

@@ -50,11 +50,13 @@ ngx_int_t open_gate(ngx_http_request_t* r, const LocationConf& conf,
             return server_error;
         case Decision::pass:
         case Decision::not_fresh: {
+            visit.everybody_passes = true;
             ngx_int_t rc = let_in(r, conf, visit);
             return rc == NGX_OK ? NGX_DECLINED : rc;
         }
         case Decision::anonymous:
         case Decision::no_answer:
+            visit.everybody_passes = true;
             return NGX_DECLINED;
     }
     return server_error;

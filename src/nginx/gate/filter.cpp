@@ -11,17 +11,31 @@ namespace {
 ngx_http_output_header_filter_pt next_header_filter;
 
 template <class Each>
-void each_header(ngx_http_request_t* r, std::string_view name, Each&& each) {
+void each_header(ngx_http_request_t* r, Each&& each) {
     for (ngx_list_part_t* part = &r->headers_out.headers.part; part != nullptr;
          part = part->next) {
         auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
         for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            if (headers[i].hash != 0 &&
-                equal_ignoring_case(view(headers[i].key), name)) {
+            if (headers[i].hash != 0) {
                 each(headers[i]);
             }
         }
     }
+}
+
+template <class Each>
+void each_header(ngx_http_request_t* r, std::string_view name, Each&& each) {
+    each_header(r, [&](ngx_table_elt_t& header) {
+        if (equal_ignoring_case(view(header.key), name)) {
+            each(header);
+        }
+    });
+}
+
+bool has_header(ngx_http_request_t* r, std::string_view name) {
+    bool found = false;
+    each_header(r, name, [&](const ngx_table_elt_t&) { found = true; });
+    return found;
 }
 
 bool answer_sets(ngx_http_request_t* r, std::string_view name) {
@@ -41,49 +55,101 @@ bool add_cookies(ngx_http_request_t* r, const Outbox& outbox, bool& added) {
             continue;
         }
         added = true;
-        if (!push_header(r, "Set-Cookie", view(slot->set_cookie))) {
+        if (push_header(r, "Set-Cookie", view(slot->set_cookie)) == nullptr) {
             return false;
         }
     }
     return true;
 }
 
-// `value` is static.
-bool set_cache_control(ngx_http_request_t* r, std::string_view value) {
-    each_header(r, "cache-control",
-                [](ngx_table_elt_t& header) { header.hash = 0; });
-    each_header(r, "expires", [](ngx_table_elt_t& header) { header.hash = 0; });
-    return push_header(r, "Cache-Control", value);
+bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
+    return text.size() >= end.size() &&
+           equal_ignoring_case(text.substr(text.size() - end.size()), end);
 }
 
-bool says_nothing_of_caching(ngx_http_request_t* r) {
-    bool silent = true;
-    each_header(r, "cache-control",
-                [&](const ngx_table_elt_t&) { silent = false; });
-    return silent;
+// Some caches heed these before Cache-Control, CDN-Cache-Control also with
+// their vendor's name in front.
+bool speaks_to_caches(std::string_view name) {
+    return equal_ignoring_case(name, "cache-control") ||
+           equal_ignoring_case(name, "expires") ||
+           equal_ignoring_case(name, "pragma") ||
+           equal_ignoring_case(name, "surrogate-control") ||
+           equal_ignoring_case(name, "edge-control") ||
+           equal_ignoring_case(name, "cdn-cache-control") ||
+           ends_with_ignoring_case(name, "-cdn-cache-control");
+}
+
+// Nobody is to store it, whatever else the answer says. `value` is static.
+bool set_no_store(ngx_http_request_t* r, std::string_view value) {
+    each_header(r, [](ngx_table_elt_t& header) {
+        if (speaks_to_caches(view(header.key))) {
+            header.hash = 0;
+        }
+    });
+    return push_header(r, "Cache-Control", value) != nullptr;
 }
 
 bool add_cache_control(ngx_http_request_t* r, const Visit& visit,
                        bool cookie_added) {
     if (visit.answered_here) {
-        return set_cache_control(
-            r, cookie_added ? "private, no-store" : "no-store");
+        return set_no_store(r, cookie_added ? "private, no-store" : "no-store");
     }
     if (cookie_added) {
-        return set_cache_control(r, "private, no-store");
+        return set_no_store(r, "private, no-store");
     }
     if (!visit.passed) {
         return true;
     }
     switch (location_conf(r).cache_control) {
         case cache_control_no_store:
-            return set_cache_control(r, "no-store");
+            return set_no_store(r, "no-store");
         case cache_control_private:
-            return !says_nothing_of_caching(r) ||
-                   push_header(r, "Cache-Control", "private");
+            return has_header(r, "cache-control") ||
+                   push_header(r, "Cache-Control", "private") != nullptr;
         default:
             return true;
     }
+}
+
+// Where everybody passes, the answer is for who asked: a cache is not to give
+// the one of a session to those without.
+bool add_vary(ngx_http_request_t* r, const Visit& visit) {
+    if (!visit.everybody_passes ||
+        location_conf(r).cache_control == cache_control_off) {
+        return true;
+    }
+    bool said = false;
+    each_header(r, "vary", [&](const ngx_table_elt_t& header) {
+        each_of_list(view(header.value), [&](std::string_view name) {
+            said |= name == "*" || equal_ignoring_case(name, "cookie");
+        });
+    });
+    return said || push_header(r, "Vary", "Cookie") != nullptr;
+}
+
+// RFC 9110 asks for a challenge with each 401. Of this scheme browsers know
+// nothing, and so ask nobody for a password. Of a subrequest, for auth_request
+// hands it on.
+bool add_challenge(ngx_http_request_t* r, const Visit& visit) {
+    constexpr std::string_view name = "WWW-Authenticate";
+    if (r->headers_out.status != NGX_HTTP_UNAUTHORIZED ||
+        !visit.answered_here || has_header(r, name)) {
+        return true;
+    }
+    r->headers_out.www_authenticate =
+        push_header(r, name, R"(Cookie realm="auth_sigra")");
+    return r->headers_out.www_authenticate != nullptr;
+}
+
+// The page's own: with another one beside it browsers would take the last.
+bool add_referrer_policy(ngx_http_request_t* r, const Visit& visit) {
+    const std::string_view policy = view(visit.outbox.referrer_policy);
+    if (policy.empty()) {
+        return true;
+    }
+    each_header(r, "referrer-policy",
+                [](ngx_table_elt_t& header) { header.hash = 0; });
+    return push_header(r, "Referrer-Policy", policy) != nullptr;
 }
 
 // Nginx itself refused, before the endpoint had its turn: a body too large.
@@ -93,15 +159,22 @@ bool is_refused_endpoint(ngx_http_request_t* r) {
 }
 
 ngx_int_t filter(ngx_http_request_t* r) {
-    Visit* visit = r == r->main ? find_visit(r) : nullptr;
+    Visit* visit = find_visit(r);
+    if (visit != nullptr && !add_challenge(r, *visit)) {
+        return NGX_ERROR;
+    }
+    if (r != r->main) {
+        return next_header_filter(r);
+    }
     if (visit == nullptr) {
-        return is_refused_endpoint(r) && !set_cache_control(r, "no-store")
+        return is_refused_endpoint(r) && !set_no_store(r, "no-store")
                    ? NGX_ERROR
                    : next_header_filter(r);
     }
     bool added = false;
     if (!add_cookies(r, visit->outbox, added) ||
-        !add_cache_control(r, *visit, added)) {
+        !add_cache_control(r, *visit, added) || !add_vary(r, *visit) ||
+        !add_referrer_policy(r, *visit)) {
         return NGX_ERROR;
     }
     const ngx_int_t rc = next_header_filter(r);

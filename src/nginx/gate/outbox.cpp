@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "nginx/gate/request.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/gate/visit.hpp"
 #include "phoenix/cookie.hpp"
@@ -14,16 +15,32 @@ namespace {
 
 constexpr std::size_t max_set_cookie = 4096;
 
+// What $https and the X-Forwarded-Proto of a proxy in front say.
+bool is_yes(ngx_http_request_t* r, const ngx_http_complex_value_t& variable) {
+    ngx_str_t value{};
+    if (ngx_http_complex_value(r,
+                               const_cast<ngx_http_complex_value_t*>(&variable),
+                               &value) != NGX_OK) {
+        throw std::bad_alloc();
+    }
+    return equal_ignoring_case(view(value), "https") ||
+           equal_ignoring_case(view(value), "on") || view(value) == "1";
+}
+
 bool is_secure(ngx_http_request_t* r, const LocationConf& conf,
                const std::string& name, const std::string& same_site) {
     if (name.starts_with("__Host-") || name.starts_with("__Secure-") ||
         same_site == "None") {
         return true;
     }
-    if (conf.secure == secure_auto) {
-        return r->connection->ssl != nullptr;
+    switch (conf.secure) {
+        case secure_auto:
+            return r->connection->ssl != nullptr;
+        case secure_variable:
+            return is_yes(r, *conf.secure_value);
+        default:
+            return conf.secure == secure_on;
     }
-    return conf.secure == secure_on;
 }
 
 phoenix::CookieAttributes attributes_of(ngx_http_request_t* r,

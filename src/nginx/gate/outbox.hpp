@@ -28,6 +28,8 @@ struct Outbox {
     // The session as a page of this answer shows it, encoded: with the flash
     // that the cookie no longer has. Empty: as it is.
     ngx_str_t shown;
+    // Of a page of the module's, and its only one. Empty: not its business.
+    ngx_str_t referrer_policy;
 
     [[nodiscard]] bool empty() const { return first == nullptr; }
     // Null: the answer sets no such cookie.

@@ -14,28 +14,6 @@ char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
 
-std::string_view trim(std::string_view s) {
-    while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) {
-        s.remove_prefix(1);
-    }
-    while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) {
-        s.remove_suffix(1);
-    }
-    return s;
-}
-
-// The media ranges of an Accept header, without their parameters.
-template <class Each>
-void each_media_range(std::string_view accept, Each&& each) {
-    while (!accept.empty()) {
-        std::size_t comma = accept.find(',');
-        std::string_view range = accept.substr(0, comma);
-        each(trim(range.substr(0, range.find(';'))));
-        accept.remove_prefix(comma == std::string_view::npos ? accept.size()
-                                                             : comma + 1);
-    }
-}
-
 // What an Accept header says of pages.
 struct Accepted {
     bool html = false;
@@ -52,7 +30,8 @@ struct Accepted {
 Accepted read_accept(std::string_view accept) {
     Accepted out;
     bool first = true;
-    each_media_range(accept, [&](std::string_view range) {
+    each_of_list(accept, [&](std::string_view range) {
+        range = trim(range.substr(0, range.find(';')));
         if (range.empty()) {
             return;
         }
@@ -124,6 +103,16 @@ std::string_view sent_host(const ngx_http_request_t* r) {
     }
     return {reinterpret_cast<const char*>(main.host_start),
             static_cast<std::size_t>(main.host_end - main.host_start)};
+}
+
+std::string_view trim(std::string_view s) {
+    while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) {
+        s.remove_prefix(1);
+    }
+    while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) {
+        s.remove_suffix(1);
+    }
+    return s;
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {

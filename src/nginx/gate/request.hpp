@@ -17,6 +17,20 @@ namespace sigra::nginx {
 
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 
+// Without the blanks and tabs around it.
+[[nodiscard]] std::string_view trim(std::string_view s);
+
+// What stands between the commas of a header's value, trimmed.
+template <class Each>
+void each_of_list(std::string_view list, Each&& each) {
+    while (!list.empty()) {
+        const std::size_t comma = list.find(',');
+        each(trim(list.substr(0, comma)));
+        list.remove_prefix(comma == std::string_view::npos ? list.size()
+                                                           : comma + 1);
+    }
+}
+
 // A program rather than a person in front of a browser: it gets a status
 // where a person gets a page. What a service worker passes on for a person is
 // a person's.

@@ -82,24 +82,29 @@ bool may_hide_session(ngx_http_request_t* r, const LocationConf& conf) {
             is_from_another_site(r));
 }
 
-[[gnu::hot]] bool push_header(ngx_http_request_t* r, std::string_view key,
-                              std::string_view value) {
+[[gnu::hot]] ngx_table_elt_t* push_header(ngx_http_request_t* r,
+                                          std::string_view key,
+                                          std::string_view value) {
     auto* header =
         static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
-    if (header == nullptr) {
-        return false;
+    if (header != nullptr) {
+        *header = ngx_table_elt_t{};
+        header->key = as_ngx_str(key);
+        header->value = as_ngx_str(value);
+        header->hash = 1;
     }
-    *header = ngx_table_elt_t{};
-    header->key = as_ngx_str(key);
-    header->value = as_ngx_str(value);
-    header->hash = 1;
-    return true;
+    return header;
 }
 
 bool add_header(ngx_http_request_t* r, std::string_view key,
                 std::string_view value) {
     const ngx_str_t kept = copy(r->pool, value);
-    return kept.data != nullptr && push_header(r, key, view(kept));
+    return kept.data != nullptr && push_header(r, key, view(kept)) != nullptr;
+}
+
+bool end_prefetches(ngx_http_request_t* r) {
+    return push_header(r, "Clear-Site-Data",
+                       R"("prefetchCache", "prerenderCache")") != nullptr;
 }
 
 ngx_int_t answer_anonymous(ngx_http_request_t* r, const LocationConf& conf,

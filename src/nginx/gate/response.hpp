@@ -13,10 +13,11 @@ inline constexpr std::string_view must_log_in =
     "You must log in to access this page.";
 
 // Adds a response header; `key` is static and `value` lives as long as the
-// request. False when memory is out.
-[[nodiscard]] bool push_header(ngx_http_request_t* r, std::string_view key,
-                               std::string_view value);
-// The same with a copy of `value`.
+// request. Null when memory is out.
+[[nodiscard]] ngx_table_elt_t* push_header(ngx_http_request_t* r,
+                                           std::string_view key,
+                                           std::string_view value);
+// The same with a copy of `value`. False when memory is out.
 [[nodiscard]] bool add_header(ngx_http_request_t* r, std::string_view key,
                               std::string_view value);
 
@@ -34,6 +35,10 @@ inline constexpr std::string_view must_log_in =
 [[nodiscard]] ngx_int_t answer_not_fresh(ngx_http_request_t* r,
                                          const LocationConf& conf,
                                          Visit& visit);
+
+// For the answer that logs somebody in or out: what the browser has prefetched
+// or prerendered is not shown to who is there then. False when memory is out.
+[[nodiscard]] bool end_prefetches(ngx_http_request_t* r);
 
 // 503 with Retry-After; touches no cookie.
 [[nodiscard]] ngx_int_t answer_unavailable(ngx_http_request_t* r, Visit& visit);

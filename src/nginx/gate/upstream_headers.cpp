@@ -9,6 +9,7 @@
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/visit.hpp"
 #include "phoenix/cookie.hpp"
+#include "phoenix/percent.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -41,23 +42,12 @@ bool is_identity_name(std::string_view name) {
 // A hop-by-hop name in Connection makes the next hop drop that header.
 std::string without_identity_names(std::string_view connection) {
     std::string out;
-    while (!connection.empty()) {
-        std::size_t comma = connection.find(',');
-        std::string_view token = connection.substr(0, comma);
-        std::string_view bare = token;
-        while (!bare.empty() && (bare.front() == ' ' || bare.front() == '\t')) {
-            bare.remove_prefix(1);
-        }
-        while (!bare.empty() && (bare.back() == ' ' || bare.back() == '\t')) {
-            bare.remove_suffix(1);
-        }
-        if (!bare.empty() && !is_identity_name(bare)) {
+    each_of_list(connection, [&](std::string_view name) {
+        if (!name.empty() && !is_identity_name(name)) {
             out += out.empty() ? "" : ", ";
-            out += bare;
+            out += name;
         }
-        connection.remove_prefix(
-            comma == std::string_view::npos ? connection.size() : comma + 1);
-    }
+    });
     return out;
 }
 
@@ -100,9 +90,10 @@ void keep_or_drop(HeaderList& list, const ngx_table_elt_t& header,
         }
     };
     const std::string_view name = view(header.key);
-    if (conf.forward && is_identity_name(name)) {
+    const bool forward = conf.forward != forward_off;
+    if (forward && is_identity_name(name)) {
         list.drop(header);
-    } else if (conf.forward && equal_ignoring_case(name, "connection")) {
+    } else if (forward && equal_ignoring_case(name, "connection")) {
         keep(without_identity_names(view(header.value)));
     } else if (equal_ignoring_case(name, "cookie")) {
         keep(cookies_for_upstream(view(header.value), conf, outbox));
@@ -112,8 +103,11 @@ void keep_or_drop(HeaderList& list, const ngx_table_elt_t& header,
 }
 
 void add_identity(HeaderList& list, ngx_http_request_t* r,
-                  const Identity& identity) {
-    auto add = [&](std::string_view name, std::string_view value) {
+                  const LocationConf& conf, const Identity& identity) {
+    auto add = [&](std::string_view name, std::string_view raw) {
+        const std::string value = conf.forward == forward_encoded
+                                      ? phoenix::percent_encode(raw)
+                                      : std::string(raw);
         if (is_header_value(value)) {
             list.add(name, value);
         } else {
@@ -142,7 +136,7 @@ bool is_changed(const Visit* main) {
 
 [[gnu::hot]] bool prepare_upstream_headers(ngx_http_request_t* r,
                                            const LocationConf& conf) {
-    if (!conf.forward && !conf.hide_cookies &&
+    if (conf.forward == forward_off && !conf.hide_cookies &&
         !is_changed(find_visit(r->main))) {
         return true;
     }
@@ -163,9 +157,9 @@ bool is_changed(const Visit* main) {
         }
     }
     const Visit* visit = find_visit(r);
-    if (conf.forward && visit != nullptr && visit->verdict.judge == &conf &&
-        visit->verdict.identified) {
-        add_identity(list, r, visit->verdict.looked_up.identity);
+    if (conf.forward != forward_off && visit != nullptr &&
+        visit->verdict.judge == &conf && visit->verdict.identified) {
+        add_identity(list, r, conf, visit->verdict.looked_up.identity);
     }
     return list.install();
 }
