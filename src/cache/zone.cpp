@@ -39,23 +39,19 @@ std::int64_t before(std::int64_t at, const std::optional<std::int64_t>& age) {
     return age ? before(at, *age) : no_time;
 }
 
-bool fits(const Session& session) {
-    return session.user_id.size() + session.email.size() <=
-               sizeof(ZoneEntry::text) &&
-           session.user_id.size() <= 255 && session.email.size() <= 255;
-}
-
 }  // namespace
 
 Zone::Zone(Lock& lock, Clock clock) : lock_(lock), clock_(clock) {}
 
-void Zone::create(void* memory, std::size_t size) {
-    const ZoneGeometry geometry = ZoneGeometry::of_size(size);
+void Zone::create(void* memory, std::size_t size, std::size_t facts) {
+    const ZoneGeometry geometry =
+        ZoneGeometry::of_size(size, sizeof(ZoneCell) + facts);
     auto* header = new (memory) ZoneHeader();
     header->marks = geometry.marks;
     header->token_buckets = geometry.token_buckets;
     header->user_buckets = geometry.user_buckets;
     header->cells = geometry.cells;
+    header->facts = static_cast<std::uint32_t>(facts);
     attach(memory);
     clear();
 }
@@ -66,7 +62,8 @@ void Zone::attach(void* memory) {
     user_marks_ = token_marks_ + header_->marks;
     by_token_ = reinterpret_cast<std::uint32_t*>(user_marks_ + header_->marks);
     by_user_ = by_token_ + header_->token_buckets;
-    cells_ = reinterpret_cast<ZoneCell*>(by_user_ + header_->user_buckets);
+    cells_ = reinterpret_cast<char*>(by_user_ + header_->user_buckets);
+    cell_bytes_ = sizeof(ZoneCell) + header_->facts;
 }
 
 void Zone::clear() {
@@ -96,6 +93,24 @@ std::uint64_t& Zone::user_mark(std::string_view id) {
     return user_marks_[(hash_of(id) >> 20) & (header_->marks - 1)];
 }
 
+bool Zone::fits(const Session& session) const {
+    return session.user_id.size() + session.email.size() <=
+               sizeof(ZoneEntry::text) &&
+           session.user_id.size() <= 255 && session.email.size() <= 255 &&
+           has_room_for(session.attributes.size());
+}
+
+// Of a session that is not to be kept with those that it has now: what was
+// kept would let in, in an outage, who is known not to be.
+bool Zone::has_facts_of(std::uint32_t index, const Session& session) const {
+    ZoneFacts facts;
+    return !keeps_facts() ||
+           (facts_at(index).load(facts) && facts.met == session.met &&
+            facts.judged == session.judged &&
+            facts.readable == session.readable &&
+            facts.attributes() == session.attributes);
+}
+
 std::uint64_t Zone::seq() {
     Locked locked(*this);
     return header_->seq;
@@ -120,7 +135,8 @@ bool Zone::settle(const Answer& answer) {
     const bool keep =
         answer.store && (answer.session == nullptr || fits(*answer.session));
     // Nothing is lost with an entry that PostgreSQL no longer stands behind.
-    if (known != no_cell && (keep || answer.session == nullptr)) {
+    if (known != no_cell && (keep || answer.session == nullptr ||
+                             !has_facts_of(known, *answer.session))) {
         Changing changing(*this);
         drop(known);
     }
@@ -140,7 +156,7 @@ void Zone::put(const Answer& answer) {
     entry.flags = answer.listened ? 0 : ZoneEntry::unlistened;
     if (answer.session == nullptr) {
         entry.flags |= ZoneEntry::dead;
-        put(entry, /*warm=*/false);
+        put(entry, nullptr, /*warm=*/false);
         return;
     }
     const Session& session = *answer.session;
@@ -154,13 +170,26 @@ void Zone::put(const Answer& answer) {
     session.user_id.copy(entry.text, session.user_id.size());
     session.email.copy(entry.text + session.user_id.size(),
                        session.email.size());
-    put(entry, /*warm=*/true);
+    put(entry, &session, /*warm=*/true);
 }
 
-void Zone::put(const ZoneEntry& entry, bool warm) {
+void Zone::put(const ZoneEntry& entry, const Session* session, bool warm) {
     const std::uint32_t index = take_cell();
-    cells_[index].entry.store(entry);
-    cells_[index].used_at_s = now_s();
+    if (keeps_facts()) {
+        ZoneFacts facts;
+        facts.met = facts.judged = 0;
+        facts.readable = facts.length = 0;
+        if (session != nullptr) {
+            facts.met = session->met;
+            facts.judged = session->judged;
+            facts.readable = session->readable;
+            facts.length = static_cast<std::uint32_t>(
+                session->attributes.copy(facts.text, sizeof(facts.text)));
+        }
+        facts_at(index).store(facts);
+    }
+    cell_at(index).entry.store(entry);
+    cell_at(index).used_at_s = now_s();
     insert(index, warm);
 }
 
@@ -171,7 +200,7 @@ void Zone::touch(const TokenHash& token_hash, std::uint64_t fingerprint,
     if (index == no_cell) {
         return;
     }
-    SharedEntry& entry = cells_[index].entry;
+    SharedEntry& entry = cell_at(index).entry;
     if (entry.held().active_at != no_time && entry.held().active_at < now) {
         Changing changing(*this);
         entry.set_active_at(now);
@@ -181,8 +210,8 @@ void Zone::touch(const TokenHash& token_hash, std::uint64_t fingerprint,
 void Zone::drop_token(std::string_view token_hash) {
     std::uint32_t index = token_bucket(token_hash.data());
     while (index != no_cell) {
-        const std::uint32_t next = cells_[index].next_by_token;
-        if (std::memcmp(cells_[index].entry.held().token_hash,
+        const std::uint32_t next = cell_at(index).next_by_token;
+        if (std::memcmp(cell_at(index).entry.held().token_hash,
                         token_hash.data(), 32) == 0) {
             drop(index);
         }
@@ -206,8 +235,8 @@ void Zone::revoke_user(std::string_view id) {
     user_mark(id) = ++header_->seq;
     std::uint32_t index = user_bucket(id);
     while (index != no_cell) {
-        const std::uint32_t next = cells_[index].next_by_user;
-        if (cells_[index].entry.held().user_id() == id) {
+        const std::uint32_t next = cell_at(index).next_by_user;
+        if (cell_at(index).entry.held().user_id() == id) {
             drop(index);
         }
         index = next;
@@ -233,19 +262,19 @@ void Zone::put_bar(const TokenHash& token_hash) {
     std::memcpy(entry.token_hash, token_hash.data(), 32);
     entry.stamp = header_->seq;
     entry.flags = ZoneEntry::bar;
-    put(entry, /*warm=*/true);
+    put(entry, nullptr, /*warm=*/true);
 }
 
 bool Zone::barred(const TokenHash& token_hash) {
     Locked locked(*this);
     std::uint32_t index = token_bucket(token_hash.data());
     while (index != no_cell) {
-        const ZoneEntry& entry = cells_[index].entry.held();
+        const ZoneEntry& entry = cell_at(index).entry.held();
         if (entry.has(ZoneEntry::bar) &&
             std::memcmp(entry.token_hash, token_hash.data(), 32) == 0) {
             return true;
         }
-        index = cells_[index].next_by_token;
+        index = cell_at(index).next_by_token;
     }
     return false;
 }

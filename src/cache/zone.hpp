@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "cache/entry.hpp"
+#include "cache/facts.hpp"
 #include "cache/lock.hpp"
 #include "cache/zone_layout.hpp"
 
@@ -26,6 +27,11 @@ struct Session {
     std::optional<std::int64_t> authenticated_age_ms;
     std::optional<std::int64_t> idle_ms;
     bool remember_me = false;
+    // Its facts; see ZoneFacts.
+    std::uint64_t met = 0;
+    std::uint64_t judged = 0;
+    std::uint32_t readable = 0;
+    std::string_view attributes = {};
 };
 
 class Zone {
@@ -38,8 +44,9 @@ class Zone {
     Zone(Lock& lock, Clock clock);
 
     // Lays out an empty zone in `memory`, aligned as a cell is: before any
-    // other process sees it.
-    void create(void* memory, std::size_t size);
+    // other process sees it. `facts`: bytes of them that each cell has room
+    // for, SharedFacts::bytes_for(); 0: none are kept.
+    void create(void* memory, std::size_t size, std::size_t facts = 0);
     // What was created there, by this process or another: it may lie at
     // another address here.
     void attach(void* memory);
@@ -53,13 +60,15 @@ class Zone {
     // A copy of the entry but for what it was asked by, its text as far as it
     // goes; false where there is none. `place`: where it was the last time,
     // which is looked at first, with no lock taken; no_cell, or anything.
+    // `facts`: wanted as well, where it is not null; false where the zone keeps
+    // none.
     [[nodiscard]] bool find(const TokenHash& token_hash,
                             std::uint64_t fingerprint, std::uint32_t& place,
-                            ZoneEntry& out);
+                            ZoneEntry& out, ZoneFacts* facts = nullptr);
     // Before find(): its memory is on the way while something else is done.
     void prefetch(std::uint32_t place) const {
         if (place != no_cell && cells_ != nullptr) {
-            cells_[place].entry.prefetch();
+            cell_at(place).entry.prefetch();
         }
     }
 
@@ -75,8 +84,16 @@ class Zone {
         bool listened;  // this worker's channel was up
     };
     // False: something that concerns it was revoked since it was sent, and it
-    // is to be asked again. Else it is kept where it may be and fits.
+    // is to be asked again. Else it is kept where it may be and fits; what was
+    // kept before goes where it says something else of the session's facts.
     [[nodiscard]] bool settle(const Answer& answer);
+
+    // Whether a session with attributes of that many bytes is kept.
+    [[nodiscard]] bool has_room_for(std::size_t attributes) const {
+        return attributes == 0 || (attributes <= max_attributes &&
+                                   SharedFacts::bytes_for(attributes) <=
+                                       cell_bytes_ - sizeof(ZoneCell));
+    }
 
     // A use was written down: the session is active at `now`.
     void touch(const TokenHash& token_hash, std::uint64_t fingerprint,
@@ -101,6 +118,20 @@ class Zone {
         return static_cast<std::uint32_t>(*clock_ / 1000);
     }
 
+    [[nodiscard]] ZoneCell& cell_at(std::uint32_t index) const {
+        return *reinterpret_cast<ZoneCell*>(cells_ + index * cell_bytes_);
+    }
+    [[nodiscard]] SharedFacts facts_at(std::uint32_t index) const {
+        return {cells_ + index * cell_bytes_ + sizeof(ZoneCell),
+                cell_bytes_ - sizeof(ZoneCell)};
+    }
+    [[nodiscard]] bool keeps_facts() const {
+        return cell_bytes_ != sizeof(ZoneCell);
+    }
+    [[nodiscard]] bool fits(const Session& session) const;
+    [[nodiscard]] bool has_facts_of(std::uint32_t index,
+                                    const Session& session) const;
+
     [[nodiscard]] std::uint32_t& token_bucket(const char* token_hash);
     [[nodiscard]] std::uint32_t& user_bucket(std::string_view id);
     [[nodiscard]] std::uint64_t& token_mark(const char* token_hash);
@@ -115,13 +146,14 @@ class Zone {
     void note_use(std::uint32_t index);
     [[nodiscard]] bool peek(const TokenHash& token_hash,
                             std::uint64_t fingerprint, std::uint32_t place,
-                            ZoneEntry& out) const;
+                            ZoneEntry& out, ZoneFacts* facts) const;
     [[nodiscard, gnu::cold]] bool search(const TokenHash& token_hash,
                                          std::uint64_t fingerprint,
-                                         std::uint32_t& place, ZoneEntry& out);
+                                         std::uint32_t& place, ZoneEntry& out,
+                                         ZoneFacts* facts);
 
     void put(const Answer& answer);
-    void put(const ZoneEntry& entry, bool warm);
+    void put(const ZoneEntry& entry, const Session* session, bool warm);
     void put_bar(const TokenHash& token_hash);
     [[nodiscard]] std::uint32_t take_cell();
     void insert(std::uint32_t index, bool warm);
@@ -136,7 +168,8 @@ class Zone {
     Lock& lock_;
     Clock clock_;
     ZoneHeader* header_ = nullptr;  // null until the memory is there
-    ZoneCell* cells_ = nullptr;
+    char* cells_ = nullptr;
+    std::size_t cell_bytes_ = sizeof(ZoneCell);
     std::uint64_t* token_marks_ = nullptr;
     std::uint64_t* user_marks_ = nullptr;
     std::uint32_t* by_token_ = nullptr;

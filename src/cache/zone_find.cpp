@@ -27,10 +27,10 @@ std::uint32_t Zone::index_of(const TokenHash& token_hash,
                              std::uint64_t fingerprint) {
     std::uint32_t index = token_bucket(token_hash.data());
     while (index != no_cell) {
-        if (is_entry_of(cells_[index].entry.held(), token_hash, fingerprint)) {
+        if (is_entry_of(cell_at(index).entry.held(), token_hash, fingerprint)) {
             break;
         }
-        index = cells_[index].next_by_token;
+        index = cell_at(index).next_by_token;
     }
     return index;
 }
@@ -49,7 +49,7 @@ inline bool Zone::wants_note(const ZoneEntry& entry,
 }
 
 void Zone::note_use(std::uint32_t index) {
-    ZoneCell& cell = cells_[index];
+    ZoneCell& cell = cell_at(index);
     if (!wants_note(cell.entry.held(), cell.used_at_s)) {
         return;
     }
@@ -66,16 +66,18 @@ void Zone::note_use(std::uint32_t index) {
 // changing; it counts if the version says that it has not.
 [[gnu::hot]] bool Zone::peek(const TokenHash& token_hash,
                              std::uint64_t fingerprint, std::uint32_t place,
-                             ZoneEntry& out) const {
+                             ZoneEntry& out, ZoneFacts* facts) const {
     const std::uint32_t version =
         header_->version.load(std::memory_order_acquire);
     if (version % 2 != 0 || place >= header_->untouched) {
         return false;
     }
-    const ZoneCell& cell = cells_[place];
-    const bool counts = cell.entry.load_if(token_hash, fingerprint, out) &&
-                        (out.flags & (ZoneEntry::free | ZoneEntry::bar)) == 0 &&
-                        is_live(out) && !wants_note(out, cell.used_at_s);
+    const ZoneCell& cell = cell_at(place);
+    const bool counts =
+        cell.entry.load_if(token_hash, fingerprint, out) &&
+        (out.flags & (ZoneEntry::free | ZoneEntry::bar)) == 0 && is_live(out) &&
+        !wants_note(out, cell.used_at_s) &&
+        (facts == nullptr || (keeps_facts() && facts_at(place).load(*facts)));
     std::atomic_thread_fence(std::memory_order_acquire);
     return counts &&
            header_->version.load(std::memory_order_relaxed) == version;
@@ -83,19 +85,22 @@ void Zone::note_use(std::uint32_t index) {
 
 [[gnu::hot]] bool Zone::find(const TokenHash& token_hash,
                              std::uint64_t fingerprint, std::uint32_t& place,
-                             ZoneEntry& out) {
-    return peek(token_hash, fingerprint, place, out) ||
-           search(token_hash, fingerprint, place, out);
+                             ZoneEntry& out, ZoneFacts* facts) {
+    return peek(token_hash, fingerprint, place, out, facts) ||
+           search(token_hash, fingerprint, place, out, facts);
 }
 
 bool Zone::search(const TokenHash& token_hash, std::uint64_t fingerprint,
-                  std::uint32_t& place, ZoneEntry& out) {
+                  std::uint32_t& place, ZoneEntry& out, ZoneFacts* facts) {
     Locked locked(*this);
     place = index_of(token_hash, fingerprint);
-    if (place == no_cell || !is_live(cells_[place].entry.held())) {
+    if (place == no_cell || !is_live(cell_at(place).entry.held())) {
         return false;
     }
-    const ZoneEntry& entry = cells_[place].entry.held();
+    if (facts != nullptr && (!keeps_facts() || !facts_at(place).load(*facts))) {
+        return false;
+    }
+    const ZoneEntry& entry = cell_at(place).entry.held();
     note_use(place);
     // Of the text what is used: the rest would be cache lines for nothing.
     std::memcpy(

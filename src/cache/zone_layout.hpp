@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "cache/entry.hpp"
+#include "cache/facts.hpp"
 #include "cache/word.hpp"
 
 namespace sigra::cache {
@@ -16,7 +17,8 @@ namespace sigra::cache {
 inline constexpr std::uint32_t no_cell =
     std::numeric_limits<std::uint32_t>::max();
 
-// An entry and its links. Links are for who holds the lock.
+// An entry and its links. Links are for who holds the lock. In a zone that
+// keeps facts they follow, in the same cell.
 struct ZoneCell {
     SharedEntry entry;
     Word<std::uint32_t> used_at_s;  // when it was last moved to the front
@@ -41,22 +43,25 @@ struct ZoneHeader {
     std::uint32_t first_free = 0;
     std::uint32_t newest = 0;
     std::uint32_t oldest = 0;
-    std::uint32_t reserved = 0;
+    std::uint32_t facts = 0;  // bytes of them in each cell
 };
 static_assert(sizeof(ZoneHeader) % alignof(ZoneCell) == 0);
 
 // How memory of a size is divided: as many cells as fit beside their share of
 // buckets and marks.
 struct ZoneGeometry {
+    std::size_t cell_bytes;
     std::uint32_t cells;
     std::uint32_t marks;
     std::uint32_t token_buckets;
     std::uint32_t user_buckets;
 
-    [[nodiscard]] static ZoneGeometry of_cells(std::uint32_t cells) {
+    [[nodiscard]] static ZoneGeometry of_cells(std::uint32_t cells,
+                                               std::size_t cell_bytes) {
         const std::uint32_t floor = std::bit_floor(cells);
         const std::uint32_t marks = floor / 16;
-        return {cells, marks < 256 ? 256 : (marks > 8192 ? 8192 : marks), floor,
+        return {cell_bytes, cells,
+                marks < 256 ? 256 : (marks > 8192 ? 8192 : marks), floor,
                 floor / 4};
     }
 
@@ -65,19 +70,21 @@ struct ZoneGeometry {
                std::size_t{marks} * 2 * sizeof(std::uint64_t) +
                (std::size_t{token_buckets} + user_buckets) *
                    sizeof(std::uint32_t) +
-               std::size_t{cells} * sizeof(ZoneCell);
+               std::size_t{cells} * cell_bytes;
     }
 
-    [[nodiscard]] static ZoneGeometry of_size(std::size_t size) {
-        std::size_t cells = size / sizeof(ZoneCell);
+    [[nodiscard]] static ZoneGeometry of_size(
+        std::size_t size, std::size_t cell_bytes = sizeof(ZoneCell)) {
+        std::size_t cells = size / cell_bytes;
         if (cells >= no_cell) {
             cells = no_cell - 1;
         }
         while (cells > 4 &&
-               of_cells(static_cast<std::uint32_t>(cells)).bytes() > size) {
+               of_cells(static_cast<std::uint32_t>(cells), cell_bytes).bytes() >
+                   size) {
             cells -= 1 + cells / 1024;
         }
-        return of_cells(static_cast<std::uint32_t>(cells));
+        return of_cells(static_cast<std::uint32_t>(cells), cell_bytes);
     }
 };
 

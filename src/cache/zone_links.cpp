@@ -10,7 +10,7 @@ namespace sigra::cache {
 void Zone::evict() {
     constexpr int reprieves = 16;
     for (int i = 0; i < reprieves; i++) {
-        if (!cells_[header_->oldest].entry.held().has(ZoneEntry::used)) {
+        if (!cell_at(header_->oldest).entry.held().has(ZoneEntry::used)) {
             break;
         }
         move_to_front(header_->oldest);
@@ -29,14 +29,14 @@ std::uint32_t Zone::take_cell() {
         evict();
     }
     const std::uint32_t index = header_->first_free;
-    header_->first_free = cells_[index].next_by_token;
+    header_->first_free = cell_at(index).next_by_token;
     return index;
 }
 
 // What is not warm is the next to be evicted: a flood of dead sessions costs
 // no live one its place.
 void Zone::insert(std::uint32_t index, bool warm) {
-    ZoneCell& cell = cells_[index];
+    ZoneCell& cell = cell_at(index);
     const ZoneEntry& entry = cell.entry.held();
     std::uint32_t& bucket = token_bucket(entry.token_hash);
     cell.next_by_token = bucket;
@@ -46,7 +46,7 @@ void Zone::insert(std::uint32_t index, bool warm) {
         std::uint32_t& users = user_bucket(entry.user_id());
         cell.next_by_user = users;
         if (users != no_cell) {
-            cells_[users].previous_by_user = index;
+            cell_at(users).previous_by_user = index;
         }
         users = index;
     }
@@ -58,19 +58,19 @@ void Zone::insert(std::uint32_t index, bool warm) {
 }
 
 void Zone::drop(std::uint32_t index) {
-    ZoneCell& cell = cells_[index];
+    ZoneCell& cell = cell_at(index);
     const ZoneEntry& entry = cell.entry.held();
     std::uint32_t* link = &token_bucket(entry.token_hash);
     while (*link != index) {
-        link = &cells_[*link].next_by_token;
+        link = &cell_at(*link).next_by_token;
     }
     *link = cell.next_by_token;
     if (entry.user_id_length != 0) {
         if (cell.next_by_user != no_cell) {
-            cells_[cell.next_by_user].previous_by_user = cell.previous_by_user;
+            cell_at(cell.next_by_user).previous_by_user = cell.previous_by_user;
         }
         if (cell.previous_by_user != no_cell) {
-            cells_[cell.previous_by_user].next_by_user = cell.next_by_user;
+            cell_at(cell.previous_by_user).next_by_user = cell.next_by_user;
         } else {
             user_bucket(entry.user_id()) = cell.next_by_user;
         }
@@ -82,11 +82,11 @@ void Zone::drop(std::uint32_t index) {
 }
 
 void Zone::link_recent(std::uint32_t index) {
-    ZoneCell& cell = cells_[index];
+    ZoneCell& cell = cell_at(index);
     cell.newer = no_cell;
     cell.older = header_->newest;
     if (header_->newest != no_cell) {
-        cells_[header_->newest].newer = index;
+        cell_at(header_->newest).newer = index;
     } else {
         header_->oldest = index;
     }
@@ -94,11 +94,11 @@ void Zone::link_recent(std::uint32_t index) {
 }
 
 void Zone::link_oldest(std::uint32_t index) {
-    ZoneCell& cell = cells_[index];
+    ZoneCell& cell = cell_at(index);
     cell.older = no_cell;
     cell.newer = header_->oldest;
     if (header_->oldest != no_cell) {
-        cells_[header_->oldest].older = index;
+        cell_at(header_->oldest).older = index;
     } else {
         header_->newest = index;
     }
@@ -106,15 +106,15 @@ void Zone::link_oldest(std::uint32_t index) {
 }
 
 void Zone::unlink_recent(std::uint32_t index) {
-    ZoneCell& cell = cells_[index];
-    (cell.newer != no_cell ? cells_[cell.newer].older : header_->newest) =
+    ZoneCell& cell = cell_at(index);
+    (cell.newer != no_cell ? cell_at(cell.newer).older : header_->newest) =
         cell.older;
-    (cell.older != no_cell ? cells_[cell.older].newer : header_->oldest) =
+    (cell.older != no_cell ? cell_at(cell.older).newer : header_->oldest) =
         cell.newer;
 }
 
 void Zone::move_to_front(std::uint32_t index) {
-    SharedEntry& entry = cells_[index].entry;
+    SharedEntry& entry = cell_at(index).entry;
     if (entry.held().has(ZoneEntry::used)) {
         entry.set_flags(entry.held().flags & ~unsigned{ZoneEntry::used});
     }

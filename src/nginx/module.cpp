@@ -127,6 +127,10 @@ ngx_command_t commands[] = {
               anywhere | NGX_CONF_1MORE, set_password_checks),
     directive(ngx_string("auth_sigra_password_hash"), anywhere | NGX_CONF_1MORE,
               set_password_hash),
+    directive(ngx_string("auth_sigra_require"),
+              anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1, set_require),
+    directive(ngx_string("auth_sigra_attribute"),
+              anywhere | NGX_CONF_TAKE2 | NGX_CONF_TAKE3, set_attribute),
     directive(ngx_string("auth_sigra_trusted_origins"),
               anywhere | NGX_CONF_1MORE, set_trusted_origins),
     directive(ngx_string("auth_sigra_cache"), anywhere | NGX_CONF_1MORE,
@@ -168,7 +172,11 @@ bool add_last_handler(ngx_conf_t* cf, ngx_http_phases phase,
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
     MainConf& conf = main_conf(cf);
-    if (!check_zones(cf, conf.cache) || !check_named_locations(cf)) {
+    const bool shared = guarded(cf->log, false, [&] {
+        share_facts(cf);
+        return true;
+    });
+    if (!shared || !check_zones(cf, conf.cache) || !check_named_locations(cf)) {
         return NGX_ERROR;
     }
     ngx_http_handler_pt* preaccess = add_handler(cf, NGX_HTTP_PREACCESS_PHASE);

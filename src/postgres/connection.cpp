@@ -236,6 +236,10 @@ void Connection::take(const PGresult* result) {
             inflight_.pop_front();
             take_catalog(entry.layout, result);
             return;
+        case Entry::Kind::fact:
+            inflight_.pop_front();
+            take_fact(entry, result);
+            return;
         case Entry::Kind::check:
             inflight_.pop_front();
             take_check(entry.layout, result);

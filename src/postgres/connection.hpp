@@ -55,6 +55,9 @@ class ConnectionOwner {
     // What the catalog made one wonder about.
     virtual void layout_warned(std::size_t layout,
                                const std::vector<std::string>& warnings) = 0;
+    // The conditions and attributes that mean nothing here, a line each.
+    virtual void facts_checked(std::size_t layout,
+                               const std::vector<std::string>& broken) = 0;
 
   protected:
     ~ConnectionOwner() = default;
@@ -133,6 +136,12 @@ class Connection final : private IoHandler {
         Look look = Look::unread;
         bool refreshing = false;  // ready, and the catalog is read again
         Catalog catalog;
+        Layout layout;  // as configured, without the facts that mean nothing
+        // What was read last, while the facts are checked by it.
+        Catalog read;
+        Layout usable;
+        std::vector<std::string> broken;
+        std::size_t unchecked = 0;
         std::uint64_t generation = 0;
         std::array<std::string, statement_count> sql;
         std::array<bool, statement_count> prepared{};
@@ -186,6 +195,9 @@ class Connection final : private IoHandler {
     void look(std::size_t layout);
     bool send_catalog_query(std::size_t layout);
     void take_catalog(std::size_t layout, const PGresult* result);
+    bool send_fact_checks(std::size_t layout);
+    void take_fact(const Entry& entry, const PGresult* result);
+    void facts_known(std::size_t layout);
     void take_check(std::size_t layout, const PGresult* result);
     void take_login_check(const Entry& entry, const PGresult* result);
     void looked(std::size_t layout, const Outcome* error);

@@ -14,9 +14,25 @@ constexpr unsigned max_sends = 3;
 
 // Statements that were right once and are no longer: the plan's result type
 // has changed, the statement is gone, or a name in it means nothing now.
-bool means_stale(std::string_view sqlstate) {
+// Where there are conditions a right that is missing may be one that a single
+// of them needs.
+bool means_stale(std::string_view sqlstate, const Layout& layout) {
     return sqlstate == "0A000" || sqlstate == "26000" || sqlstate == "3F000" ||
-           (sqlstate.starts_with("42") && sqlstate != "42501");
+           (sqlstate.starts_with("42") &&
+            (sqlstate != "42501" || layout.has_facts()));
+}
+
+std::string complaint(const Layout& layout, std::size_t fact,
+                      const Outcome& outcome) {
+    const std::size_t conditions = layout.conditions.size();
+    std::string line =
+        fact < conditions
+            ? "auth_sigra_require \"" + layout.conditions[fact]
+            : "auth_sigra_attribute \"" + layout.attributes[fact - conditions];
+    line += "\" means nothing to PostgreSQL, its locations answer 503: ";
+    line += outcome.sqlstate;
+    line += outcome.sqlstate.empty() ? "" : " ";
+    return line + outcome.message;
 }
 
 }  // namespace
@@ -86,7 +102,9 @@ void Connection::forget(std::size_t layout) noexcept {
 // Whether a query that failed is repeated with statements prepared afresh.
 bool Connection::stale(Pending& pending) {
     if (pending.outcome.status != Status::refused ||
-        !means_stale(pending.outcome.sqlstate) || pending.sends >= max_sends) {
+        !means_stale(pending.outcome.sqlstate,
+                     owner_.layouts()[pending.query.layout]) ||
+        pending.sends >= max_sends) {
         return false;
     }
     Known& at = known(pending.query.layout);
@@ -145,16 +163,85 @@ void Connection::take_catalog(std::size_t layout, const PGresult* result) {
     if (catalog) {
         owner_.layout_warned(layout, catalog->warnings);
     }
-    const bool refreshing = std::exchange(at.refreshing, false);
     if (!catalog) {
+        at.refreshing = false;
         looked(layout, &outcome);
         return;
     }
-    if (refreshing && at.look == Look::ready && *catalog == at.catalog) {
+    at.read = std::move(*catalog);
+    if (at.unchecked > 0) {
+        looking_--;  // the look before this one goes on for both
+        return;
+    }
+    at.usable = owner_.layouts()[layout];
+    at.broken.clear();
+    if (!at.usable.has_facts()) {
+        facts_known(layout);
+    } else if (!send_fact_checks(layout)) {
+        lose_to_libpq();
+    }
+}
+
+// A sync for each, for one that fails would take the others with it.
+bool Connection::send_fact_checks(std::size_t layout) {
+    const Layout& configured = owner_.layouts()[layout];
+    Known& at = known(layout);
+    const std::size_t conditions = configured.conditions.size();
+    at.unchecked = conditions + configured.attributes.size();
+    for (std::size_t i = 0; i < at.unchecked; i++) {
+        const std::string text =
+            i < conditions
+                ? condition_check_sql(configured, at.read,
+                                      configured.conditions[i])
+                : attribute_check_sql(configured, at.read,
+                                      configured.attributes[i - conditions]);
+        expect({.kind = Entry::Kind::fact, .layout = layout, .fact = i});
+        if (PQsendQueryParams(conn_.get(), text.c_str(), 0, nullptr, nullptr,
+                              nullptr, nullptr, 0) != 1 ||
+            !sync()) {
+            return false;
+        }
+    }
+    return flush();
+}
+
+// A text that closes the bracket around it would be two columns, or none of
+// these.
+void Connection::take_fact(const Entry& entry, const PGresult* result) {
+    Known& at = known(entry.layout);
+    Outcome outcome = outcome_of(result);
+    if (outcome.status == Status::timeout) {
+        lose(outcome.message);
+        return;
+    }
+    if (outcome.status == Status::ok && PQnfields(result) != 1) {
+        outcome = {Status::refused, "", "it is more than one expression", {}};
+    }
+    if (outcome.status != Status::ok) {
+        const std::size_t conditions = at.usable.conditions.size();
+        at.broken.push_back(
+            complaint(owner_.layouts()[entry.layout], entry.fact, outcome));
+        (entry.fact < conditions
+             ? at.usable.conditions[entry.fact]
+             : at.usable.attributes[entry.fact - conditions])
+            .clear();
+    }
+    if (--at.unchecked == 0) {
+        owner_.facts_checked(entry.layout, at.broken);
+        facts_known(entry.layout);
+    }
+}
+
+void Connection::facts_known(std::size_t layout) {
+    Known& at = known(layout);
+    const bool refreshing = std::exchange(at.refreshing, false);
+    if (refreshing && at.look == Look::ready && at.read == at.catalog &&
+        at.usable == at.layout) {
         looked(layout, nullptr);
         return;
     }
-    at.catalog = *catalog;
+    at.catalog = at.read;
+    at.layout = at.usable;
     at.generation = ++generations_;
     at.sql = {};
     at.prepared = {};

@@ -2,10 +2,15 @@
 // and what the server's catalog says of it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace sigra::postgres {
+
+inline constexpr std::size_t max_conditions = 64;
+inline constexpr std::size_t max_attributes = 32;
 
 enum class LayoutKind { sigra, phx_gen_auth, sigra_sessions };
 
@@ -24,7 +29,14 @@ struct Layout {
     bool rehash = false;        // a login may store a better hash
     bool sudo = false;          // some location asks how fresh a login is
     std::string channel;        // NOTIFY of what is deleted; empty: none
+    // What every lookup answers beside who it is, in their order: SQL on the
+    // users row u. An empty one is not evaluated.
+    std::vector<std::string> conditions;
+    std::vector<std::string> attributes;  // of any type; read as text
 
+    [[nodiscard]] bool has_facts() const {
+        return !conditions.empty() || !attributes.empty();
+    }
     bool operator==(const Layout&) const = default;
 };
 

@@ -39,6 +39,7 @@ struct Entry {
         check,
         check_login,
         catalog,
+        fact,  // whether a condition or an attribute means anything
         setting,
         identity,
         sync
@@ -47,6 +48,7 @@ struct Entry {
     std::size_t layout = 0;
     Statement statement = Statement::lookup;
     Pending* pending = nullptr;  // kind query
+    std::size_t fact = 0;        // kind fact: conditions first, then attributes
 };
 using Entries = std::list<Entry>;
 

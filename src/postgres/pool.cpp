@@ -86,6 +86,7 @@ std::size_t Pool::Impl::add_layout(const Layout& layout) {
     login_errors_.emplace_back();
     touches_.emplace_back();
     layout_warnings_.emplace_back();
+    broken_facts_.emplace_back();
     return layouts_.size() - 1;
 }
 
@@ -305,13 +306,23 @@ void Pool::Impl::login_checked(std::size_t layout, const Outcome* error) {
 
 void Pool::Impl::layout_warned(std::size_t layout,
                                const std::vector<std::string>& warnings) {
-    auto& logged = layout_warnings_[layout];
-    for (const std::string& warning : warnings) {
-        if (std::find(logged.begin(), logged.end(), warning) == logged.end()) {
-            reactor_.log(LogLevel::warn, warning);
+    log_new(LogLevel::warn, layout_warnings_[layout], warnings);
+}
+
+void Pool::Impl::facts_checked(std::size_t layout,
+                               const std::vector<std::string>& broken) {
+    log_new(LogLevel::error, broken_facts_[layout], broken);
+}
+
+// What was not logged the last time.
+void Pool::Impl::log_new(LogLevel level, std::vector<std::string>& logged,
+                         const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) {
+        if (std::find(logged.begin(), logged.end(), line) == logged.end()) {
+            reactor_.log(level, line);
         }
     }
-    logged = warnings;
+    logged = lines;
 }
 
 std::string Pool::Impl::tables(std::size_t layout) const {

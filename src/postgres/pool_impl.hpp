@@ -49,6 +49,8 @@ class Pool::Impl final : public ConnectionOwner {
     void login_checked(std::size_t layout, const Outcome* error) override;
     void layout_warned(std::size_t layout,
                        const std::vector<std::string>& warnings) override;
+    void facts_checked(std::size_t layout,
+                       const std::vector<std::string>& broken) override;
 
     // pool.cpp
     Entries& waiting(Work work) {
@@ -64,6 +66,8 @@ class Pool::Impl final : public ConnectionOwner {
     void count_failure(const Connection& connection, std::string_view reason,
                        bool quiet);
     void complain(const std::string& message);
+    void log_new(LogLevel level, std::vector<std::string>& logged,
+                 const std::vector<std::string>& lines);
     [[nodiscard]] std::string tables(std::size_t layout) const;
     void report(std::string& logged, const std::string& subject,
                 const Outcome* error);
@@ -102,6 +106,7 @@ class Pool::Impl final : public ConnectionOwner {
     std::vector<std::string> layout_errors_;  // as logged; empty: well
     std::vector<std::string> login_errors_;
     std::vector<std::vector<std::string>> layout_warnings_;
+    std::vector<std::vector<std::string>> broken_facts_;
 
     // Unanswered queries, the next deadline first.
     std::list<Pending> live_;

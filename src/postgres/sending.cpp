@@ -147,7 +147,7 @@ const std::string& Connection::sql_of(std::size_t layout, Statement statement) {
     Known& at = known(layout);
     std::string& text = at.sql[static_cast<std::size_t>(statement)];
     if (text.empty()) {
-        text = sql(statement, owner_.layouts()[layout], at.catalog);
+        text = sql(statement, at.layout, at.catalog);
     }
     return text;
 }

@@ -1,37 +1,9 @@
 #include "postgres/statements.hpp"
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <limits>
-
 #include "postgres/template.hpp"
 
 namespace sigra::postgres {
 namespace {
-
-std::string lookup_sql(const Layout& layout, const Catalog& catalog) {
-    const bool sessions = layout.kind == LayoutKind::sigra_sessions;
-    Template sql(layout, catalog);
-    sql.set("now_epoch", epoch("pg_catalog.statement_timestamp()"));
-    sql.set("inserted_epoch", epoch("t.inserted_at"));
-    sql.set("authenticated_epoch", !catalog.has_authenticated_at ? "NULL"
-                                   : sessions ? epoch("t.sudo_at")
-                                              : epoch("t.authenticated_at"));
-    sql.define("kind", sessions ? epoch("t.last_active_at") +
-                                      ", t.type {=} 'remember_me'"
-                                : "NULL, false");
-    sql.set("where",
-            layout.where.empty() ? "" : " WHERE " + condition(layout.where));
-    // The condition stands in a subquery, so that its bare names are those of
-    // the users row; the planner pulls it up. Its line feed ends a comment.
-    return sql.expand(
-        "SELECT u.id::{text}, u.email::{text}, {now_epoch}, {inserted_epoch},"
-        " {authenticated_epoch}, {kind} FROM {tokens} t"
-        " JOIN (SELECT u.id, u.email FROM {users} u{where}) u"
-        " ON u.id {id=} t.{user}"
-        " WHERE t.{token} {=} $1 AND {live}{logged_in}");
-}
 
 std::string touch_sql(const Layout& layout, const Catalog& catalog) {
     if (layout.kind != LayoutKind::sigra_sessions) {
@@ -46,25 +18,6 @@ std::string touch_sql(const Layout& layout, const Catalog& catalog) {
         " WHERE t.{token} {=} ANY ($1::{bytea}[]) AND t.last_active_at {<}"
         " ({stamp} {-} interval '5 minutes'){logged_in}"
         " FOR NO KEY UPDATE SKIP LOCKED)");
-}
-
-std::optional<double> number(const std::optional<std::string>& text) {
-    double value = 0;
-    if (!text) {
-        return std::nullopt;
-    }
-    const char* end = text->data() + text->size();
-    const auto [stop, code] = std::from_chars(text->data(), end, value);
-    if (code != std::errc() || stop != end || std::isnan(value)) {
-        return std::nullopt;
-    }
-    return value;
-}
-
-// A timestamp may be infinite, and what is reckoned with it has room.
-std::int64_t clamped(double value) {
-    constexpr auto bound = static_cast<double>(max_time);
-    return static_cast<std::int64_t>(std::clamp(value, -bound, bound));
 }
 
 }  // namespace
@@ -160,34 +113,6 @@ std::string sql(Statement statement, const Layout& layout,
             return prune_sql(layout, catalog);
     }
     return "";
-}
-
-std::optional<SessionRow> read_session(
-    const std::vector<std::optional<std::string>>& row) {
-    if (row.size() != 7 || !row[0] || !row[6]) {
-        return std::nullopt;
-    }
-    const auto now = number(row[2]);
-    const auto inserted = number(row[3]);
-    if (!now || !inserted) {
-        return std::nullopt;
-    }
-    const auto age_ms = [&](double since) {
-        return clamped(std::floor((*now - since) * 1000));
-    };
-    SessionRow session;
-    session.user_id = *row[0];
-    session.email = row[1].value_or("");
-    session.age_ms = age_ms(*inserted);
-    if (const auto authenticated = number(row[4])) {
-        session.authenticated_at = clamped(std::floor(*authenticated));
-        session.authenticated_age_ms = age_ms(*authenticated);
-    }
-    if (const auto active = number(row[5])) {
-        session.idle_ms = age_ms(*active);
-    }
-    session.remember_me = *row[6] == "t";
-    return session;
 }
 
 std::optional<UserRow> read_user(

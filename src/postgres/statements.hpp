@@ -19,7 +19,9 @@ namespace sigra::postgres {
 // notified on the layout's channel in the same transaction: each token's
 // SHA-256 in lower-case hex, `*` for more than 1,000.
 enum class Statement {
-    lookup,  // $1: the stored token. See SessionRow
+    // $1: the stored token. Where the layout has facts, $2 and $3: which of its
+    // conditions and attributes are to be evaluated, a bit each. See SessionRow
+    lookup,
     // $1: stored tokens, a bytea[]. last_active_at = now, at most each 5 min.
     // A row that another has locked is left as it is
     touch,
@@ -105,6 +107,12 @@ struct SessionRow {
     std::optional<std::int64_t> authenticated_age_ms;
     std::optional<std::int64_t> idle_ms;  // since last_active_at
     bool remember_me = false;             // the row's type in sigra_sessions
+    // A bit for each of the layout's conditions that holds, and for each that
+    // was evaluated: it parses, and was asked for.
+    std::uint64_t met = 0;
+    std::uint64_t judged = 0;
+    std::uint32_t readable = 0;  // the same of its attributes
+    std::vector<std::optional<std::string>> attributes;
 };
 // nullopt: the row is not of the shape that lookup returns.
 [[nodiscard]] std::optional<SessionRow> read_session(
@@ -120,5 +128,16 @@ struct UserRow {
 // nullopt: the row is not of the shape that find_user and attempt return.
 [[nodiscard]] std::optional<UserRow> read_user(
     const std::vector<std::optional<std::string>>& row);
+
+// The parameter that asks for these bits.
+[[nodiscard]] std::string bits_parameter(std::uint64_t bits);
+// What tells whether a condition or an attribute of a layout means anything: a
+// statement that reads no row.
+[[nodiscard]] std::string condition_check_sql(const Layout& layout,
+                                              const Catalog& catalog,
+                                              const std::string& condition);
+[[nodiscard]] std::string attribute_check_sql(const Layout& layout,
+                                              const Catalog& catalog,
+                                              const std::string& expression);
 
 }  // namespace sigra::postgres

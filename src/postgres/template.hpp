@@ -53,6 +53,9 @@ class Template {
     std::map<std::string, std::string, std::less<>> values_;
 };
 
+// statements_lookup.cpp
+[[nodiscard]] std::string lookup_sql(const Layout& layout,
+                                     const Catalog& catalog);
 // statements_user.cpp
 [[nodiscard]] std::string find_user_sql(const Layout& layout,
                                         const Catalog& catalog);

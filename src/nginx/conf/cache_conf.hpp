@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@ using cache::Zone;
 using cache::ZoneEntry;
 
 struct Database;
+struct Facts;
 struct LocationConf;
 
 // As auth_sigra_cache says it.
@@ -52,6 +54,7 @@ struct Cache {
 struct NamedZone {
     ngx_shm_zone_t* shm;
     Zone* zone;
+    std::set<const Facts*> facts;  // what its sessions are asked
 };
 
 // Pointers, for locations keep them; what they name is the pool's.
@@ -69,6 +72,9 @@ char* set_revocation_channel(ngx_conf_t* cf, ngx_command_t* cmd,
 // The location's cache and channel, once its source is known. NGX_CONF_OK, or
 // the error is logged.
 [[nodiscard]] char* compile_cache(ngx_conf_t* cf, LocationConf& conf);
+
+// Once every location's facts are known: how large the zones' cells are.
+void size_zones(ngx_pool_t* pool, CacheConf& conf);
 
 // Once everything was read. False, and logged: a zone has no size anywhere.
 [[nodiscard]] bool check_zones(ngx_conf_t* cf, const CacheConf& conf);

@@ -54,7 +54,7 @@ Zone* make_zone(ngx_conf_t* cf, const std::string& name, std::size_t size) {
     shm->data = shared;
     shm->init = SharedZone::init;
     Zone* zone = &shared->zone();
-    main_conf(cf).cache.zones.emplace(name, NamedZone{shm, zone});
+    main_conf(cf).cache.zones.emplace(name, NamedZone{shm, zone, {}});
     return zone;
 }
 
@@ -252,7 +252,34 @@ char* compile_cache(ngx_conf_t* cf, LocationConf& conf) {
     const ChannelConf* channel =
         can_listen(conf) ? channel_of(cf, conf) : nullptr;
     conf.cache = make_cache(cf, setting, channel);
+    for (auto& [name, zone] : main_conf(cf).cache.zones) {
+        if (zone.zone == setting.zone) {
+            zone.facts.insert(conf.source->facts);
+        }
+    }
     return NGX_CONF_OK;
+}
+
+// Cells of another size are another zone: old workers still use the one that
+// there is. nginx takes over what has the same name.
+void size_zones(ngx_pool_t* pool, CacheConf& conf) {
+    for (auto& [name, zone] : conf.zones) {
+        std::size_t bytes = 0;
+        for (const Facts* facts : zone.facts) {
+            if (!facts->empty()) {
+                bytes = std::max(bytes,
+                                 cache::SharedFacts::bytes_for(facts->room()));
+            }
+        }
+        if (bytes != 0) {
+            static_cast<SharedZone*>(zone.shm->data)->keep_facts(bytes);
+            const std::string sized = name + "/" + std::to_string(bytes);
+            zone.shm->shm.name = copy(pool, sized);
+            if (zone.shm->shm.name.data == nullptr) {
+                throw std::bad_alloc();
+            }
+        }
+    }
 }
 
 bool check_zones(ngx_conf_t* cf, const CacheConf& conf) {

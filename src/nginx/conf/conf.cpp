@@ -64,8 +64,8 @@ void add_field(std::string& out, std::string_view field) {
 }
 
 // What concerns logins and revocations alone stays out of it.
-std::uint64_t fingerprint(const Database& database,
-                          const postgres::Layout& layout) {
+std::string identity_of(const Database& database,
+                        const postgres::Layout& layout) {
     std::string all;
     add_field(all, database.options.conninfo);
     add_field(all, std::to_string(static_cast<int>(layout.kind)));
@@ -73,6 +73,17 @@ std::uint64_t fingerprint(const Database& database,
     add_field(all, layout.tokens);
     add_field(all, layout.singular);
     add_field(all, layout.where);
+    return all;
+}
+
+std::uint64_t fingerprint(std::string all, const Facts& facts) {
+    for (const std::string& condition : facts.conditions) {
+        add_field(all, condition);
+    }
+    for (const Facts::Attribute& attribute : facts.attributes) {
+        all += '=';
+        add_field(all, attribute.expression);
+    }
     phoenix::Sha256 digest = phoenix::sha256(all);
     std::uint64_t out = 0;
     std::memcpy(&out, digest.data(), sizeof(out));
@@ -106,21 +117,25 @@ postgres::Layout layout_of(const LocationConf& conf) {
     return layout;
 }
 
-const Source* make_source(ngx_conf_t* cf, const LocationConf& conf) {
+Source* make_source(ngx_conf_t* cf, const LocationConf& conf) {
     MainConf& main = main_conf(cf);
     Database& database = *main.databases[conf.database->index];
     const postgres::Layout layout = layout_of(conf);
     const std::size_t number = number_of(database, layout);
     const std::string& plural = conf.schema->plural;
-    const Source*& known = main.sources[{&database, number, plural}];
+    Source*& known = main.sources[{&database, number, plural}];
     if (known == nullptr) {
+        auto& facts = main.facts[identity_of(database, layout)];
+        if (facts == nullptr) {
+            facts = std::make_unique<Facts>();
+        }
         known = pool_make<Source>(
-            cf->pool, Source{&database, number, layout.kind,
-                             fingerprint(database, layout),
+            cf->pool, Source{&database, number, layout.kind, 0,
                              phoenix::SessionKeys(layout.singular, plural),
                              layout.kind == postgres::LayoutKind::sigra_sessions
                                  ? phoenix::TokenForm::text
-                                 : phoenix::TokenForm::raw});
+                                 : phoenix::TokenForm::raw,
+                             facts.get()});
     }
     return known;
 }
@@ -235,6 +250,9 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
         return conf_error(cf, "cannot derive the cookies' keys");
     }
     add_to_prune(cf, conf);
+    if (char* error = compile_rules(cf, conf); error != NGX_CONF_OK) {
+        return error;
+    }
     return compile_cache(cf, conf);
 }
 
@@ -282,6 +300,8 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
     inherit(conf.prune, prev.prune);
     inherit(conf.lockout, prev.lockout);
     inherit(conf.second_factor, prev.second_factor);
+    inherit(conf.require, prev.require);
+    inherit(conf.attributes, prev.attributes);
 }
 
 // A password is read into memory and never to a file, whatever the level above
@@ -362,6 +382,28 @@ std::string beside_another_handler(const std::string& directive) {
            " stands beside another directive that answers requests, "
            "\"proxy_pass\" or the like, and nginx would run but one of them: "
            "give each a location of its own";
+}
+
+// Layouts that differ in what concerns logins have the same facts, or the
+// one's answers would say nothing to the other.
+void share_facts(ngx_conf_t* cf) {
+    MainConf& conf = main_conf(cf);
+    for (const auto& database : conf.databases) {
+        for (postgres::Layout& layout : database->layouts) {
+            const Facts& facts = *conf.facts[identity_of(*database, layout)];
+            layout.conditions = facts.conditions;
+            for (const Facts::Attribute& attribute : facts.attributes) {
+                layout.attributes.push_back(attribute.expression);
+            }
+        }
+    }
+    for (const auto& [key, source] : conf.sources) {
+        const postgres::Layout& layout =
+            source->database->layouts[source->layout];
+        source->fingerprint =
+            fingerprint(identity_of(*source->database, layout), *source->facts);
+    }
+    size_zones(cf->pool, conf.cache);
 }
 
 void* create_main_conf(ngx_conf_t* cf) noexcept {

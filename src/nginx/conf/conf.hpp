@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "nginx/conf/cache_conf.hpp"
+#include "nginx/conf/facts.hpp"
 #include "nginx/conf/prune_conf.hpp"
 #include "nginx/ngx.hpp"
 #include "phoenix/crypto.hpp"
@@ -38,7 +40,8 @@ struct Schema {
 
 // What a lookup depends on beside the token. Everything that is shared
 // between requests is keyed by `fingerprint` as well as by the token's hash:
-// another database or another `where` is another verdict.
+// another database or another `where` is another verdict, and so are other
+// facts: what was kept of them says nothing here.
 struct Source {
     const Database* database;
     std::size_t layout;  // the pool's number for it
@@ -46,6 +49,7 @@ struct Source {
     std::uint64_t fingerprint;
     phoenix::SessionKeys keys;
     phoenix::TokenForm form;
+    Facts* facts;  // never null; complete once all locations were read
 };
 
 // Newest first. Wiped when the cycle goes.
@@ -172,6 +176,7 @@ struct LocationConf {
     Cookies* cookies;
     const Cache* cache;           // null: off
     const ChannelConf* listened;  // null: auth_sigra_close_on_revoke is off
+    const Rules* rules;           // null: whoever is logged in may pass
     // The part of login_url that is a path: as it is written, and as browsers
     // send it where that differs.
     ngx_str_t login_path;
@@ -201,6 +206,8 @@ struct LocationConf {
     ngx_thread_pool_t* password_threads;
     const Lockout* lockout;
     const SecondFactor* second_factor;
+    const Requirements* require;
+    const AttributeSettings* attributes;
     const CacheSetting* cache_setting;
     const PruneSetting* prune;
 
@@ -233,9 +240,12 @@ struct MainConf {
     ngx_shm_zone_t* counters = nullptr;  // null: no auth_sigra_status
     // One of each for all levels that share the same parts: here the layout as
     // the database has numbered it, and the plural.
-    std::map<std::tuple<const Database*, std::size_t, std::string>,
-             const Source*>
+    std::map<std::tuple<const Database*, std::size_t, std::string>, Source*>
         sources;
+    // By what makes two sources the same but for their facts.
+    std::map<std::string, std::unique_ptr<Facts>> facts;
+    // Of all locations: no client says any of these anywhere.
+    std::set<std::string> attribute_headers;
     std::map<std::tuple<const Secrets*, const SessionCookie*,
                         const RememberMeCookie*>,
              Cookies*>
@@ -267,6 +277,11 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept;
 
 // An endpoint's directive, in quotes.
 [[nodiscard]] std::string directive_of(Endpoint::Kind kind);
+
+// Once every location has said what it asks: the layouts, the sources and the
+// zones have it.
+void share_facts(ngx_conf_t* cf);
+
 // The message against an endpoint whose location has another content handler.
 // `directive`: in its quotes.
 [[nodiscard]] std::string beside_another_handler(const std::string& directive);

@@ -16,7 +16,7 @@ ngx_int_t SharedZone::init(ngx_shm_zone_t* shm, void* old) noexcept {
     if (memory == nullptr) {
         return NGX_ERROR;
     }
-    self.zone_.create(memory, size);
+    self.zone_.create(memory, size, self.facts_);
     return NGX_OK;
 }
 

@@ -19,11 +19,15 @@ class SharedZone final : private cache::Lock {
 
     [[nodiscard]] cache::Zone& zone() { return zone_; }
 
+    // Before it has memory: Zone::create()'s.
+    void keep_facts(std::size_t bytes) { facts_ = bytes; }
+
   private:
     void lock() noexcept override { ngx_shmtx_lock(&slab_->mutex); }
     void unlock() noexcept override { ngx_shmtx_unlock(&slab_->mutex); }
 
     ngx_slab_pool_t* slab_ = nullptr;
+    std::size_t facts_ = 0;
     cache::Zone zone_;
 };
 

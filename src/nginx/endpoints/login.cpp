@@ -143,6 +143,7 @@ Exchange::Result Login::proceed() {
                         return server_error;
                     case Decision::anonymous:
                     case Decision::pass:
+                    case Decision::forbidden:
                     case Decision::not_fresh:
                         break;
                 }
@@ -249,6 +250,7 @@ Exchange::Result Login::proceed() {
                     case Decision::anonymous:
                         return ask_again();
                     case Decision::pass:
+                    case Decision::forbidden:
                     case Decision::not_fresh:
                         return redirect(r_, target());
                     case Decision::two_cookies:

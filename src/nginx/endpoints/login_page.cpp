@@ -33,6 +33,7 @@ Exchange::Result LoginPage::advance() {
         case Decision::anonymous:
             return show(/*confirm=*/false);
         case Decision::pass:
+        case Decision::forbidden:
         case Decision::not_fresh:
             if (asks_to_confirm()) {
                 return show(/*confirm=*/true);

@@ -86,6 +86,7 @@ Exchange::Result Logout::advance() {
                         return NGX_HTTP_INTERNAL_SERVER_ERROR;
                     case Decision::anonymous:
                     case Decision::pass:
+                    case Decision::forbidden:
                     case Decision::not_fresh:
                         break;
                 }
@@ -122,6 +123,7 @@ Exchange::Result Logout::advance() {
                                    ? redirect(r_, view(conf_.logged_out_url))
                                    : NGX_HTTP_INTERNAL_SERVER_ERROR;
                     case Decision::pass:
+                    case Decision::forbidden:
                     case Decision::not_fresh:
                         return NGX_HTTP_FORBIDDEN;
                     case Decision::two_cookies:

@@ -64,6 +64,7 @@ Exchange::Result Renew::advance() {
                     case Decision::anonymous:
                         return anonymous();
                     case Decision::pass:
+                    case Decision::forbidden:
                     case Decision::not_fresh:
                         break;
                 }

@@ -17,6 +17,7 @@ Exchange::Result SessionInfo::advance() {
             return waiting;
         // Whether a location lets this user in is that location's to say.
         case Decision::pass:
+        case Decision::forbidden:
         case Decision::not_fresh:
             return tell();
         case Decision::anonymous:

@@ -49,6 +49,7 @@ ngx_int_t open_gate(ngx_http_request_t* r, const LocationConf& conf,
         case Decision::internal_error:
             return server_error;
         case Decision::pass:
+        case Decision::forbidden:
         case Decision::not_fresh: {
             visit.everybody_passes = true;
             ngx_int_t rc = let_in(r, conf, visit);
@@ -72,6 +73,8 @@ ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
             return let_in(r, conf, visit);
         case Decision::anonymous:
             return answer_anonymous(r, conf, visit);
+        case Decision::forbidden:
+            return answer_forbidden(r, visit);
         case Decision::not_fresh:
             return answer_not_fresh(r, conf, visit);
         case Decision::no_answer:
@@ -93,9 +96,9 @@ ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
     }
     return rc;
 }
-static_assert(static_cast<unsigned>(Counter::request_error) -
+static_assert(static_cast<unsigned>(Counter::request_forbidden) -
                   static_cast<unsigned>(Counter::request_hit) ==
-              static_cast<unsigned>(Status::error) -
+              static_cast<unsigned>(Status::forbidden) -
                   static_cast<unsigned>(Status::hit));
 
 [[gnu::hot]] ngx_int_t gate(ngx_http_request_t* r, const LocationConf& conf) {

@@ -26,34 +26,43 @@ bool is_young(const Cache& cache, const ZoneEntry& cell) {
     return monotonic_ms() - cell.verified_at < limit;
 }
 
-cache::Session session_of(const postgres::SessionRow& row) {
+cache::Session session_of(const LookupResult& result) {
+    const postgres::SessionRow& row = result.row;
     return {row.user_id,
             row.email,
             row.age_ms,
             row.authenticated_at,
             row.authenticated_age_ms,
             row.idle_ms,
-            row.remember_me};
+            row.remember_me,
+            row.met,
+            row.judged,
+            row.readable,
+            result.attributes};
 }
 
 }  // namespace
 
 [[gnu::hot]] bool find_trusted(const Cache& cache, const Lookup::Key& key,
-                               std::uint32_t& place, ZoneEntry& out) {
+                               std::uint32_t& place, ZoneEntry& out,
+                               cache::ZoneFacts* facts) {
     const Channel* channel = cache.require_listen ? heard(cache) : nullptr;
     if (cache.require_listen && channel == nullptr) {
         return false;
     }
-    return cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
+    return cache.zone->find(key.token_hash, key.fingerprint, place, out,
+                            facts) &&
            is_young(cache, out) &&
            (channel == nullptr || (!out.has(ZoneEntry::unlistened) &&
                                    out.stamp >= channel->epoch(*cache.zone)));
 }
 
-bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneEntry& out) {
+bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneEntry& out,
+                cache::ZoneFacts* facts) {
     std::uint32_t place = no_cell;
     return cache.stale_ms != 0 &&
-           cache.zone->find(key.token_hash, key.fingerprint, place, out) &&
+           cache.zone->find(key.token_hash, key.fingerprint, place, out,
+                            facts) &&
            !out.has(ZoneEntry::dead) &&
            monotonic_ms() - out.verified_at <= cache.stale_ms &&
            !cache.zone->barred(key.token_hash);
@@ -66,7 +75,7 @@ bool settle(const Lookup::Key& key, std::uint64_t sent,
     const bool listened = channel != nullptr;
     const bool store = listened ? channel->server() == result.server
                                 : !key.cache->require_listen;
-    const cache::Session session = session_of(result.row);
+    const cache::Session session = session_of(result);
     return key.cache->zone->settle(
         {key.token_hash, key.fingerprint, sent,
          static_cast<std::int64_t>(result.at),

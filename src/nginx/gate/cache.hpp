@@ -16,14 +16,15 @@ namespace sigra::nginx {
 
 // An entry that counts now, live or dead: not older than the location's ttl,
 // and verified while this worker would have heard of its end. `place`:
-// Zone::find()'s.
+// Zone::find()'s, as is `facts`: null where the source has none.
 [[nodiscard]] bool find_trusted(const Cache& cache, const Lookup::Key& key,
-                                std::uint32_t& place, ZoneEntry& out);
+                                std::uint32_t& place, ZoneEntry& out,
+                                cache::ZoneFacts* facts);
 
 // While PostgreSQL is out of reach: a live entry that was verified not too
 // long ago, whose end nobody has heard of or asked for.
 [[nodiscard]] bool find_stale(const Cache& cache, const Lookup::Key& key,
-                              ZoneEntry& out);
+                              ZoneEntry& out, cache::ZoneFacts* facts);
 
 // False: revoked since it was sent. `fresh`: it came over a connection that is
 // not older than the channel's.

@@ -1,6 +1,7 @@
 #include "nginx/gate/gate.hpp"
 
 #include "nginx/gate/cache.hpp"
+#include "nginx/gate/facts.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/token.hpp"
@@ -26,8 +27,12 @@ bool keep(ngx_pool_t* pool, const LookupResult& result, LookedUp& out) {
     out.age_ms = row.age_ms;
     out.authenticated_age_ms = row.authenticated_age_ms;
     out.idle_ms = row.idle_ms;
+    out.met = row.met;
+    out.judged = row.judged;
+    out.readable = row.readable;
+    out.attributes = copy(pool, result.attributes);
     return out.identity.user_id.data != nullptr &&
-           out.identity.email.data != nullptr;
+           out.identity.email.data != nullptr && out.attributes.data != nullptr;
 }
 
 std::optional<std::int64_t> known(std::int64_t moment) {
@@ -38,7 +43,20 @@ std::optional<std::int64_t> age_of(std::int64_t moment, std::int64_t now) {
     return moment == no_time ? std::nullopt : std::optional(now - moment);
 }
 
-[[gnu::hot]] bool keep(ngx_pool_t* pool, const ZoneEntry& cell, Status how,
+bool keep(ngx_pool_t* pool, const cache::ZoneFacts& facts, LookedUp& out) {
+    out.met = facts.met;
+    out.judged = facts.judged;
+    out.readable = facts.readable;
+    if (facts.length == 0) {
+        return true;
+    }
+    out.attributes = copy(pool, facts.attributes());
+    return out.attributes.data != nullptr;
+}
+
+// `facts`: null where the source has none.
+[[gnu::hot]] bool keep(ngx_pool_t* pool, const ZoneEntry& cell,
+                       const cache::ZoneFacts* facts, Status how,
                        LookedUp& out) {
     if (cell.has(ZoneEntry::dead)) {
         out = {};
@@ -65,26 +83,34 @@ std::optional<std::int64_t> age_of(std::int64_t moment, std::int64_t now) {
     out.age_ms = now - cell.inserted_at;
     out.authenticated_age_ms = age_of(cell.authenticated, now);
     out.idle_ms = age_of(cell.active_at, now);
-    return true;
+    return facts == nullptr || keep(pool, *facts, out);
 }
 
 [[gnu::hot]] bool take_from_cache(Visit& visit) {
     Verdict& verdict = visit.verdict;
     ZoneEntry cell;
+    cache::ZoneFacts behind;
+    cache::ZoneFacts* facts =
+        verdict.source->facts->empty() ? nullptr : &behind;
     std::uint32_t nowhere = no_cell;
     std::uint32_t& place =
         verdict.place_in_zone != nullptr ? *verdict.place_in_zone : nowhere;
     return verdict.cache != nullptr &&
-           find_trusted(*verdict.cache, key_of(verdict), place, cell) &&
-           keep(visit.request->pool, cell, Status::hit, verdict.looked_up);
+           find_trusted(*verdict.cache, key_of(verdict), place, cell, facts) &&
+           keep(visit.request->pool, cell, facts, Status::hit,
+                verdict.looked_up);
 }
 
 bool take_stale(Visit& visit) {
     Verdict& verdict = visit.verdict;
     ZoneEntry cell;
+    cache::ZoneFacts behind;
+    cache::ZoneFacts* facts =
+        verdict.source->facts->empty() ? nullptr : &behind;
     return verdict.cache != nullptr &&
-           find_stale(*verdict.cache, key_of(verdict), cell) &&
-           keep(visit.request->pool, cell, Status::stale, verdict.looked_up);
+           find_stale(*verdict.cache, key_of(verdict), cell, facts) &&
+           keep(visit.request->pool, cell, facts, Status::stale,
+                verdict.looked_up);
 }
 
 // Whether what was looked up for another location counts by this one's rules:
@@ -130,10 +156,34 @@ bool is_fresh(const LocationConf& conf, const LookedUp& found) {
             found.now(*found.authenticated_age_ms) <= conf.sudo * 1000);
 }
 
+// What a location asks beside a session. Its variables are looked at last, and
+// the identity's are set for them.
+Decision judge_rules(ngx_http_request_t* r, const Rules& rules,
+                     Verdict& verdict) {
+    const LookedUp& found = verdict.looked_up;
+    switch (standing(rules, found.met, found.judged, found.readable)) {
+        case Standing::not_known:
+            verdict.identified = false;
+            verdict.status = Status::error;
+            return Decision::no_answer;
+        case Standing::may:
+            if (variables_hold(r, rules)) {
+                return Decision::pass;
+            }
+            break;
+        case Standing::may_not:
+            break;
+    }
+    verdict.status = Status::forbidden;
+    return Decision::forbidden;
+}
+
 // The location's own judgement of what the lookup said: another location may
 // hold the same row for dead.
-[[gnu::hot]] Decision judge(const LocationConf& conf, Verdict& verdict) {
+[[gnu::hot]] Decision judge(ngx_http_request_t* r, const LocationConf& conf,
+                            Verdict& verdict) {
     verdict.judge = &conf;
+    verdict.rules = conf.rules;
     verdict.identified = false;
     if (!verdict.has_token) {
         return Decision::anonymous;
@@ -154,6 +204,12 @@ bool is_fresh(const LocationConf& conf, const LookedUp& found) {
     }
     verdict.status = verdict.looked_up.how;
     verdict.identified = true;
+    if (conf.rules != nullptr) {
+        const Decision decision = judge_rules(r, *conf.rules, verdict);
+        if (decision != Decision::pass) {
+            return decision;
+        }
+    }
     return is_fresh(conf, verdict.looked_up) ? Decision::pass
                                              : Decision::not_fresh;
 }
@@ -258,7 +314,7 @@ void take_result(Visit& visit, const LookupResult& result) {
         case Verdict::Step::answered:
             break;
     }
-    return judge(conf, verdict);
+    return judge(r, conf, verdict);
 }
 
 [[gnu::hot]] void on_pass(ngx_http_request_t* r, const LocationConf& conf,

@@ -13,6 +13,7 @@ enum class Decision {
     wait,         // it was asked, and has not answered yet
     pass,         // a live session, fresh enough
     anonymous,    // no, bad, dead or expired token
+    forbidden,    // a live session that does not meet auth_sigra_require
     not_fresh,    // a live session that auth_sigra_sudo wants confirmed
     no_answer,    // the database did not say: never in, never out
     two_cookies,  // two Cookie headers: an upstream could read the other

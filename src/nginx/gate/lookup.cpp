@@ -1,10 +1,12 @@
 #include "nginx/gate/lookup.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "nginx/counters.hpp"
 #include "nginx/gate/cache.hpp"
+#include "nginx/gate/facts.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -52,8 +54,39 @@ LookupResult read_outcome(postgres::Outcome&& outcome) {
     if (auto row = postgres::read_session(outcome.rows.front())) {
         result.state = LookupResult::State::found;
         result.row = std::move(*row);
+        result.attributes = encode_attributes(result.row.attributes);
     }
     return result;
+}
+
+std::uint64_t lowest_bits(std::size_t count) {
+    return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+}
+
+// The one half of the bits that are set, the lower ones.
+std::uint64_t lower_half(std::uint64_t bits) {
+    std::uint64_t half = 0;
+    for (int left = std::popcount(bits) / 2; left > 0; left--) {
+        const std::uint64_t lowest = bits & (~bits + 1);
+        half |= lowest;
+        bits ^= lowest;
+    }
+    return half;
+}
+
+// What an expression of the configuration may have raised: for this row, or
+// always.
+bool may_be_a_fact(std::string_view sqlstate) {
+    constexpr std::array<std::string_view, 8> classes = {
+        "21", "22", "38", "39", "42", "54", "P0", "XX"};
+    return std::any_of(
+        classes.begin(), classes.end(),
+        [&](std::string_view prefix) { return sqlstate.starts_with(prefix); });
+}
+
+std::string told(const postgres::Outcome& outcome) {
+    return outcome.sqlstate.empty() ? ""
+                                    : outcome.sqlstate + " " + outcome.message;
 }
 
 }  // namespace
@@ -94,10 +127,26 @@ void Lookup::send(Flight& flight) {
     flight.begun = std::chrono::steady_clock::now();
     flight.sent = marks_.seq();
     flight.zone_sent = cache == nullptr ? 0 : cache->zone->seq();
+    const Facts& facts = *flight.source->facts;
+    flight.part = {
+        lowest_bits(facts.conditions.size()),
+        static_cast<std::uint32_t>(lowest_bits(facts.attributes.size()))};
+    flight.parts.clear();
+    flight.found.reset();
+    submit(flight);
+}
+
+void Lookup::submit(Flight& flight) {
     postgres::Query query;
     query.layout = flight.source->layout;
     query.statement = postgres::Statement::lookup;
     query.parameters.push_back({flight.stored, /*binary=*/true});
+    if (!flight.source->facts->empty()) {
+        query.parameters.push_back(
+            {postgres::bits_parameter(flight.part.conditions)});
+        query.parameters.push_back(
+            {postgres::bits_parameter(flight.part.attributes)});
+    }
     query.done = [this, flight = &flight](postgres::Outcome&& outcome) {
         answered(*flight, std::move(outcome));
     };
@@ -153,11 +202,10 @@ bool Lookup::resend(Flight& flight) {
 
 // Every request meets the same refusal (a role without SELECT, a lock that
 // outlasts the server's own limit): a line when it changes, and one a minute.
-void Lookup::log_refusal(const postgres::Outcome& outcome) {
-    if (outcome.sqlstate.empty()) {
+void Lookup::log_refusal(std::string text) {
+    if (text.empty()) {
         return;
     }
-    std::string text = outcome.sqlstate + " " + outcome.message;
     if (text == refusal_ && ngx_current_msec - refusal_at_ < log_again_after) {
         return;
     }
@@ -166,6 +214,98 @@ void Lookup::log_refusal(const postgres::Outcome& outcome) {
                   "auth_sigra: PostgreSQL refused a lookup: %V", &line);
     refusal_ = std::move(text);
     refusal_at_ = ngx_current_msec;
+}
+
+// True: a part is on its way. Who it is is asked for first, with no fact at
+// all, for where that fails it is no fact's fault. Then by halves, until what
+// fails stands alone: that one is not known of this user.
+bool Lookup::ask_in_parts(Flight& flight, const postgres::Outcome& outcome) {
+    const Part part = flight.part;
+    if (outcome.status != postgres::Status::refused || part.size() == 0 ||
+        !may_be_a_fact(outcome.sqlstate)) {
+        return false;
+    }
+    if (part.size() > 1) {
+        const Part half =
+            part.conditions != 0 && part.attributes != 0
+                ? Part{part.conditions, 0}
+                : Part{lower_half(part.conditions),
+                       static_cast<std::uint32_t>(lower_half(part.attributes))};
+        flight.parts.push_back({part.conditions & ~half.conditions,
+                                part.attributes & ~half.attributes});
+        flight.parts.push_back(half);
+    } else {
+        const Facts& facts = *flight.source->facts;
+        log_refusal(
+            "auth_sigra_" +
+            (part.conditions != 0
+                 ? "require \"" + facts.conditions[static_cast<std::size_t>(
+                                      std::countr_zero(part.conditions))]
+                 : "attribute \"" + facts
+                                        .attributes[static_cast<std::size_t>(
+                                            std::countr_zero(part.attributes))]
+                                        .expression) +
+            "\" of a user: " + told(outcome));
+    }
+    if (!flight.found || flight.parts.empty()) {
+        flight.parts.push_back({});
+    }
+    return ask_next_part(flight);
+}
+
+// False: there is none, or memory is out.
+bool Lookup::ask_next_part(Flight& flight) {
+    if (flight.parts.empty()) {
+        return false;
+    }
+    flight.part = flight.parts.back();
+    flight.parts.pop_back();
+    try {
+        submit(flight);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
+// What the parts have said so far. True: another one is on its way.
+bool Lookup::put_together(Flight& flight, LookupResult& result) {
+    if (result.state != LookupResult::State::found ||
+        (flight.parts.empty() && !flight.found)) {
+        return false;
+    }
+    if (flight.found) {
+        postgres::SessionRow& row = result.row;
+        const postgres::SessionRow& before = *flight.found;
+        for (std::size_t i = 0; i < row.attributes.size(); i++) {
+            if ((row.readable >> i & 1) == 0 && i < before.attributes.size()) {
+                row.attributes[i] = before.attributes[i];
+            }
+        }
+        row.met |= before.met;
+        row.judged |= before.judged;
+        row.readable |= before.readable;
+        result.attributes = encode_attributes(row.attributes);
+    }
+    if (flight.parts.empty()) {
+        return false;
+    }
+    flight.found = result.row;
+    return ask_next_part(flight);
+}
+
+// Its session is not kept, and costs a query each time.
+void Lookup::warn_of_misfit(const Key& key, const LookupResult& result) {
+    if (misfit_logged_ || key.cache == nullptr ||
+        key.cache->zone->has_room_for(result.attributes.size())) {
+        return;
+    }
+    misfit_logged_ = true;
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "auth_sigra: the attributes of a user take %uz bytes, which "
+                  "the cache has no room for: it is asked for with each "
+                  "request; give \"auth_sigra_attribute\" a larger size=",
+                  result.attributes.size());
 }
 
 // Without an answer: those who have waited long enough are put in `over`; for
@@ -197,15 +337,22 @@ bool Lookup::goes_on(Flight& flight, const postgres::Outcome& outcome,
 void Lookup::answered(Flight& flight, postgres::Outcome&& outcome) {
     ngx_queue_t over;
     ngx_queue_init(&over);
-    log_refusal(outcome);
     const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
         std::chrono::steady_clock::now() - flight.begun);
     count_latency(own_counters->lookup_latency,
                   static_cast<std::uint64_t>(took.count()));
     const bool fresh = !outcome.outdated;
+    if (ask_in_parts(flight, outcome)) {
+        return;
+    }
+    log_refusal(told(outcome));
     const bool goes_on = this->goes_on(flight, outcome, over);
     LookupResult result = read_outcome(std::move(outcome));
+    if (put_together(flight, result)) {
+        return;
+    }
     count(counter_of(result.state));
+    warn_of_misfit(*flight.key, result);
     if (!goes_on && overtaken(flight, result, fresh)) {
         result = LookupResult();
         if (resend(flight)) {

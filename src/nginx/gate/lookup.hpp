@@ -1,11 +1,15 @@
 // A token's hash in, a user out: one query for all that ask at once.
 #pragma once
 
+#include <bit>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "cache/marks.hpp"
 #include "nginx/conf/conf.hpp"
@@ -23,6 +27,7 @@ struct LookupResult {
     };
     State state = State::no_answer;
     postgres::SessionRow row;
+    std::string attributes;     // the row's, encoded
     ngx_msec_t at = 0;          // ngx_current_msec when the answer came
     bool out_of_reach = false;  // no_answer for want of a server
     std::uint64_t server = 0;   // postgres::Outcome::server
@@ -60,6 +65,16 @@ class Lookup {
     cache::Marks& marks() { return marks_; }
 
   private:
+    // Which of the source's conditions and attributes one question is for.
+    struct Part {
+        std::uint64_t conditions = 0;
+        std::uint32_t attributes = 0;
+
+        [[nodiscard]] std::size_t size() const {
+            return static_cast<std::size_t>(std::popcount(conditions) +
+                                            std::popcount(attributes));
+        }
+    };
     struct Flight {
         Flight() { ngx_queue_init(&waiters); }
         Flight(const Flight&) = delete;
@@ -74,18 +89,28 @@ class Lookup {
         std::uint64_t zone_sent = 0;                  // the zone's
         std::chrono::steady_clock::time_point begun;  // when it was sent
         unsigned asked = 0;
+        // An error in a condition is not to refuse who is asked for others:
+        // then they are asked for in parts, and what was found is put together.
+        Part part;
+        std::vector<Part> parts;  // yet to be asked
+        std::optional<postgres::SessionRow> found;
     };
     struct Hash {
         std::size_t operator()(const Key& key) const;
     };
 
     void send(Flight& flight);
+    void submit(Flight& flight);
+    bool ask_in_parts(Flight& flight, const postgres::Outcome& outcome);
+    bool ask_next_part(Flight& flight);
+    bool put_together(Flight& flight, LookupResult& result);
     bool resend(Flight& flight);
     bool goes_on(Flight& flight, const postgres::Outcome& outcome,
                  ngx_queue_t& over);
     bool overtaken(const Flight& flight, const LookupResult& result,
                    bool fresh) const;
-    void log_refusal(const postgres::Outcome& outcome);
+    void log_refusal(std::string text);
+    void warn_of_misfit(const Key& key, const LookupResult& result);
     void answered(Flight& flight, postgres::Outcome&& outcome);
 
     // Owned here until the answer; a request that leaves only detaches.
@@ -94,6 +119,7 @@ class Lookup {
     // What the log was told last of a server that answers with an error.
     std::string refusal_;
     ngx_msec_t refusal_at_ = 0;
+    bool misfit_logged_ = false;
 };
 
 }  // namespace sigra::nginx

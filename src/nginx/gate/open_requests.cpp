@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "nginx/counters.hpp"
+#include "nginx/gate/facts.hpp"
 #include "nginx/gate/gate.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
@@ -51,6 +52,20 @@ void end(ngx_http_request_t* r) {
     ngx_http_run_posted_requests(c);
 }
 
+// What a location's variables make of the attributes is known to a request
+// alone: where these have changed, the next one will tell.
+Standing standing_now(const OpenRequest& open, const LookupResult& result) {
+    const Rules* rules = open.conf->rules;
+    if (rules == nullptr) {
+        return Standing::may;
+    }
+    if (!rules->variables.empty() && open.attributes != result.attributes) {
+        return Standing::may_not;
+    }
+    return standing(*rules, result.row.met, result.row.judged,
+                    result.row.readable);
+}
+
 }  // namespace
 
 OpenRequests::OpenRequests(Worker& worker, postgres::Reactor& reactor)
@@ -80,6 +95,7 @@ void OpenRequests::add(Visit& visit, const LocationConf& conf) {
         open.source = visit.verdict.source;
         open.stored = stored_token(visit.verdict);
         open.found = visit.verdict.looked_up;
+        open.attributes = view(open.found.attributes);
         open.waiter = {};
         open.doubted = false;
         open.expiry = reactor_.timer([this, &open] { expired(open); },
@@ -225,6 +241,16 @@ void OpenRequests::take(OpenRequest& open, const LookupResult& result) {
             retry_->start(retry_after);
             return;
         case LookupResult::State::found: {
+            const Standing now = standing_now(open, result);
+            if (now == Standing::may_not) {
+                end_later(open);
+                break;
+            }
+            if (now == Standing::not_known) {
+                move(open, queued_);
+                retry_->start(retry_after);
+                return;
+            }
             open.found.at = result.at;
             open.found.age_ms = result.row.age_ms;
             open.found.remember_me_row = result.row.remember_me;

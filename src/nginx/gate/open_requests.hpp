@@ -78,8 +78,9 @@ struct OpenRequest {
     const LocationConf* conf;  // the cycle's that the request came with
     Lookup::Key key;
     const Source* source;
-    std::string stored;  // the token as its row has it
-    LookedUp found;      // what it names is the request's pool's
+    std::string stored;      // the token as its row has it
+    LookedUp found;          // what it names is the request's pool's
+    std::string attributes;  // that it was let in with
     std::list<OpenRequest>* list;
     std::list<OpenRequest>::iterator self;
     std::unique_ptr<postgres::Timer> expiry;

@@ -33,15 +33,16 @@ bool satisfies_all(ngx_http_request_t* r) {
     return core->satisfy == NGX_HTTP_SATISFY_ALL;
 }
 
-ngx_int_t unauthorized(ngx_http_request_t* r) {
-    if (r != r->main || !satisfies_all(r) ||
-        error_page_answers(r, NGX_HTTP_UNAUTHORIZED)) {
-        return NGX_HTTP_UNAUTHORIZED;
+// With a body of JSON, where nothing else answers.
+ngx_int_t refuse(ngx_http_request_t* r, ngx_int_t status,
+                 std::string_view message) {
+    if (r != r->main || !satisfies_all(r) || error_page_answers(r, status)) {
+        return status;
     }
     // In the access phase an answer is finalized here: its result would read as
     // the phase's verdict.
     ngx_http_finalize_request(
-        r, send_error(r, NGX_HTTP_UNAUTHORIZED, must_log_in));
+        r, send_error(r, static_cast<ngx_uint_t>(status), message));
     return NGX_DONE;
 }
 
@@ -111,11 +112,18 @@ ngx_int_t answer_anonymous(ngx_http_request_t* r, const LocationConf& conf,
                            Visit& visit) {
     visit.answered_here = true;
     if (answers_with_status(r, conf)) {
-        return unauthorized(r);
+        return refuse(r, NGX_HTTP_UNAUTHORIZED, must_log_in);
     }
     phoenix::Session session = session_of(visit);
     session.put_flash("error", must_log_in);
     return redirect_to_login(r, conf, visit, session);
+}
+
+ngx_int_t answer_forbidden(ngx_http_request_t* r, Visit& visit) {
+    visit.answered_here = true;
+    return r == r->main && is_program(r)
+               ? refuse(r, NGX_HTTP_FORBIDDEN, may_not)
+               : NGX_HTTP_FORBIDDEN;
 }
 
 ngx_int_t answer_not_fresh(ngx_http_request_t* r, const LocationConf& conf,

@@ -11,6 +11,8 @@ namespace sigra::nginx {
 
 inline constexpr std::string_view must_log_in =
     "You must log in to access this page.";
+inline constexpr std::string_view may_not =
+    "You are not allowed to access this page.";
 
 // Adds a response header; `key` is static and `value` lives as long as the
 // request. Null when memory is out.
@@ -30,6 +32,9 @@ inline constexpr std::string_view must_log_in =
 [[nodiscard]] ngx_int_t answer_anonymous(ngx_http_request_t* r,
                                          const LocationConf& conf,
                                          Visit& visit);
+
+// Logged in, but not to be let in here: 403.
+[[nodiscard]] ngx_int_t answer_forbidden(ngx_http_request_t* r, Visit& visit);
 
 // A session that is to be confirmed: 302 to the login page, or 403.
 [[nodiscard]] ngx_int_t answer_not_fresh(ngx_http_request_t* r,

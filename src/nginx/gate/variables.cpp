@@ -3,6 +3,7 @@
 #include <string>
 
 #include "nginx/gate/authenticated_at.hpp"
+#include "nginx/gate/facts.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/gate/visit.hpp"
 #include "phoenix/csrf.hpp"

@@ -26,6 +26,7 @@ enum class Status {
     invalid,
     stale,
     error,
+    forbidden,
 };
 [[nodiscard]] std::string_view name(Status status);
 
@@ -45,6 +46,11 @@ struct LookedUp {
     std::int64_t age_ms;
     std::optional<std::int64_t> authenticated_age_ms;
     std::optional<std::int64_t> idle_ms;
+    // See postgres::SessionRow; the attributes are encode_attributes()'.
+    std::uint64_t met;
+    std::uint64_t judged;
+    std::uint32_t readable;
+    ngx_str_t attributes;
 
     [[nodiscard]] std::int64_t now(std::int64_t age) const {
         return age + static_cast<std::int64_t>(ngx_current_msec - at);
@@ -72,6 +78,9 @@ struct Verdict {
     const LocationConf* judge;
     Status status;
     bool identified;  // looked_up.identity counts there
+    // The judge's, and after an internal redirect still: what its attributes
+    // are called.
+    const Rules* rules;
 
     bool has_token;
     bool from_remember_me;

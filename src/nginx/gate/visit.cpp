@@ -66,6 +66,8 @@ std::string_view name(Status status) {
             return "stale";
         case Status::error:
             return "error";
+        case Status::forbidden:
+            return "forbidden";
     }
     return "";
 }

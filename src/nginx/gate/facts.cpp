@@ -1,0 +1,67 @@
+#include "nginx/gate/facts.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace sigra::nginx {
+namespace {
+
+// A length before each; this one stands for NULL.
+using Length = std::uint32_t;
+constexpr Length null_length = std::numeric_limits<Length>::max();
+
+}  // namespace
+
+std::string encode_attributes(
+    const std::vector<std::optional<std::string>>& attributes) {
+    std::string out;
+    for (const auto& attribute : attributes) {
+        const Length length =
+            attribute ? static_cast<Length>(attribute->size()) : null_length;
+        out.append(reinterpret_cast<const char*>(&length), sizeof(length));
+        out += attribute.value_or("");
+    }
+    return out;
+}
+
+std::optional<std::string_view> attribute_at(std::string_view encoded,
+                                             std::size_t number) {
+    while (encoded.size() >= sizeof(Length)) {
+        Length length = 0;
+        std::memcpy(&length, encoded.data(), sizeof(length));
+        encoded.remove_prefix(sizeof(length));
+        const bool is_null = length == null_length;
+        if (!is_null && length > encoded.size()) {
+            break;
+        }
+        if (number-- == 0) {
+            return is_null ? std::nullopt
+                           : std::optional(encoded.substr(0, length));
+        }
+        encoded.remove_prefix(is_null ? 0 : length);
+    }
+    return std::nullopt;
+}
+
+Standing standing(const Rules& rules, std::uint64_t met, std::uint64_t judged,
+                  std::uint32_t readable) {
+    if ((rules.conditions & ~judged) != 0 ||
+        (rules.attributes & ~readable) != 0) {
+        return Standing::not_known;
+    }
+    return (rules.conditions & ~met) != 0 ? Standing::may_not : Standing::may;
+}
+
+bool variables_hold(ngx_http_request_t* r, const Rules& rules) {
+    return std::all_of(rules.variables.begin(), rules.variables.end(),
+                       [&](ngx_int_t index) {
+                           const ngx_http_variable_value_t* value =
+                               ngx_http_get_flushed_variable(
+                                   r, static_cast<ngx_uint_t>(index));
+                           return value != nullptr && value->not_found == 0 &&
+                                  value->len != 0 &&
+                                  (value->len != 1 || value->data[0] != '0');
+                       });
+}
+
+}  // namespace sigra::nginx

@@ -1,0 +1,253 @@
+// Who a session's token belongs to, and what every location asks of its user:
+// one statement for all of them.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "postgres/template.hpp"
+
+namespace sigra::postgres {
+namespace {
+
+using Row = std::vector<std::optional<std::string>>;
+
+// The columns of a lookup. From met on they are there where the layout has
+// facts, and an attribute each is the last.
+enum Field : std::size_t {
+    user_id,
+    email,
+    now,
+    inserted,
+    authenticated,
+    active,
+    remember_me,
+    plain_count,
+    met = plain_count,
+    judged,
+    readable,
+    first_attribute,
+};
+
+std::string bigint(std::uint64_t bits) {
+    return quoted_literal(bits_parameter(bits)) + "::pg_catalog.int8";
+}
+
+// CASE WHEN asked for THEN value ELSE otherwise END. What is not asked for is
+// not evaluated: an error in it is nobody else's.
+std::string where_asked(std::string_view parameter, std::uint64_t bit,
+                        const std::string& value,
+                        const std::string& otherwise) {
+    return "CASE WHEN (" + std::string(parameter) +
+           "::pg_catalog.int8 OPERATOR(pg_catalog.&) " + bigint(bit) +
+           ") OPERATOR(pg_catalog.<>) " + bigint(0) + " THEN " + value +
+           " ELSE " + otherwise + " END";
+}
+
+std::uint64_t known_bits(const std::vector<std::string>& facts) {
+    std::uint64_t bits = 0;
+    for (std::size_t i = 0; i < facts.size(); i++) {
+        bits |= facts[i].empty() ? 0 : std::uint64_t{1} << i;
+    }
+    return bits;
+}
+
+std::string asked_bits(std::string_view parameter,
+                       const std::vector<std::string>& facts) {
+    return "(" + std::string(parameter) +
+           "::pg_catalog.int8 OPERATOR(pg_catalog.&) " +
+           bigint(known_bits(facts)) + ")";
+}
+
+std::string met_bits(const std::vector<std::string>& conditions) {
+    std::string bits = bigint(0);
+    for (std::size_t i = 0; i < conditions.size(); i++) {
+        if (conditions[i].empty()) {
+            continue;
+        }
+        const std::uint64_t bit = std::uint64_t{1} << i;
+        const std::string one = "CASE WHEN " + condition(conditions[i]) +
+                                " THEN " + bigint(bit) + " ELSE " + bigint(0) +
+                                " END";
+        bits += " OPERATOR(pg_catalog.|) (" +
+                where_asked("$2", bit, one, bigint(0)) + ")";
+    }
+    return bits;
+}
+
+std::string attribute_columns(const std::vector<std::string>& attributes) {
+    std::string columns;
+    for (std::size_t i = 0; i < attributes.size(); i++) {
+        columns += ", ";
+        columns +=
+            attributes[i].empty()
+                ? "NULL::pg_catalog.text"
+                : where_asked("$3", std::uint64_t{1} << i,
+                              condition(attributes[i]) + "::pg_catalog.text",
+                              "NULL");
+        columns += " AS attribute_" + std::to_string(i);
+    }
+    return columns;
+}
+
+std::string fact_names(const Layout& layout) {
+    std::string names =
+        ", u.met::pg_catalog.text, u.judged::pg_catalog.text,"
+        " u.readable::pg_catalog.text";
+    for (std::size_t i = 0; i < layout.attributes.size(); i++) {
+        names += ", u.attribute_" + std::to_string(i);
+    }
+    return names;
+}
+
+// LATERAL: a condition may call a function that is volatile, and then the
+// planner does not pull the subquery up. It would be evaluated for each user
+// that there is.
+constexpr std::string_view with_facts =
+    "SELECT u.id::{text}, u.email::{text}, {now_epoch}, {inserted_epoch},"
+    " {authenticated_epoch}, {kind}{names} FROM {tokens} t"
+    " JOIN LATERAL (SELECT u.id, u.email, {met} AS met, {judged} AS judged,"
+    " {readable} AS readable{attributes} FROM {users} u"
+    " WHERE u.id {id=} t.{user}{where}) u ON true"
+    " WHERE t.{token} {=} $1 AND {live}{logged_in}";
+
+// The condition stands in a subquery, so that its bare names are those of
+// the users row; the planner pulls it up. Its line feed ends a comment.
+constexpr std::string_view plain =
+    "SELECT u.id::{text}, u.email::{text}, {now_epoch}, {inserted_epoch},"
+    " {authenticated_epoch}, {kind} FROM {tokens} t"
+    " JOIN (SELECT u.id, u.email FROM {users} u{where}) u"
+    " ON u.id {id=} t.{user}"
+    " WHERE t.{token} {=} $1 AND {live}{logged_in}";
+
+std::optional<double> number(const std::optional<std::string>& text) {
+    double value = 0;
+    if (!text) {
+        return std::nullopt;
+    }
+    const char* end = text->data() + text->size();
+    const auto [stop, code] = std::from_chars(text->data(), end, value);
+    if (code != std::errc() || stop != end || std::isnan(value)) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::optional<std::uint64_t> bits(const std::optional<std::string>& text) {
+    std::int64_t value = 0;
+    if (!text) {
+        return std::nullopt;
+    }
+    const char* end = text->data() + text->size();
+    const auto [stop, code] = std::from_chars(text->data(), end, value);
+    if (code != std::errc() || stop != end) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint64_t>(value);
+}
+
+// A timestamp may be infinite, and what is reckoned with it has room.
+std::int64_t clamped(double value) {
+    constexpr auto bound = static_cast<double>(max_time);
+    return static_cast<std::int64_t>(std::clamp(value, -bound, bound));
+}
+
+// False: they are not of the shape that a lookup returns.
+bool read_facts(const Row& row, SessionRow& session) {
+    if (row.size() == plain_count) {
+        return true;
+    }
+    if (row.size() < first_attribute) {
+        return false;
+    }
+    const auto met_now = bits(row[met]);
+    const auto judged_now = bits(row[judged]);
+    const auto readable_now = bits(row[readable]);
+    if (!met_now || !judged_now || !readable_now) {
+        return false;
+    }
+    session.met = *met_now & *judged_now;
+    session.judged = *judged_now;
+    session.readable = static_cast<std::uint32_t>(*readable_now);
+    session.attributes.assign(row.begin() + first_attribute, row.end());
+    return true;
+}
+
+}  // namespace
+
+// PostgreSQL's bigint has a sign.
+std::string bits_parameter(std::uint64_t bits) {
+    return std::to_string(static_cast<std::int64_t>(bits));
+}
+
+std::string lookup_sql(const Layout& layout, const Catalog& catalog) {
+    const bool sessions = layout.kind == LayoutKind::sigra_sessions;
+    Template sql(layout, catalog);
+    sql.set("now_epoch", epoch("pg_catalog.statement_timestamp()"));
+    sql.set("inserted_epoch", epoch("t.inserted_at"));
+    sql.set("authenticated_epoch", !catalog.has_authenticated_at ? "NULL"
+                                   : sessions ? epoch("t.sudo_at")
+                                              : epoch("t.authenticated_at"));
+    sql.define("kind", sessions ? epoch("t.last_active_at") +
+                                      ", t.type {=} 'remember_me'"
+                                : "NULL, false");
+    if (!layout.has_facts()) {
+        sql.set("where", layout.where.empty()
+                             ? ""
+                             : " WHERE " + condition(layout.where));
+        return sql.expand(plain);
+    }
+    sql.set("where",
+            layout.where.empty() ? "" : " AND " + condition(layout.where));
+    sql.set("met", met_bits(layout.conditions));
+    sql.set("judged", asked_bits("$2", layout.conditions));
+    sql.set("readable", asked_bits("$3", layout.attributes));
+    sql.set("attributes", attribute_columns(layout.attributes));
+    sql.set("names", fact_names(layout));
+    return sql.expand(with_facts);
+}
+
+std::string condition_check_sql(const Layout& layout, const Catalog& catalog,
+                                const std::string& text) {
+    Template sql(layout, catalog);
+    sql.set("condition", condition(text));
+    return sql.expand("SELECT {condition} IS TRUE FROM {users} u WHERE false");
+}
+
+std::string attribute_check_sql(const Layout& layout, const Catalog& catalog,
+                                const std::string& expression) {
+    Template sql(layout, catalog);
+    sql.set("expression", condition(expression));
+    return sql.expand("SELECT {expression}::{text} FROM {users} u WHERE false");
+}
+
+std::optional<SessionRow> read_session(const Row& row) {
+    if (row.size() < plain_count || !row[user_id] || !row[remember_me]) {
+        return std::nullopt;
+    }
+    const auto read_at = number(row[now]);
+    const auto inserted_at = number(row[inserted]);
+    if (!read_at || !inserted_at) {
+        return std::nullopt;
+    }
+    const auto age_ms = [&](double since) {
+        return clamped(std::floor((*read_at - since) * 1000));
+    };
+    SessionRow session;
+    if (!read_facts(row, session)) {
+        return std::nullopt;
+    }
+    session.user_id = *row[user_id];
+    session.email = row[email].value_or("");
+    session.age_ms = age_ms(*inserted_at);
+    if (const auto authenticated_at = number(row[authenticated])) {
+        session.authenticated_at = clamped(std::floor(*authenticated_at));
+        session.authenticated_age_ms = age_ms(*authenticated_at);
+    }
+    if (const auto active_at = number(row[active])) {
+        session.idle_ms = age_ms(*active_at);
+    }
+    session.remember_me = *row[remember_me] == "t";
+    return session;
+}
+
+}  // namespace sigra::postgres

@@ -1,0 +1,308 @@
+# auth_sigra_require: SQL on the users row that a logged-in user has to meet.
+
+use Test::Nginx::Socket 'no_plan';
+use Sigra::Cache;
+use Sigra::Fixture;
+use Sigra::Wire;
+
+our (%http, %who, %of);
+for my $layout (qw(sigra_sessions phx_gen_auth sigra)) {
+    fresh_database($layout, name => "sigra_require_$layout");
+    db()->do('ALTER TABLE users ADD role text, ADD level text, ADD plan text');
+    add_triggers();
+    $of{$layout} = database();
+    $http{$layout} = sigra_http_config(extra => 'auth_sigra_unauthenticated status; auth_sigra_cache zone=sessions:1m;')
+        . 'add_header X-Status $auth_sigra_status always; add_header X-Who $auth_sigra_email always;';
+    $who{$layout}{$_} = authenticated_fixture(email => "$_\@example.com", columns => { role => $_, plan => $_ eq 'admin' ? 'pro' : undef })
+        for qw(admin user);
+    $who{$layout}{none} = authenticated_fixture(email => 'none@example.com', authenticated_age => 7200);
+}
+db()->do('CREATE TABLE memberships (user_id bigint, role text)');
+log_statements();
+our @paths = qw(page admin/page pro/page both/page off/page optional/page bad/page);
+our @files = map { [$_ => 'for ada'] } @paths;
+sub ask { my ($path, $name, %headers) = @_; return client()->get($path, { cookie => ($::who{sigra}{$name} // {})->{cookie} // 'a=1', %headers }) }
+sub all_of { my ($path) = @_; return join ' ', map { ask($path, $_)->{status} } qw(admin user none nobody) }
+
+no_root_location();
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: who may and who may not
+--- http_config eval: $::http{sigra}
+--- config
+auth_sigra on;
+location / { }
+location /admin/ { auth_sigra_require "u.role = 'admin'"; }
+location /pro/ { auth_sigra_require "role IN ('admin', 'user') -- of ours"; }
+location /both/ { auth_sigra_require "u.role IS NOT NULL"; auth_sigra_require "u.plan = 'pro'"; }
+location /both/off/ { alias html/both/; auth_sigra_require off; }
+location /both/other/ { alias html/both/; auth_sigra_require "u.role = 'user'"; }
+location /both/if/ { alias html/both/; auth_sigra_require "u.plan = 'pro'"; if ($arg_a) { add_header X-If 1; } }
+location /optional/ { auth_sigra optional; auth_sigra_require "u.role = 'admin'"; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- flow
+for my $round ('asked for', 'from the cache') {
+    for (
+        ['/page',             '200 200 200 401'],
+        ['/admin/page',       '200 403 403 401'],
+        ['/pro/page',         '200 200 403 401'],
+        ['/both/page',        '200 403 403 401'],
+        ['/both/off/page',    '200 200 200 401'],
+        ['/both/other/page',  '403 200 403 401'],
+        ['/both/if/page?a=1', '200 403 403 401'],
+        ['/optional/page',    '200 200 200 200'],
+    ) {
+        is(all_of($_->[0]), $_->[1], "$_->[0], $round");
+    }
+    warm('/page', $::who{sigra}{$_}) for qw(admin user none);
+    lookups();
+}
+is(lookups(), 0, 'conditions of every location are answered by the one lookup');
+my $answer = ask('/admin/page', 'user');
+is("$answer->{status} @{ $answer->{headers} }{qw(x-status x-who)}", '403 forbidden user@example.com', 'the variables tell who');
+is($answer->{headers}{'cache-control'}, 'no-store', 'Cache-Control');
+is_deeply($answer->{cookies}, {}, 'no cookie is touched');
+is($answer->{headers}{location}, undef, 'and nobody is sent to log in');
+is(ask('/admin/page', 'admin')->{headers}{'x-status'}, 'hit', 'who may is a hit');
+is(ask('/optional/page', 'user')->{headers}{'x-status'}, 'hit', 'as is everybody where it is optional');
+is(ask('/optional/page', 'user')->{headers}{'x-who'}, 'user@example.com', 'by name');
+
+
+
+=== TEST 2: people and programs
+--- http_config eval: $::http{sigra}
+--- config
+auth_sigra on;
+auth_sigra_require "u.role = 'admin'";
+auth_sigra_unauthenticated auto;
+location / { }
+location /pro/ { error_page 403 /denied; }
+location = /denied { auth_sigra off; return 200 "Ask $auth_sigra_email's boss\n"; }
+location /both/ { auth_sigra_unauthenticated redirect; auth_sigra_sudo 1h; }
+location /status/ { alias html/both/; auth_sigra_unauthenticated status; }
+location = /users/log-out { auth_sigra_logout; }
+location = /users/log-in { auth_sigra_login; }
+location /app/users/log-in { auth_sigra_login_url /app/users/log-in; alias html/page; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 302
+--- flow
+my $page = ask('/page', 'user');
+like("$page->{status} $page->{content}", qr/^403 .*403 Forbidden/s, "a person gets nginx's page");
+for ({ accept => 'application/json' }, { 'sec-fetch-mode' => 'cors' }, { 'x-requested-with' => 'XMLHttpRequest' }) {
+    my $answer = ask('/page', 'user', %$_);
+    is("$answer->{status} $answer->{content}", '403 {"error":"You are not allowed to access this page."}', join ' ', 'a program,', %$_);
+    is("@{ $answer->{headers} }{qw(content-type cache-control)}", 'application/json no-store', 'as JSON');
+}
+like(ask('/pro/page', 'user', accept => 'application/json')->{content}, qr/Ask user\@example.com's boss/, 'error_page goes before');
+is(ask('/both/page', 'none')->{status}, 403, 'whatever auth_sigra_unauthenticated says, and nobody confirms a password for it');
+is(ask('/status/page', 'user')->{status}, 403, 'or this');
+is(ask('/app/users/log-in', 'user')->{status}, 200, "the login page's own path is open");
+my $leaving = authenticated_fixture(columns => { role => 'user' });
+my $browser = client()->use_cookie($leaving->{cookie});
+is($browser->get('/users/log-in')->{status}, 302, 'the login knows who is logged in');
+is(client()->delete('/users/log-out', '', { cookie => $leaving->{cookie}, 'x-csrf-token' => $leaving->{csrf_token} })->{status}, 302, 'and everybody may log out');
+is(session_row($leaving), undef, 'which ends the session');
+
+
+
+=== TEST 3: beside nginx's other rules
+--- http_config eval: $::http{sigra} . echo_upstream()
+--- config
+auth_sigra on;
+location /any/deny/  { alias html/; satisfy any; deny all; auth_sigra_require "u.role = 'admin'"; }
+location /any/allow/ { alias html/; satisfy any; allow all; auth_sigra_require "u.role = 'admin'"; }
+location /except { proxy_pass http://echo; auth_sigra_require off; limit_except GET HEAD { auth_sigra on; auth_sigra_require "u.role = 'admin'"; } }
+location /asked/ { auth_sigra off; alias html/; auth_request /allowed; }
+location = /allowed { internal; auth_sigra_require "u.role = 'admin'"; alias html/page; }
+location /accel { auth_sigra off; proxy_pass http://echo; }
+--- user_files eval: \@::files
+--- request
+GET /any/deny/page
+--- error_code: 401
+--- flow
+is(all_of('/any/deny/page'), '200 403 403 401', 'satisfy any: nobody else may either');
+is(all_of('/any/allow/page'), '200 200 200 200', 'satisfy any: somebody else may');
+is(ask('/any/deny/page', 'user', accept => 'application/json')->{status}, 403, 'a program as well');
+is(all_of('/asked/page'), '200 403 403 401', 'a subrequest');
+for ([GET => '200 200'], [HEAD => '200 200'], [POST => '200 403'], [DELETE => '200 403']) {
+    my ($method, $expected) = @$_;
+    is(join(' ', map { client()->request($method, '/except', { cookie => $::who{sigra}{$_}{cookie} })->{status} } qw(admin user)), $expected, "limit_except: $method");
+}
+
+
+
+=== TEST 4: a change counts at once
+--- http_config eval: $::http{sigra}
+--- config
+auth_sigra on;
+location / { }
+location /admin/ { auth_sigra_require "u.role = 'admin'"; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- flow
+my $rising = authenticated_fixture(columns => { role => 'user' });
+warm('/page', $rising);
+is(seen('/admin/page', $rising), '403 forbidden', 'not yet');
+db()->do(q(UPDATE users SET role = 'admin' WHERE id = ?), undef, $rising->{user_id});
+await { seen('/admin/page', $rising) eq '200 hit' } 'the promotion';
+pass('promoted');
+db()->do(q(UPDATE users SET role = NULL WHERE id = ?), undef, $rising->{user_id});
+await { seen('/admin/page', $rising) eq '403 forbidden' } 'the fall';
+pass('and fallen');
+is((split ' ', seen('/page', $rising))[0], 200, 'still logged in');
+
+
+
+=== TEST 5: a condition that means nothing, and one that fails for a user
+--- http_config eval: $::http{sigra}
+--- config
+auth_sigra on;
+location / { }
+location /admin/ { auth_sigra_require "u.role = 'admin'"; }
+location /typo/ { alias html/; auth_sigra_require "u.rolle = 'admin'"; }
+location /syntax/ { alias html/; auth_sigra_require "u.role = "; }
+location /two/ { alias html/; auth_sigra_require "true), (true"; }
+location /text/ { alias html/; auth_sigra_require "u.role"; }
+location /zero/ { alias html/; auth_sigra_require "1 / 0 = 1"; }
+location /token/ { alias html/; auth_sigra_require "context = 'session'"; }
+location /level/ { alias html/; auth_sigra_require "u.level::integer > 3"; }
+location /both/ { auth_sigra_require "u.role = 'admin'"; auth_sigra_require "u.rolle = 'admin'"; }
+location /optional/ { auth_sigra optional; auth_sigra_require "u.rolle = 'admin'"; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- error_log
+auth_sigra_require "u.rolle = 'admin'" means nothing to PostgreSQL, its locations answer 503: 42703
+auth_sigra_require "u.role = " means nothing to PostgreSQL
+auth_sigra_require "true), (true" means nothing to PostgreSQL, its locations answer 503: it is more than one expression
+auth_sigra_require "u.role" means nothing to PostgreSQL
+auth_sigra_require "1 / 0 = 1" means nothing to PostgreSQL
+auth_sigra_require "context = 'session'" means nothing to PostgreSQL
+auth_sigra_require "u.level::integer > 3" of a user: 22P02
+--- flow
+my %level = (high => '4', low => '3', unknown => undef, broken => 'four');
+my %who = map { $_ => authenticated_fixture(columns => { role => 'admin', level => $level{$_} }) } keys %level;
+my $check = sub {
+    my ($how) = @_;
+    is(all_of("/$_/page"), '503 503 503 401', "$_, $how") for qw(typo syntax two text zero token both);
+    is(all_of('/page'), '200 200 200 401', "others go on, $how");
+    is(all_of('/admin/page'), '200 403 403 401', "so do other conditions, $how");
+    is(all_of('/optional/page'), '200 200 200 200', "and where it is optional, $how");
+    is(join(' ', map { "$_ " . (split ' ', seen('/level/page', $who{$_}))[0] } sort keys %who), 'broken 503 high 200 low 403 unknown 403', "an error of one user's row is nobody else's, $how");
+    is((split ' ', seen('/admin/page', $who{broken}))[0], 200, "and of that condition's alone, $how");
+};
+$check->('asked for');
+warm('/page', $_) for $who{broken}, $::who{sigra}{admin};
+$check->('from the cache');
+lookups();
+is(statuses(2, '/level/page', $who{broken}), '503 error, 503 error', 'what is not known is kept');
+is(statuses(2, '/admin/page', $who{broken}), '200 hit, 200 hit', 'beside what is');
+is(lookups(), 0, 'and costs no query');
+is(ask('/typo/page', 'admin')->{headers}{'retry-after'}, 2, 'Retry-After');
+db()->do(q(UPDATE users SET level = '5' WHERE id = ?), undef, $who{broken}{user_id});
+await { seen('/level/page', $who{broken}) =~ /^200/ } 'the mended row';
+pass('a row that is mended counts');
+
+# What was wrong with the tables is seen by the next connection.
+db()->do('ALTER TABLE users ADD rolle text');
+db()->do(q(UPDATE users SET rolle = role));
+kill_backends();
+await { all_of('/typo/page') eq '200 403 403 401' } 'the column';
+pass('a column that is there now');
+# And what becomes wrong while nginx runs.
+db()->do('ALTER TABLE users DROP rolle');
+db()->do(q(UPDATE users SET level = '1'));    # whoever is known is asked for again
+await { all_of('/typo/page') eq '503 503 503 401' } 'the lost column';
+pass('a column that is gone');
+is(all_of('/admin/page'), '200 403 403 401', 'the others go on');
+
+
+
+=== TEST 6: a right that is missing for one condition
+--- http_config eval: $::http{sigra}
+--- config
+auth_sigra on;
+location / { }
+location /admin/ { auth_sigra_require "u.role = 'admin'"; }
+location /member/ { alias html/; auth_sigra_require "EXISTS (SELECT FROM memberships m WHERE m.user_id = u.id)"; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- flow
+db()->do('INSERT INTO memberships VALUES (?, ?)', undef, $::who{sigra}{admin}{user_id}, 'x');
+kill_backends();
+await { all_of('/member/page') eq '200 403 403 401' } 'in order';
+db()->do('REVOKE SELECT ON memberships FROM sigra');
+db()->do(q(UPDATE users SET level = '1'));    # whoever is known is asked for again
+await { all_of('/member/page') eq '503 503 503 401' } 'the right that is gone';
+is(all_of('/admin/page'), '200 403 403 401', 'other conditions go on');
+is(all_of('/page'), '200 200 200 401', 'and other locations');
+db()->do('GRANT SELECT ON memberships TO sigra');
+
+
+
+=== TEST 7: sixty-four conditions, a volatile one, and a variable
+--- http_config eval
+$::http{sigra} . 'map $arg_day $open { default ""; zero 0; sunday 1; } map $auth_sigra_email $of_ours { volatile; default 0; ~^admin@ 1; }'
+--- config eval
+my @some = map { sprintf q(auth_sigra_require "length(u.email) > %d";), $_ } 1 .. 62;
+qq(auth_sigra on; location / { @some }
+   location /admin/ { auth_sigra_require "u.role = 'admin'"; }
+   location /pro/ { auth_sigra_require "clock_timestamp() > u.inserted_at"; }
+   location /both/ { auth_sigra_require \$open; auth_sigra_require "u.role = 'admin'"; }
+   location /off/ { auth_sigra_require \$of_ours; })
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- flow
+for my $round (1, 2) {
+    is(all_of('/page'), '403 403 403 401', 'the last bit but one is no');
+    is(all_of('/admin/page'), '200 403 403 401', 'the last bit but two');
+    is(all_of('/pro/page'), '200 200 200 401', 'the last bit, and volatile');
+    is(all_of('/both/page?day=sunday'), '200 403 403 401', 'a variable and a condition');
+    is(all_of("/both/page?day=$_"), '403 403 403 401', "a variable that is '$_'") for '', 'zero';
+    is(all_of('/off/page'), '200 403 403 401', 'a variable that is made of who it is');
+}
+
+
+
+=== TEST 8: every layout
+--- http_config eval: $::http{phx_gen_auth}
+--- config
+auth_sigra on;
+location / { }
+location /admin/ { auth_sigra_require "u.role = 'admin'"; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- flow
+is(join(' ', map { (split ' ', seen('/admin/page', $::who{phx_gen_auth}{$_}))[0] } qw(admin user none)), '200 403 403', 'phx_gen_auth');
+
+
+
+=== TEST 9: sigra_sessions
+--- http_config eval: $::http{sigra_sessions}
+--- config
+auth_sigra on;
+location / { }
+location /admin/ { auth_sigra_require "u.role = 'admin'"; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- flow
+is(join(' ', map { (split ' ', seen('/admin/page', $::who{sigra_sessions}{$_}))[0] } qw(admin user none)), '200 403 403', 'sigra_sessions');
