@@ -479,6 +479,31 @@ runs 'second-factor.conf', example('second-factor.conf'), sub {
 # ---- README.md
 
 example_database('sigra');
+{
+    my ($cora, $carl) = map { authenticated_fixture(email => "$_\@example.com", %default_cookies) } qw(cora carl);
+    runs 'proxy-cache.conf', example('proxy-cache.conf'), sub {
+        my $page = sub {
+            my ($path, $who) = @_;
+            my $answer = get($path, $who ? as($who) : anybody);
+            my ($for) = $answer->{content} =~ /^X-Auth-Email: (\w+)/m;
+            return join ' ', $answer->{status}, $answer->{headers}{'x-cache-status'} // '-', $for // 'nobody';
+        };
+        is_sent_to_login(get('/members/', anybody), 'anonymous');
+        for my $path ('/members/', '/members/forms/') {
+            is($page->($path, $cora), '200 MISS cora', "$path: asked for");
+            is($page->($path, $cora), '200 HIT cora', "$path: kept");
+            is($page->($path, $carl), '200 MISS carl', "$path: not for another");
+        }
+        is($page->('/'), '200 MISS nobody', '/: for everybody');
+        is($page->('/'), '200 HIT nobody', '/: kept');
+        is($page->('/', $cora), '200 BYPASS cora', '/: not for who is logged in');
+        is($page->('/'), '200 HIT nobody', '/: and nothing of hers is kept');
+        is_sent_to_login(get('/members/', anybody), 'still anonymous');
+        story('/members/', qr/^X-Auth-Email: story-/m, %default_session);
+    };
+}
+
+example_database('sigra');
 my $ida = authenticated_fixture(email => 'ida@example.com', %default_cookies);
 my @snippets = slurp("$top/README.md") =~ /^```nginx\n(.*?)^```$/msg;
 my ($first, @others) = @snippets;
