@@ -91,6 +91,16 @@ ListeningSocket::~ListeningSocket() {
     close(descriptor_);
 }
 
+int ListeningSocket::connections() const {
+    int count = 0;
+    pollfd polled{descriptor_, POLLIN, 0};
+    while (poll(&polled, 1, 0) == 1) {
+        close(accept(descriptor_, nullptr, nullptr));
+        count++;
+    }
+    return count;
+}
+
 std::string ListeningSocket::port() const {
     sockaddr_in address{};
     socklen_t length = sizeof(address);

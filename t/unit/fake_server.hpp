@@ -25,6 +25,8 @@ class ListeningSocket {
 
     [[nodiscard]] int descriptor() const { return descriptor_; }
     [[nodiscard]] std::string port() const;
+    // How many have connected since the last call; they are let go.
+    [[nodiscard]] int connections() const;
 
   private:
     int descriptor_;

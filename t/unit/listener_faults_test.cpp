@@ -142,10 +142,10 @@ void the_next_address(void**) {
     Observed observed(reactor, several);
     check(observed.says({"up"}));
     // And it comes first the next time.
-    const Milliseconds from = reactor.now();
+    check(silent.connections() > 0);
     check(Session(database).terminate() == 1);
     check(observed.says({"down", "up"}));
-    check(reactor.now() - from < several.connect_timeout);
+    check(silent.connections() == 0);
 }
 
 // A standby hears of nothing, and says so.

@@ -268,7 +268,12 @@ void PollReactor::turn(Milliseconds longest) {
     for (const auto& state : states) {
         polled.push_back({state->descriptor, state->events, 0});
     }
-    poll(polled.data(), polled.size(), wait_for(longest));
+    const int wait = wait_for(longest);
+    const auto begun = steady_clock::now();
+    poll(polled.data(), polled.size(), wait);
+    held_up_ = std::max(
+        held_up_, duration_cast<Milliseconds>(steady_clock::now() - begun) -
+                      Milliseconds(wait));
     for (std::size_t i = 0; i < states.size(); i++) {
         if (states[i]->live && polled[i + 1].revents != 0) {
             guarded([&] { states[i]->handler->on_io(); });

@@ -58,6 +58,8 @@ class PollReactor final : public postgres::Reactor {
     // A timer runs that keeps a worker alive.
     [[nodiscard]] bool kept_alive() const;
     [[nodiscard]] std::size_t watched() const;
+    // The longest time that the machine has kept a turn waiting.
+    [[nodiscard]] Milliseconds held_up() const { return held_up_; }
 
     std::vector<std::pair<LogLevel, std::string>> lines;
     // Names that no resolver is asked for.
@@ -90,6 +92,7 @@ class PollReactor final : public postgres::Reactor {
     std::mutex mutex_;
     std::list<std::shared_ptr<ResolveState>> resolved_;  // under mutex_
     Milliseconds advanced_{0};
+    Milliseconds held_up_{0};
     int wake_[2];  // threads write here
 };
 

@@ -175,9 +175,9 @@ void the_next_address_after_a_silent_one(void**) {
         check(session.terminate() == 1);
         check(bench.reactor.run_until(
             [&] { return bench.pool->counters().open == 0; }));
-        const Milliseconds from = bench.reactor.now();
+        check(silent.connections() > 0);
         check(bench.status_of(1) == Status::ok);
-        check(bench.reactor.now() - from < options.connect_timeout);
+        check(silent.connections() == 0);
     }
 }
 

@@ -50,14 +50,10 @@ void connections_that_were_forgotten(void**) {
         check(bench.answered(all));
         relay.forget();
         all = bench.look_up_many(10);
-        const Milliseconds from = bench.reactor.now();
         check(bench.answered(all));
         check(count(all, Status::ok) == 10, std::to_string(connections) +
                                                 " connections, " +
                                                 all[0]->outcome.message);
-        for (const AskedPtr& asked : all) {
-            check(asked->at - from < options.timeout);
-        }
         // Who comes now meets nothing of it.
         all = bench.look_up_many(10);
         check(bench.answered(all));
