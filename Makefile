@@ -74,6 +74,8 @@ BESIDE = TEST_NGINX_BINARY="$${TEST_NGINX_BINARY:-$$(PATH=$$PATH:/usr/sbin \
     command -v $(NGX_BINARY))}"
 AVAILABLE_DIR := /usr/share/nginx/modules-available
 ENABLED_DIR := /etc/nginx/modules-enabled
+BINDIR ?= /usr/local/bin
+MANDIR ?= /usr/local/share/man
 MOD_CONF := mod-http-auth-sigra.conf
 STRIP ?= strip --strip-unneeded
 
@@ -131,12 +133,15 @@ deps: ## install the Debian packages that are missing
 	@.ci/deps test
 
 .PHONY: install
-install: build ## the module, stripped, and its load_module file; DESTDIR=
+install: build ## the module, its load_module file, sigra-user; DESTDIR=
 	install -d "$(DESTDIR)$(MODULES_DIR)" "$(DESTDIR)$(AVAILABLE_DIR)"
 	$(STRIP) -o $(O)/stripped.so $(O)/$(MODULE)
 	install -m 644 $(O)/stripped.so "$(DESTDIR)$(MODULES_DIR)/$(MODULE)"
 	echo 'load_module modules/$(MODULE);' \
 	    >"$(DESTDIR)$(AVAILABLE_DIR)/$(MOD_CONF)"
+	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)/man1"
+	install -m 755 examples/sigra-user "$(DESTDIR)$(BINDIR)/sigra-user"
+	install -m 644 examples/sigra-user.1 "$(DESTDIR)$(MANDIR)/man1/"
 	@echo "to load it: ln -s $(AVAILABLE_DIR)/$(MOD_CONF)" \
 	    "$(ENABLED_DIR)/50-$(MOD_CONF)"
 
@@ -149,7 +154,9 @@ deb: ## the Debian package libnginx-mod-http-auth-sigra, in build/deb
 uninstall: ## what install installed, and the link that loads it
 	rm -f "$(DESTDIR)$(ENABLED_DIR)/50-$(MOD_CONF)" \
 	    "$(DESTDIR)$(AVAILABLE_DIR)/$(MOD_CONF)" \
-	    "$(DESTDIR)$(MODULES_DIR)/$(MODULE)"
+	    "$(DESTDIR)$(MODULES_DIR)/$(MODULE)" \
+	    "$(DESTDIR)$(BINDIR)/sigra-user" \
+	    "$(DESTDIR)$(MANDIR)/man1/sigra-user.1"
 
 ##@ Trying it
 

@@ -236,10 +236,12 @@ qr{/nowhere/page\.html}
 location = /users/log-in { auth_sigra_login template=$TEST_NGINX_SERVER_ROOT/conf/page.html; }
 --- user_files
 >>> ../conf/page.html
+$auth_sigra_flash_error
+$ $http_x_any ${arg_any}
 $auth_sigra_flash_eror
 --- must_die
---- error_log
-unknown "auth_sigra_flash_eror" variable
+--- error_log eval
+qr{unknown "auth_sigra_flash_eror" variable in \S+page\.html:3, the template of "auth_sigra_login"}
 
 
 

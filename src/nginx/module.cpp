@@ -3,6 +3,8 @@
 #include "nginx/conf/conf.hpp"
 #include "nginx/conf/directives.hpp"
 #include "nginx/conf/named_locations.hpp"
+#include "nginx/conf/reachable_login.hpp"
+#include "nginx/conf/template_variables.hpp"
 #include "nginx/endpoints/status.hpp"
 #include "nginx/gate/access.hpp"
 #include "nginx/gate/filter.hpp"
@@ -176,9 +178,11 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
         share_facts(cf);
         return true;
     });
-    if (!shared || !check_zones(cf, conf.cache) || !check_named_locations(cf)) {
+    if (!shared || !check_zones(cf, conf.cache) || !check_named_locations(cf) ||
+        !check_template_variables(cf)) {
         return NGX_ERROR;
     }
+    warn_of_unreachable_logins(cf);
     ngx_http_handler_pt* preaccess = add_handler(cf, NGX_HTTP_PREACCESS_PHASE);
     if (preaccess == nullptr ||
         !add_last_handler(cf, NGX_HTTP_ACCESS_PHASE, access_handler) ||

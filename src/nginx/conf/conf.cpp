@@ -6,6 +6,7 @@
 #include <new>
 
 #include "nginx/conf/cookie_rules.hpp"
+#include "nginx/conf/reachable_login.hpp"
 #include "phoenix/form.hpp"
 #include "phoenix/remember_me.hpp"
 
@@ -438,6 +439,7 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept {
             return error;
         }
         fill_in(cf, conf);
+        note_location(cf, conf);
         return conf.looks_at_sessions() ? check_and_compile(cf, conf)
                                         : NGX_CONF_OK;
     });

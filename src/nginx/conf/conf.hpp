@@ -228,6 +228,19 @@ struct NamedLocation {
     ngx_uint_t line;
 };
 
+// A variable that a template names; see template_variables.hpp.
+struct TemplateVariable {
+    std::string name;
+    std::string file;
+    ngx_uint_t line;
+};
+
+// What is known of a server's login page; see reachable_login.hpp.
+struct ServerLogins {
+    bool answered = false;  // some location has a handler
+    ngx_str_t url{};        // where a gate sends visitors; empty: nowhere
+};
+
 struct MainConf {
     // Pointers, for locations keep them.
     std::vector<std::unique_ptr<Database>> databases;
@@ -237,6 +250,8 @@ struct MainConf {
     CacheConf cache;
     PruneJobs prune_jobs;
     std::vector<NamedLocation> named_locations;
+    std::map<const ngx_http_core_srv_conf_t*, ServerLogins> logins;
+    std::vector<TemplateVariable> template_variables;
     ngx_shm_zone_t* counters = nullptr;  // null: no auth_sigra_status
     // One of each for all levels that share the same parts: here the layout as
     // the database has numbered it, and the plural.

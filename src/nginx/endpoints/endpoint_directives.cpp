@@ -105,7 +105,7 @@ char* set_login(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
             std::string error;
             auto text = read_indirect(cf, "file:" + *path,
                                       /*allow_env=*/false, error);
-            page = text ? parse_template(cf, *text, error) : nullptr;
+            page = text ? parse_template(cf, *text, *path, error) : nullptr;
             if (page == nullptr) {
                 arguments.fail(error);
                 return arguments.finish();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nginx/conf/template_variables.hpp"
+
 namespace sigra::nginx {
 namespace {
 
@@ -51,7 +53,8 @@ void add_literal(LoginTemplate& out, std::string_view text) {
 }
 
 // nginx keeps the name by its bytes and compares it in lower case.
-bool add_variable(ngx_conf_t* cf, LoginTemplate& out, std::string_view name) {
+bool add_variable(ngx_conf_t* cf, LoginTemplate& out, std::string_view name,
+                  std::string_view file, ngx_uint_t line) {
     ngx_str_t kept = copy(cf->pool, name);
     if (kept.data == nullptr) {
         return false;
@@ -61,6 +64,7 @@ bool add_variable(ngx_conf_t* cf, LoginTemplate& out, std::string_view name) {
     if (index == NGX_ERROR) {
         return false;
     }
+    need_variable(cf, view(kept), file, line);
     out.parts.push_back({kind_of(view(kept)), {}, index});
     return true;
 }
@@ -93,7 +97,9 @@ std::string_view value_of(ngx_http_request_t* r,
 }  // namespace
 
 LoginTemplate* parse_template(ngx_conf_t* cf, std::string_view text,
-                              std::string& error) {
+                              std::string_view file, std::string& error) {
+    const char* counted = text.data();
+    ngx_uint_t line = 1;
     auto* out = pool_make<LoginTemplate>(cf->pool);
     if (out == nullptr) {
         error = "out of memory";
@@ -115,12 +121,15 @@ LoginTemplate* parse_template(ngx_conf_t* cf, std::string_view text,
             text = rest;
             continue;
         }
+        line += static_cast<ngx_uint_t>(std::count(counted, name.data(), '\n'));
+        counted = name.data();
         if (braced && !rest.starts_with('}')) {
             error = "the closing bracket of \"${" + std::string(name) +
-                    "\" is missing";
+                    "\" is missing in " + std::string(file) + ":" +
+                    std::to_string(line);
             return nullptr;
         }
-        if (!add_variable(cf, *out, name)) {
+        if (!add_variable(cf, *out, name, file, line)) {
             error = "cannot use the variable \"" + std::string(name) + "\"";
             return nullptr;
         }

@@ -35,9 +35,11 @@ struct LoginTemplate {
 
 // `$name` and `${name}` are variables; any other `$` is a dollar sign, before
 // a digit too. Lives in the configuration's pool; null: `error` says why. A
-// variable that nobody defines is nginx's own error, once all is read.
+// variable that nobody defines is an error once all is read. `file`: what the
+// messages call it.
 [[nodiscard]] LoginTemplate* parse_template(ngx_conf_t* cf,
                                             std::string_view text,
+                                            std::string_view file,
                                             std::string& error);
 
 // Each value is HTML-escaped. A template's answer carries no
