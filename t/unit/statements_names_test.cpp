@@ -13,6 +13,7 @@ using sigra::unit::check_bytes;
 
 const std::string database = "sigra_statements_names";
 
+// But for prune, which is to read the whole table now and then.
 constexpr Statement all[] = {
     Statement::lookup,  Statement::find_user, Statement::attempt,
     Statement::login,   Statement::logout,    Statement::logout_everywhere,
@@ -45,6 +46,8 @@ std::string arguments(Statement statement, const Layout& layout) {
             return "'a', 'b', '3600', '86400', '86400'";
         case Statement::take_back:
             return "'a', 'b', '2026-01-01'";
+        case Statement::prune:
+            return "'60', '60', '10'";
     }
     return "";
 }
