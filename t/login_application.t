@@ -179,3 +179,37 @@ for my $action (qw(password_updated registered)) {
     is($browser->post("/users/log-in?_action=$action", \%form)->{status}, 403, 'the token is asked for');
     is($browser->post("/alone/log-in?_action=$action", { %form, _csrf_token => $token })->{headers}{location}, '/', 'without a fallback: a login');
 }
+
+
+
+=== TEST 10: with a slash at the end, as a router that ignores it takes it: nothing gets past
+--- http_config eval: $::http
+--- config eval
+"auth_sigra_lockout threshold=3 duration=15m;
+location ~ ^/users/log-in/?\$ { auth_sigra_login page=\@app fallback=\@app; }
+location ~ ^/users/log-out/?\$ { auth_sigra_logout; }
+$::app"
+--- request
+GET /users/log-in
+--- response_body_like: ^GET /users/log-in
+--- flow
+my $state = csrf_state();
+my $post  = sub {
+    my ($path, $field) = @_;
+    my $answer = client()->use_cookie(session_cookie({ _csrf_token => $state }))->post($path, { _csrf_token => csrf_mask($state), %$field });
+    return $answer->{status} == 302 ? "302 $answer->{headers}{location}" : "$answer->{status} " . ($answer->{content} =~ /\A(\S+ \S+)/)[0];
+};
+for my $path (qw(/users/log-in /users/log-in/ /users/log-in// /users//log-in/ /users/%6cog-in/ /x/../users/log-in/ /users/log-in/?a=b)) {
+    is($post->($path, { 'user[email]' => 'nobody@example.com', 'user[password]' => 'wrong' }), '302 /users/log-in', "$path: refused here");
+    is($post->($path, { 'user[email]' => 'ada@example.com', 'user[password]' => $::password }), '302 /', "$path: let in here");
+    like($post->($path, { 'user[email]' => 'ada@example.com' }), qr/^200 POST/, "$path: a magic link is the application's");
+}
+is(client()->use_cookie($::ada->{cookie})->post('/users/log-out/', { _csrf_token => $::ada->{csrf_token} })->{status}, 302, 'the log-out as well');
+is(session_row($::ada), undef, 'and it is one');
+
+# Guesses that say an action are counted as any other.
+my $cyd = user_fixture(email => 'cyd@example.com', password => $::password);
+my %cyd = ('user[email]' => 'cyd@example.com');
+is($post->('/users/log-in/?_action=registered', { %cyd, 'user[password]' => 'wrong' }), '302 /users/log-in', "guess $_ by ?_action=") for 1 .. 3;
+is($post->($_, { %cyd, 'user[password]' => $::password }), '302 /users/log-in', "locked: $_")
+    for '/users/log-in', '/users/log-in/', '/users/log-in?_action=registered', '/users/log-in?_action=password_updated';
