@@ -245,7 +245,7 @@ db()->do('INSERT INTO memberships VALUES (?, ?)', undef, $::who{sigra}{admin}{us
 kill_backends();
 await { all_of('/member/page') eq '200 403 403 401' } 'in order';
 db()->do('REVOKE SELECT ON memberships FROM sigra');
-db()->do(q(UPDATE users SET level = '1'));    # whoever is known is asked for again
+db()->do(q(UPDATE users SET level = '2'));    # whoever is known is asked for again
 await { all_of('/member/page') eq '503 503 503 401' } 'the right that is gone';
 is(all_of('/admin/page'), '200 403 403 401', 'other conditions go on');
 is(all_of('/page'), '200 200 200 401', 'and other locations');

@@ -2,6 +2,7 @@
 
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/authenticated_at.hpp"
+#include "nginx/gate/facts.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/response.hpp"
@@ -50,10 +51,17 @@ ngx_int_t SessionInfo::tell() {
     const Identity& identity = found.identity;
     const std::int64_t left_s =
         (ttl_ms(conf_, found) - found.now(found.age_ms)) / 1000;
+    const Rules* rules = conf_.rules;
+    const std::string attributes =
+        rules == nullptr || rules->numbers.empty()
+            ? ""
+            : R"(,"attributes":)" +
+                  attributes_as_json(*rules, view(found.attributes));
     return send_json(
         r_, NGX_HTTP_OK,
         R"({"user":{"id":)" + json_id(view(identity.user_id)) + R"(,"email":)" +
-            json_string(view(identity.email)) + R"(},"authenticated_at":)" +
+            json_string(view(identity.email)) + "}" + attributes +
+            R"(,"authenticated_at":)" +
             (identity.authenticated_at ? json_string(format_authenticated_at(
                                              *identity.authenticated_at))
                                        : "null") +

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "nginx/gate/answer.hpp"
+
 namespace sigra::nginx {
 namespace {
 
@@ -41,6 +43,18 @@ std::optional<std::string_view> attribute_at(std::string_view encoded,
         encoded.remove_prefix(is_null ? 0 : length);
     }
     return std::nullopt;
+}
+
+std::string attributes_as_json(const Rules& rules, std::string_view encoded) {
+    std::string out = "{";
+    for (std::size_t i = 0; i < rules.numbers.size(); i++) {
+        const auto value = attribute_at(encoded, rules.numbers[i]);
+        out += i == 0 ? "" : ",";
+        out += json_string((*rules.settings)[i].name);
+        out += ':';
+        out += value ? json_string(*value) : "null";
+    }
+    return out + "}";
 }
 
 Standing standing(const Rules& rules, std::uint64_t met, std::uint64_t judged,

@@ -21,6 +21,10 @@ namespace sigra::nginx {
 [[nodiscard]] std::optional<std::string_view> attribute_at(
     std::string_view encoded, std::size_t number);
 
+// The location's attributes as JSON, {"name":"value",…}; null for NULL.
+[[nodiscard]] std::string attributes_as_json(const Rules& rules,
+                                             std::string_view encoded);
+
 enum class Standing { may, may_not, not_known };
 
 // Whether these meet the location's rules; $variables are looked at by

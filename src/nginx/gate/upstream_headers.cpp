@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string>
 
 #include "nginx/gate/authenticated_at.hpp"
+#include "nginx/gate/facts.hpp"
 #include "nginx/gate/header_list.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/visit.hpp"
@@ -20,30 +22,43 @@ constexpr std::string_view authenticated_at_header = "X-Auth-Authenticated-At";
 constexpr std::array identity_headers = {user_id_header, email_header,
                                          authenticated_at_header};
 
+// Of all attributes of the configuration: a location without one is no way
+// around it.
+using AttributeHeaders = std::set<std::string>;
+
+const AttributeHeaders& attribute_headers(ngx_http_request_t* r) {
+    return static_cast<const MainConf*>(
+               ngx_http_get_module_main_conf(r, ngx_http_auth_sigra_module))
+        ->attribute_headers;
+}
+
 bool is_alphanumeric(char c) {
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
 // FastCGI, uwsgi and CGI gateways fold what is no letter or digit into `_`:
 // whatever would become the same variable is the same name.
-bool is_identity_name(std::string_view name) {
+bool is_identity_name(std::string_view name,
+                      const AttributeHeaders& attributes) {
     auto same = [](char a, char b) {
         return is_alphanumeric(a) ? (a | 0x20) == (b | 0x20)
                                   : !is_alphanumeric(b);
     };
+    auto is_named = [&](std::string_view identity) {
+        return std::equal(name.begin(), name.end(), identity.begin(),
+                          identity.end(), same);
+    };
     return std::any_of(identity_headers.begin(), identity_headers.end(),
-                       [&](std::string_view identity) {
-                           return std::equal(name.begin(), name.end(),
-                                             identity.begin(), identity.end(),
-                                             same);
-                       });
+                       is_named) ||
+           std::any_of(attributes.begin(), attributes.end(), is_named);
 }
 
 // A hop-by-hop name in Connection makes the next hop drop that header.
-std::string without_identity_names(std::string_view connection) {
+std::string without_identity_names(std::string_view connection,
+                                   const AttributeHeaders& attributes) {
     std::string out;
     each_of_list(connection, [&](std::string_view name) {
-        if (!name.empty() && !is_identity_name(name)) {
+        if (!name.empty() && !is_identity_name(name, attributes)) {
             out += out.empty() ? "" : ", ";
             out += name;
         }
@@ -81,7 +96,8 @@ std::string cookies_for_upstream(std::string_view header,
 }
 
 void keep_or_drop(HeaderList& list, const ngx_table_elt_t& header,
-                  const LocationConf& conf, const Outbox& outbox) {
+                  const LocationConf& conf, const Outbox& outbox,
+                  const AttributeHeaders& attributes) {
     const auto keep = [&](const std::string& value) {
         if (value.empty()) {
             list.drop(header);
@@ -91,14 +107,48 @@ void keep_or_drop(HeaderList& list, const ngx_table_elt_t& header,
     };
     const std::string_view name = view(header.key);
     const bool forward = conf.forward != forward_off;
-    if (forward && is_identity_name(name)) {
+    if (forward && is_identity_name(name, attributes)) {
         list.drop(header);
     } else if (forward && equal_ignoring_case(name, "connection")) {
-        keep(without_identity_names(view(header.value)));
+        keep(without_identity_names(view(header.value), attributes));
     } else if (equal_ignoring_case(name, "cookie")) {
         keep(cookies_for_upstream(view(header.value), conf, outbox));
     } else {
         list.keep(header);
+    }
+}
+
+// As a name or a title has them: blanks, but not at an end, where whoever reads
+// the header takes them away.
+bool is_text_value(std::string_view value) {
+    return value.front() != ' ' && value.back() != ' ' &&
+           std::all_of(value.begin(), value.end(), [](char c) {
+               auto byte = static_cast<unsigned char>(c);
+               return byte >= 0x20 && byte != 0x7f;
+           });
+}
+
+void add_attributes(HeaderList& list, ngx_http_request_t* r,
+                    const LocationConf& conf, const LookedUp& found) {
+    const Rules& rules = *conf.rules;
+    for (std::size_t i = 0; i < rules.numbers.size(); i++) {
+        const std::string& name = (*rules.settings)[i].header;
+        const auto raw = attribute_at(view(found.attributes), rules.numbers[i]);
+        if (!raw || raw->empty()) {
+            continue;
+        }
+        const std::string value = conf.forward == forward_encoded
+                                      ? phoenix::percent_encode(*raw)
+                                      : std::string(*raw);
+        if (is_text_value(value)) {
+            list.add(name, value);
+        } else {
+            ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                          "auth_sigra: the value for %s holds a byte that a "
+                          "header cannot carry, or a blank at an end, it is "
+                          "not forwarded",
+                          name.c_str());
+        }
     }
 }
 
@@ -148,18 +198,22 @@ bool is_changed(const Visit* main) {
     if (sent == nullptr) {
         return false;
     }
+    const AttributeHeaders& attributes = attribute_headers(r);
     HeaderList list(r, *sent);
     for (const ngx_list_part_t* part = &sent->headers.part; part != nullptr;
          part = part->next) {
         const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
         for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            keep_or_drop(list, headers[i], conf, main->outbox);
+            keep_or_drop(list, headers[i], conf, main->outbox, attributes);
         }
     }
     const Visit* visit = find_visit(r);
     if (conf.forward != forward_off && visit != nullptr &&
         visit->verdict.judge == &conf && visit->verdict.identified) {
         add_identity(list, r, conf, visit->verdict.looked_up.identity);
+        if (conf.rules != nullptr) {
+            add_attributes(list, r, conf, visit->verdict.looked_up);
+        }
     }
     return list.install();
 }

@@ -79,32 +79,70 @@ std::string value_of(const Visit& visit, Which which) {
     return {};
 }
 
+// By the location that has judged last.
+std::string attribute_of(const Visit& visit, std::string_view name) {
+    const Verdict& verdict = visit.verdict;
+    if (!verdict.identified || verdict.rules == nullptr) {
+        return {};
+    }
+    const std::size_t* number = verdict.rules->find(name);
+    return number == nullptr
+               ? std::string()
+               : std::string(
+                     attribute_at(view(verdict.looked_up.attributes), *number)
+                         .value_or(""));
+}
+
+ngx_int_t put(ngx_http_request_t* r, ngx_http_variable_value_t* out,
+              const std::string& value) {
+    if (value.empty()) {
+        return NGX_OK;
+    }
+    ngx_str_t kept = copy(r->pool, value);
+    if (kept.data == nullptr) {
+        return NGX_ERROR;
+    }
+    out->data = kept.data;
+    out->len = static_cast<unsigned>(kept.len);
+    out->valid = 1;
+    out->not_found = 0;
+    // What is true now may not be after the access phase.
+    out->no_cacheable = 1;
+    return NGX_OK;
+}
+
 ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* out,
               uintptr_t which) noexcept {
-    return guarded(r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
-                   [&]() -> ngx_int_t {
-                       out->not_found = 1;
-                       const Visit* visit = find_visit(r->main);
-                       if (visit == nullptr) {
-                           return NGX_OK;
-                       }
-                       std::string value =
-                           value_of(*visit, static_cast<Which>(which));
-                       if (value.empty()) {
-                           return NGX_OK;
-                       }
-                       ngx_str_t kept = copy(r->pool, value);
-                       if (kept.data == nullptr) {
-                           return NGX_ERROR;
-                       }
-                       out->data = kept.data;
-                       out->len = static_cast<unsigned>(kept.len);
-                       out->valid = 1;
-                       out->not_found = 0;
-                       // What is true now may not be after the access phase.
-                       out->no_cacheable = 1;
-                       return NGX_OK;
-                   });
+    return guarded(
+        r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
+        [&]() -> ngx_int_t {
+            out->not_found = 1;
+            const Visit* visit = find_visit(r->main);
+            return visit == nullptr
+                       ? NGX_OK
+                       : put(r, out,
+                             value_of(*visit, static_cast<Which>(which)));
+        });
+}
+
+constexpr std::string_view attribute_prefix = "auth_sigra_attribute_";
+
+// `data`: the variable's name.
+ngx_int_t get_attribute(ngx_http_request_t* r, ngx_http_variable_value_t* out,
+                        uintptr_t data) noexcept {
+    return guarded(
+        r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
+        [&]() -> ngx_int_t {
+            out->not_found = 1;
+            const Visit* visit = find_visit(r->main);
+            const std::string_view name =
+                view(*reinterpret_cast<const ngx_str_t*>(data));
+            return visit == nullptr || name.size() < attribute_prefix.size()
+                       ? NGX_OK
+                       : put(r, out,
+                             attribute_of(
+                                 *visit, name.substr(attribute_prefix.size())));
+        });
 }
 
 struct Named {
@@ -139,6 +177,13 @@ ngx_int_t add_variables(ngx_conf_t* cf) noexcept {
         variable->get_handler = get;
         variable->data = named.which;
     }
+    ngx_str_t prefix = as_ngx_str(attribute_prefix);
+    ngx_http_variable_t* attribute = ngx_http_add_variable(
+        cf, &prefix, NGX_HTTP_VAR_NOCACHEABLE | NGX_HTTP_VAR_PREFIX);
+    if (attribute == nullptr) {
+        return NGX_ERROR;
+    }
+    attribute->get_handler = get_attribute;
     return NGX_OK;
 }
 
