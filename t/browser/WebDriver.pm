@@ -43,16 +43,18 @@ sub command {
 sub session { my ($self, $method, $path, $body) = @_; return $self->command($method, "/$self->{session}$path", $body) }
 sub cdp     { my ($self, $name, $parameters) = @_; return $self->session(POST => '/goog/cdp/execute', { cmd => $name, params => $parameters // {} }) }
 
-# A browser with the profile of the one before, that goes nowhere but to this machine.
+# A browser with the profile of the one before, that goes nowhere but to this machine. `hosts`: names that lead there too.
+# `without`: of chromedriver's switches, those that change what is to be looked at.
 sub open_browser {
-    my ($self) = @_;
+    my ($self, %option) = @_;
+    my $hosts = join '', map { "MAP $_ 127.0.0.1 , " } @{ $option{hosts} // [] };
     my @arguments = ('--headless=new', "--user-data-dir=$self->{profile}", '--no-first-run', '--no-default-browser-check', '--no-proxy-server',
-        '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
+        "--host-resolver-rules=${hosts}MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
         '--disable-component-update', '--disable-sync', '--disable-default-apps', '--disable-extensions', '--hide-scrollbars', '--lang=en');
     push @arguments, '--no-sandbox' if $> == 0;    # it has none for root
     my $made = $self->command(POST => '', { capabilities => { alwaysMatch => {
         browserName => 'chrome', 'goog:loggingPrefs' => { browser => 'ALL' },
-        'goog:chromeOptions' => { binary => $self->{chromium}, args => \@arguments } } } });
+        'goog:chromeOptions' => { binary => $self->{chromium}, args => \@arguments, excludeSwitches => $option{without} // [] } } } });
     $self->{session} = $made->{sessionId};
     $self->{browser} = $made->{capabilities}{'goog:processID'};
     return;
