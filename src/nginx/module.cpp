@@ -135,6 +135,8 @@ ngx_command_t commands[] = {
               anywhere | NGX_CONF_TAKE2 | NGX_CONF_TAKE3, set_attribute),
     directive(ngx_string("auth_sigra_trusted_origins"),
               anywhere | NGX_CONF_1MORE, set_trusted_origins),
+    directive(ngx_string("auth_sigra_messages"), anywhere | NGX_CONF_1MORE,
+              set_messages),
     directive(ngx_string("auth_sigra_cache"), anywhere | NGX_CONF_1MORE,
               set_cache),
     directive(ngx_string("auth_sigra_close_on_revoke"),

@@ -161,6 +161,21 @@ std::string hex_encode(std::string_view bytes) {
     return out;
 }
 
+bool is_text(std::string_view text) {
+    return utf8_length(text) && text.find('\0') == text.npos;
+}
+
+std::string first_characters(std::string_view text, std::size_t count) {
+    std::size_t end = 0;
+    for (; end < text.size() && count > 0; count--) {
+        end++;
+        while (end < text.size() &&
+               (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+            end++;
+    }
+    return std::string(text.substr(0, end));
+}
+
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
     const auto lower = [](char c) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;

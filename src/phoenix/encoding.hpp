@@ -26,6 +26,12 @@ namespace sigra::phoenix {
 [[nodiscard]] std::optional<std::string> hex_decode(std::string_view text);
 
 // ASCII letters alone are folded.
+// UTF-8 without a NUL: what PostgreSQL takes for a text.
+[[nodiscard]] bool is_text(std::string_view text);
+// Of a text in UTF-8.
+[[nodiscard]] std::string first_characters(std::string_view text,
+                                           std::size_t count);
+
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 // The number of code points; nullopt where `text` is not valid UTF-8 (RFC

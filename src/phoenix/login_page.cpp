@@ -104,6 +104,8 @@ void add_email(std::string& out, const LoginPage& page, std::string_view id) {
            escape_html(page.email) +
            "\" autocomplete=\"username\" autocapitalize=\"none\" "
            "spellcheck=\"false\" required";
+    // An address is written from left to right on every page.
+    add(out, page.texts->dir == "rtl" ? " dir=\"ltr\"" : "");
 }
 
 void add_password(std::string& out, const LoginPage& page) {
@@ -222,19 +224,24 @@ std::string escape_html(std::string_view text) {
     return out;
 }
 
+std::string html_head(const Messages& texts) {
+    return "<!doctype html>\n<html lang=\"" + escape_html(texts.lang) +
+           "\" dir=\"" + escape_html(texts.dir) + "\">\n";
+}
+
 std::string render_login_page(const LoginPage& page) {
     const Messages& texts = *page.texts;
     const std::string heading =
         escape_html(page.confirm ? texts.confirm_title : texts.log_in);
     std::string out;
     out.reserve(style.size() + 3072 + 12 * page.email.size());
-    out += "<!doctype html>\n<html lang=\"" + escape_html(texts.lang) +
-           "\" dir=\"" + escape_html(texts.dir) +
-           "\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
-           "name=\"viewport\" content=\"width=device-width, "
-           "initial-scale=1\">\n<meta name=\"robots\" "
-           "content=\"noindex\">\n<title>" +
-           heading;
+    out += html_head(texts);
+    out +=
+        "<head>\n<meta charset=\"utf-8\">\n<meta "
+        "name=\"viewport\" content=\"width=device-width, "
+        "initial-scale=1\">\n<meta name=\"robots\" "
+        "content=\"noindex\">\n<title>" +
+        heading;
     if (!page.title.empty()) {
         out += " · " + escape_html(page.title);
     }

@@ -13,6 +13,9 @@ namespace sigra::phoenix {
 // characters, which HTML has no place for, are dropped.
 [[nodiscard]] std::string escape_html(std::string_view text);
 
+// The doctype, and the html element's start in that language.
+[[nodiscard]] std::string html_head(const Messages& texts);
+
 // As they are, not escaped; empty: nothing to show.
 struct LoginPage {
     std::string_view csrf_token;  // masked

@@ -1,7 +1,11 @@
 #include "phoenix/messages.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "phoenix/encoding.hpp"
 
@@ -26,6 +30,7 @@ constexpr Text texts[] = {
     {"forgot_password", &Messages::forgot_password},
     {"register_account", &Messages::register_account},
     {"must_log_in", &Messages::must_log_in},
+    {"may_not", &Messages::may_not},
     {"invalid", &Messages::invalid},
     {"welcome_back", &Messages::welcome_back},
     {"try_again", &Messages::try_again},
@@ -33,6 +38,126 @@ constexpr Text texts[] = {
     {"logged_out_everywhere", &Messages::logged_out_everywhere},
     {"still_logged_in_title", &Messages::still_logged_in_title},
     {"still_logged_in", &Messages::still_logged_in},
+};
+
+// Reads a text's characters and counts its lines, so that what is found in it
+// can be pointed at.
+struct Cursor {
+    using iterator_category = std::input_iterator_tag;
+    using value_type = char;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const char*;
+    using reference = const char&;
+
+    const char* at;
+    std::size_t* line;
+
+    reference operator*() const { return *at; }
+    Cursor& operator++() {
+        *line += *at == '\n' ? 1 : 0;
+        ++at;
+        return *this;
+    }
+    Cursor operator++(int) {
+        const Cursor before = *this;
+        ++*this;
+        return before;
+    }
+    bool operator==(const Cursor& other) const { return at == other.at; }
+};
+
+// Takes the texts from the parser's events. A false stops the parser.
+class TextReader final : public nlohmann::json_sax<nlohmann::json> {
+  public:
+    TextReader(std::string_view json, Messages& messages)
+        : json_(json), messages_(messages) {}
+
+    [[nodiscard]] std::optional<MessagesError> read() {
+        // The parser takes a NUL for the end and would pass what follows by.
+        if (const auto nul = json_.find('\0'); nul != json_.npos) {
+            malformed_at(nul);
+            return std::move(error_);
+        }
+        const char* begin = json_.data();
+        if (!nlohmann::json::sax_parse(Cursor{begin, &line_},
+                                       Cursor{begin + json_.size(), &line_},
+                                       this) &&
+            !error_)
+            fail("it is no JSON object of texts");
+        return std::move(error_);
+    }
+    [[nodiscard]] bool has(std::string_view key) const {
+        return std::ranges::find(keys_, key) != keys_.end();
+    }
+
+    bool key(std::string& name) override {
+        const auto known = std::ranges::find_if(
+            texts, [&](const Text& text) { return name == text.key; });
+        if (name != "dir" && known == std::end(texts))
+            return fail("there is no text of the name \"" + name + "\"");
+        if (has(name))
+            return fail("\"" + name + "\" stands there twice");
+        keys_.push_back(name);
+        text_ = name == "dir" ? &Messages::dir : known->text;
+        return true;
+    }
+
+    bool string(std::string& value) override {
+        if (keys_.empty())
+            return no_text();
+        const std::string quoted = '"' + keys_.back() + '"';
+        if (text_ == &Messages::dir && value != "ltr" && value != "rtl")
+            return fail(quoted + " must be \"ltr\" or \"rtl\"");
+        if (value.empty())
+            return fail(quoted + " is empty");
+        if (value.size() > max_message)
+            return fail(quoted + " is longer than " +
+                        std::to_string(max_message) + " bytes");
+        messages_.*text_ = value;
+        return true;
+    }
+
+    bool start_object(std::size_t) override {
+        return ++depth_ == 1 || no_text();
+    }
+    bool end_object() override { return true; }
+    bool null() override { return no_text(); }
+    bool boolean(bool) override { return no_text(); }
+    bool number_integer(std::int64_t) override { return no_text(); }
+    bool number_unsigned(std::uint64_t) override { return no_text(); }
+    bool number_float(double, const std::string&) override { return no_text(); }
+    bool binary(nlohmann::json::binary_t&) override { return no_text(); }
+    bool start_array(std::size_t) override { return no_text(); }
+    bool end_array() override { return no_text(); }
+
+    // `position`: how many characters were read, that one included.
+    bool parse_error(std::size_t position, const std::string&,
+                     const nlohmann::json::exception&) override {
+        return malformed_at(position == 0 ? 0 : position - 1);
+    }
+
+  private:
+    bool fail(std::string problem) {
+        error_ = MessagesError{line_, std::move(problem)};
+        return false;
+    }
+    bool malformed_at(std::size_t offset) {
+        line_ = 1 + static_cast<std::size_t>(
+                        std::ranges::count(json_.substr(0, offset), '\n'));
+        return fail("it is not well-formed JSON in UTF-8");
+    }
+    bool no_text() {
+        return fail(keys_.empty() ? "it is no JSON object of texts"
+                                  : '"' + keys_.back() + "\" must be a text");
+    }
+
+    std::string_view json_;
+    Messages& messages_;
+    std::size_t line_ = 1;
+    std::size_t depth_ = 0;
+    std::vector<std::string> keys_;
+    std::string Messages::*text_ = nullptr;  // the last key's
+    std::optional<MessagesError> error_;
 };
 
 std::string_view trim(std::string_view text) {
@@ -112,42 +237,17 @@ const Messages& english() {
     return messages;
 }
 
-std::optional<Messages> read_messages(std::string_view json,
-                                      std::string_view lang,
-                                      std::vector<std::string>& missing,
-                                      std::string& error) {
-    const auto tree = nlohmann::json::parse(json, nullptr, false);
-    if (!tree.is_object()) {
-        error = "it is no JSON object";
-        return std::nullopt;
-    }
-    Messages messages;
-    messages.lang = lang;
-    for (const auto& item : tree.items()) {
-        // No structured binding: clang 14 does not let a lambda capture one.
-        const std::string& key = item.key();
-        const auto& value = item.value();
-        const auto known = std::ranges::find_if(
-            texts, [&](const Text& text) { return key == text.key; });
-        if (key != "dir" && known == std::end(texts)) {
-            error = "there is no text of the name \"" + key + "\"";
-            return std::nullopt;
-        }
-        if (!value.is_string() || value.get_ref<const std::string&>().empty()) {
-            error = "\"" + key + "\" must be a text";
-            return std::nullopt;
-        }
-        (key == "dir" ? messages.dir : messages.*known->text) =
-            value.get<std::string>();
-    }
-    if (messages.dir != "ltr" && messages.dir != "rtl") {
-        error = "\"dir\" must be \"ltr\" or \"rtl\"";
-        return std::nullopt;
-    }
-    for (const auto& text : texts)
-        if (!tree.contains(text.key))
-            missing.emplace_back(text.key);
-    return messages;
+std::variant<MessagesFile, MessagesError> read_messages(std::string_view json,
+                                                        std::string_view lang) {
+    MessagesFile file;
+    file.messages.lang = lang;
+    TextReader reader(json, file.messages);
+    if (auto error = reader.read())
+        return *std::move(error);
+    for (const Text& text : texts)
+        if (!reader.has(text.key))
+            file.missing.emplace_back(text.key);
+    return file;
 }
 
 bool is_language(std::string_view tag) {

@@ -1,10 +1,11 @@
 // The texts of the login page and of the flashes, in one language or another.
 #pragma once
 
-#include <optional>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace sigra::phoenix {
@@ -28,6 +29,7 @@ struct Messages {
     std::string register_account = "Register";
 
     std::string must_log_in = "You must log in to access this page.";
+    std::string may_not = "You are not allowed to access this page.";
     std::string invalid = "Invalid email or password";
     std::string welcome_back = "Welcome back!";
     std::string try_again = "The page was out of date. Please try again.";
@@ -41,11 +43,22 @@ struct Messages {
 
 [[nodiscard]] const Messages& english();
 
-// A file's JSON: one object of texts. `dir` may be left out. What is missing
-// is English, and named in `missing`. nullopt: `error` says why.
-[[nodiscard]] std::optional<Messages> read_messages(
-    std::string_view json, std::string_view lang,
-    std::vector<std::string>& missing, std::string& error);
+// A text's longest form, in bytes: some are carried in a cookie.
+inline constexpr std::size_t max_message = 512;
+
+struct MessagesFile {
+    Messages messages;
+    std::vector<std::string> missing;  // these texts are English
+};
+
+struct MessagesError {
+    std::size_t line = 1;
+    std::string problem;
+};
+
+// A file's JSON: one object of texts. `dir` may be left out.
+[[nodiscard]] std::variant<MessagesFile, MessagesError> read_messages(
+    std::string_view json, std::string_view lang);
 
 // A language's tag as HTML and Accept-Language have it: `de`, `pt-BR`.
 [[nodiscard]] bool is_language(std::string_view tag);

@@ -31,12 +31,12 @@ bool is_plain(char c) {
 
 }  // namespace
 
-std::string percent_encode(std::string_view text) {
+std::string percent_encode(std::string_view text, std::string_view others) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     std::string out;
     out.reserve(text.size());
     for (const char c : text) {
-        if (is_plain(c)) {
+        if (is_plain(c) || others.find(c) != others.npos) {
             out += c;
             continue;
         }
@@ -68,26 +68,6 @@ std::optional<std::string> form_decode(std::string_view text) {
             return std::nullopt;
         out += byte.value_or(text[i] == '+' ? ' ' : text[i]);
         i += byte ? 2 : 0;
-    }
-    return out;
-}
-
-std::string query_encode(std::string_view text) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    constexpr std::string_view plain = "-._~/:";
-    std::string out;
-    out.reserve(text.size());
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool is_word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-                             (c >= 'a' && c <= 'z');
-        if (is_word || plain.find(c) != plain.npos) {
-            out += c;
-            continue;
-        }
-        out += '%';
-        out += digits[byte >> 4];
-        out += digits[byte & 15];
     }
     return out;
 }

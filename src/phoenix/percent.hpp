@@ -7,9 +7,11 @@
 
 namespace sigra::phoenix {
 
-// Letters, digits and -._~@: stay, and every other byte is escaped: whatever
-// decodes it, as a path, as a form or as a part of a URL, finds the same.
-[[nodiscard]] std::string percent_encode(std::string_view text);
+// Letters, digits and -._~@: stay, as do those of `others`, and every other
+// byte is escaped: whatever decodes it, as a path, as a form or as a part of a
+// URL, finds the same.
+[[nodiscard]] std::string percent_encode(std::string_view text,
+                                         std::string_view others = "");
 
 // Decoded once; what is no escape stays as it is.
 [[nodiscard]] std::string percent_decode_lax(std::string_view text);
@@ -17,9 +19,5 @@ namespace sigra::phoenix {
 // application/x-www-form-urlencoded: a plus is a space; nullopt on a percent
 // sign that begins no escape.
 [[nodiscard]] std::optional<std::string> form_decode(std::string_view text);
-
-// For a value in a URL's query: all but unreserved characters, `/` and `:` is
-// written as an escape.
-[[nodiscard]] std::string query_encode(std::string_view text);
 
 }  // namespace sigra::phoenix

@@ -41,27 +41,69 @@ void chooses_by_accept_language(void**) {
     check_bytes(choose_messages("de", {}).lang, "en");
 }
 
+MessagesFile read(std::string_view json) {
+    auto read = read_messages(json, "ar");
+    const auto* error = std::get_if<MessagesError>(&read);
+    check(error == nullptr, error == nullptr ? "" : error->problem);
+    return std::get<MessagesFile>(std::move(read));
+}
+
 void reads_a_file(void**) {
-    std::vector<std::string> missing;
-    std::string error;
-    const auto read = read_messages(
-        R"({"dir":"rtl","log_in":"دخول","email":"x"})", "ar", missing, error);
-    check(read.has_value(), error);
-    check_bytes(read->lang, "ar");
-    check_bytes(read->dir, "rtl");
-    check_bytes(read->log_in, "دخول");
-    check_bytes(read->password, english().password);
-    check(missing.size() == 17 && missing.front() == "password");
+    const auto file = read(R"({"dir":"rtl","log_in":"دخول","email":"x"})");
+    check_bytes(file.messages.lang, "ar");
+    check_bytes(file.messages.dir, "rtl");
+    check_bytes(file.messages.log_in, "دخول");
+    check_bytes(file.messages.password, english().password);
+    check(file.missing.size() == 18 && file.missing.front() == "password");
+    check_bytes(read("\xef\xbb\xbf{\"log_in\": \"x\"}\r\n").messages.log_in,
+                "x");
+    check_bytes(read("{}").messages.dir, "ltr");
+    const std::string longest(max_message, 'x');
+    check_bytes(read("{\"log_in\":\"" + longest + "\"}").messages.log_in,
+                longest);
 }
 
 void refuses_what_is_none(void**) {
-    for (const char* json :
-         {"", "[]", "{", R"({"log_in":1})", R"({"log_in":""})",
-          R"({"login":"x"})", R"({"dir":"up"})", "{\"log_in\":\"\xff\"}"}) {
-        std::vector<std::string> missing;
-        std::string error;
-        check(!read_messages(json, "de", missing, error) && !error.empty(),
-              json);
+    const struct {
+        std::string json;
+        std::size_t line;
+        const char* problem;
+    } rows[] = {
+        {"", 1, "it is not well-formed JSON in UTF-8"},
+        {"{", 1, "it is not well-formed JSON in UTF-8"},
+        {"[]", 1, "it is no JSON object of texts"},
+        {"\n\"x\"", 2, "it is no JSON object of texts"},
+        {"\n\n null", 3, "it is no JSON object of texts"},
+        {"{\"log_in\":1}", 1, "\"log_in\" must be a text"},
+        {"{\"log_in\":null}", 1, "\"log_in\" must be a text"},
+        {"{\n\"log_in\": \"x\",\n\"email\": {\n}}", 3,
+         "\"email\" must be a text"},
+        {"{\n\"email\": [\n\"x\"]}", 2, "\"email\" must be a text"},
+        {"{\n\n\"log_in\": \"\"}", 3, "\"log_in\" is empty"},
+        {"{\"log_in\": \"x\",\n\n\"login\": \"x\"\n}", 3,
+         "there is no text of the name \"login\""},
+        {"{\"lang\": \"de\"}", 1, "there is no text of the name \"lang\""},
+        {"{\"log_in\": \"x\",\n\"log_in\": \"y\"}", 2,
+         "\"log_in\" stands there twice"},
+        {"{\n\"dir\": \"up\"}", 2, "\"dir\" must be \"ltr\" or \"rtl\""},
+        {"{\n\"log_in\": \"x\"\n\"email\": \"y\"}", 3,
+         "it is not well-formed JSON in UTF-8"},
+        {"{\n\"log_in\": \"x\ny\"}", 2, "it is not well-formed JSON in UTF-8"},
+        {"{\n\n\n\"log_in\": \"\xff\"}", 4,
+         "it is not well-formed JSON in UTF-8"},
+        {"{\"log_in\": \"x\"}\n}", 2, "it is not well-formed JSON in UTF-8"},
+        {bytes("{\"log_in\": \"x\"}\0"), 1,
+         "it is not well-formed JSON in UTF-8"},
+        {"{\"log_in\":\"" + std::string(max_message + 1, 'x') + "\"}", 1,
+         "\"log_in\" is longer than 512 bytes"},
+    };
+    for (const auto& row : rows) {
+        const auto read = read_messages(row.json, "de");
+        const auto* error = std::get_if<MessagesError>(&read);
+        check(error != nullptr, row.json);
+        check_bytes(error->problem, row.problem, row.json);
+        check(error->line == row.line,
+              row.json + " line " + std::to_string(error->line));
     }
 }
 

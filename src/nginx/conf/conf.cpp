@@ -303,6 +303,7 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
     inherit(conf.second_factor, prev.second_factor);
     inherit(conf.require, prev.require);
     inherit(conf.attributes, prev.attributes);
+    inherit(conf.messages, prev.messages);
 }
 
 // A password is read into memory and never to a file, whatever the level above

@@ -17,6 +17,7 @@
 #include "nginx/ngx.hpp"
 #include "phoenix/crypto.hpp"
 #include "phoenix/message.hpp"
+#include "phoenix/messages.hpp"
 #include "phoenix/origin.hpp"
 #include "phoenix/password.hpp"
 #include "phoenix/session.hpp"
@@ -109,6 +110,9 @@ struct PasswordHash {
 };
 
 using TrustedOrigins = std::vector<phoenix::WebOrigin>;
+
+// auth_sigra_messages, in their order.
+using MessagesList = std::vector<phoenix::Messages>;
 
 struct LoginTemplate;
 
@@ -208,6 +212,7 @@ struct LocationConf {
     const SecondFactor* second_factor;
     const Requirements* require;
     const AttributeSettings* attributes;
+    const MessagesList* messages;  // null: English
     const CacheSetting* cache_setting;
     const PruneSetting* prune;
 

@@ -40,6 +40,7 @@ char* set_password_checks(ngx_conf_t* cf, ngx_command_t* cmd,
                           void* conf) noexcept;
 char* set_password_hash(ngx_conf_t* cf, ngx_command_t* cmd,
                         void* conf) noexcept;
+char* set_messages(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_trusted_origins(ngx_conf_t* cf, ngx_command_t* cmd,
                           void* conf) noexcept;
 

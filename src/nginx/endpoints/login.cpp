@@ -9,44 +9,23 @@
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/response.hpp"
-#include "nginx/gate/return_to.hpp"
 #include "nginx/gate/revoke.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
 #include "phoenix/cookie.hpp"
 #include "phoenix/encoding.hpp"
-#include "phoenix/messages.hpp"
 #include "phoenix/redirect.hpp"
 
 namespace sigra::nginx {
 namespace {
 
 constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
-constexpr std::string_view refused = "Invalid email or password";
-constexpr std::size_t max_kept_email = 160;
 constexpr std::size_t max_user_agent = 255;
 // A check that takes longer than the floor is answered at the next multiple
 // of it, so that what it took is not told; a machine that is this slow tells.
 constexpr ngx_msec_t max_floors = 4;
 // A check that waits for a thread for so long is of no use to anybody.
 constexpr ngx_msec_t max_check_ms = 60'000;
-
-bool is_text(std::string_view text) {
-    return phoenix::utf8_length(text) && text.find('\0') == text.npos;
-}
-
-std::string first_characters(std::string_view text, std::size_t count) {
-    std::size_t end = 0;
-    while (end < text.size() && count > 0) {
-        end++;
-        while (end < text.size() &&
-               (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) {
-            end++;
-        }
-        count--;
-    }
-    return std::string(text.substr(0, end));
-}
 
 postgres::Parameter text(std::string_view value) {
     return {std::string(value)};
@@ -153,7 +132,7 @@ Exchange::Result Login::proceed() {
                 if (!has_place()) {
                     return unavailable(r_);
                 }
-                known_email_ = form_.email && is_text(*form_.email);
+                known_email_ = form_.email && phoenix::is_text(*form_.email);
                 if (known_email_) {
                     step_ = Step::finding;
                     if (!find()) {
@@ -401,9 +380,10 @@ bool Login::insert() {
         std::string_view agent = find_header(r_, "user-agent").value_or("");
         parameters.push_back(text(type()));
         parameters.push_back(text(view(r_->connection->addr_text)));
-        parameters.push_back(is_text(agent)
-                                 ? text(first_characters(agent, max_user_agent))
-                                 : postgres::Parameter{});
+        parameters.push_back(
+            phoenix::is_text(agent)
+                ? text(phoenix::first_characters(agent, max_user_agent))
+                : postgres::Parameter{});
     }
     return ask(postgres::Statement::login, std::move(parameters));
 }
@@ -435,37 +415,6 @@ bool Login::hold() {
     }
     wait(due - taken);
     return true;
-}
-
-ngx_int_t Login::refuse() {
-    if (wants_json()) {
-        return send_error(r_, NGX_HTTP_UNAUTHORIZED, refused);
-    }
-    phoenix::Session session = session_of(visit_);
-    session.put_flash("error", refused);
-    if (form_.email && is_text(*form_.email)) {
-        session.put_flash("email",
-                          first_characters(*form_.email, max_kept_email));
-    }
-    write_session(r_, conf_, visit_, session);
-    return redirect(r_, login_page());
-}
-
-std::string Login::login_page() const {
-    return login_url(conf_, read_return_to(r_, conf_, form_.return_to));
-}
-
-// The page once more, with a token of the session that there is now.
-ngx_int_t Login::ask_again() {
-    phoenix::Session session = session_of(visit_);
-    session.put_flash("error", phoenix::english().try_again);
-    if (form_.email && is_text(*form_.email)) {
-        session.put_flash("email",
-                          first_characters(*form_.email, max_kept_email));
-    }
-    write_session(r_, conf_, visit_, session);
-    return add_header(r_, "Location", login_page()) ? NGX_HTTP_SEE_OTHER
-                                                    : server_error;
 }
 
 }  // namespace sigra::nginx

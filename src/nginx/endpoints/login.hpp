@@ -7,6 +7,7 @@
 #include "nginx/endpoints/password_checks.hpp"
 #include "nginx/gate/login_result.hpp"
 #include "nginx/gate/outbox.hpp"
+#include "nginx/gate/texts.hpp"
 #include "phoenix/form.hpp"
 #include "postgres/statements.hpp"
 
@@ -24,6 +25,7 @@ class LoginPage final : public Exchange {
     [[nodiscard]] bool clear_live_flash();
     [[nodiscard]] ngx_int_t show(bool confirm);
     [[nodiscard]] ngx_int_t show_token();
+    [[nodiscard]] ngx_int_t refresh();
     [[nodiscard]] ngx_int_t send_page(const phoenix::Session& session,
                                       bool confirm);
 };
@@ -67,6 +69,7 @@ class Login final : public Exchange {
     [[nodiscard]] bool hold();
     [[nodiscard]] ngx_int_t refuse();
     [[nodiscard]] ngx_int_t ask_again();
+    void tell_on_page(Text text);
     [[nodiscard]] std::string login_page() const;
     [[nodiscard]] ngx_int_t welcome();
     [[nodiscard]] ngx_int_t ask_second_factor();

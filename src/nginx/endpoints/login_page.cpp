@@ -102,10 +102,7 @@ ngx_int_t LoginPage::show(bool confirm) {
     }
     // Asked for again by this page itself, the browser sends what it has.
     if (new_state && may_hide_session(r_, conf_)) {
-        return send(r_, NGX_HTTP_OK, html,
-                    "<!doctype html>\n<html lang=\"en\">\n<meta "
-                    "http-equiv=\"refresh\" content=\"0\">\n<title>Log "
-                    "in</title>\n");
+        return refresh();
     }
     if (changed) {
         phoenix::Session kept = shown;
@@ -127,6 +124,17 @@ ngx_int_t LoginPage::show(bool confirm) {
     return send_page(shown, confirm);
 }
 
+ngx_int_t LoginPage::refresh() {
+    const phoenix::Messages& texts = messages_for(r_);
+    if (!add_language(r_)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return send(r_, NGX_HTTP_OK, html,
+                phoenix::html_head(texts) +
+                    "<meta http-equiv=\"refresh\" content=\"0\">\n<title>" +
+                    phoenix::escape_html(texts.log_in) + "</title>\n");
+}
+
 ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
     const std::string token =
         phoenix::mask_csrf(session.binary(phoenix::csrf_key).value_or(""));
@@ -140,6 +148,7 @@ ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
     page.singular = conf_.schema->layout.singular;
     page.remember_me = conf_.remember_cookie->enabled;
     page.confirm = confirm;
+    page.texts = &messages_for(r_);
     const Endpoint& endpoint = *conf_.endpoint;
     page.link = !endpoint.fallback.empty();
     if (endpoint.page != nullptr) {
@@ -157,7 +166,8 @@ ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
     if (conf_.second_factor != nullptr) {
         targets.push_back(view(conf_.second_factor->url));
     }
-    if (!add_header(r_, "Content-Security-Policy",
+    if (!add_language(r_) ||
+        !add_header(r_, "Content-Security-Policy",
                     phoenix::login_page_policy(targets, page.logo)) ||
         !add_header(r_, "X-Content-Type-Options", "nosniff")) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

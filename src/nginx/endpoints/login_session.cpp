@@ -13,7 +13,6 @@
 namespace sigra::nginx {
 namespace {
 
-constexpr std::string_view welcome_back = "Welcome back!";
 constexpr std::size_t token_size = 32;
 
 }  // namespace
@@ -75,7 +74,7 @@ phoenix::Session Login::new_session(bool keep) const {
     ensure_csrf_state(session);
     // Who was logged in already has confirmed a password.
     if (!user_.second_factor && !is_same_user()) {
-        session.put_flash("info", welcome_back);
+        session.put_flash("info", say(r_, &phoenix::Messages::welcome_back));
     }
     if (user_.second_factor) {
         // The application leads on from there, and to paths alone.

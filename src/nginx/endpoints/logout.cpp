@@ -10,15 +10,10 @@
 #include "nginx/gate/revoke.hpp"
 #include "nginx/gate/token.hpp"
 #include "phoenix/encoding.hpp"
+#include "phoenix/login_page.hpp"
 
 namespace sigra::nginx {
 namespace {
-
-constexpr std::string_view logged_out = "Logged out successfully.";
-constexpr std::string_view logged_out_everywhere = "Logged out of all devices.";
-constexpr std::string_view alive =
-    "You are still logged in: the log-out could not be carried out. Please "
-    "try again in a moment.";
 
 // _method as browsers' forms say it; a form of no method logs out as well.
 bool is_log_out(std::string_view method) {
@@ -46,11 +41,13 @@ void log_out_unheard(const postgres::Outcome& outcome) {
     }
 }
 
-std::string alive_page() {
-    return "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-           "<meta name=\"viewport\" content=\"width=device-width\">\n"
-           "<title>Still logged in</title>\n<h1>Still logged in</h1>\n<p>" +
-           std::string(alive) + "</p>\n</html>\n";
+std::string alive_page(const phoenix::Messages& texts) {
+    const std::string title = phoenix::escape_html(texts.still_logged_in_title);
+    return phoenix::html_head(texts) +
+           "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+           "content=\"width=device-width\">\n<title>" +
+           title + "</title>\n<h1>" + title + "</h1>\n<p>" +
+           phoenix::escape_html(texts.still_logged_in) + "</p>\n</html>\n";
 }
 
 }  // namespace
@@ -168,9 +165,15 @@ ngx_int_t Logout::still_alive() {
     if (!add_header(r_, "Retry-After", "2")) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return wants_json() ? send_error(r_, NGX_HTTP_SERVICE_UNAVAILABLE, alive)
-                        : send(r_, NGX_HTTP_SERVICE_UNAVAILABLE,
-                               "text/html; charset=utf-8", alive_page());
+    if (wants_json()) {
+        return send_error(r_, NGX_HTTP_SERVICE_UNAVAILABLE,
+                          &phoenix::Messages::still_logged_in);
+    }
+    if (!add_language(r_)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return send(r_, NGX_HTTP_SERVICE_UNAVAILABLE, "text/html; charset=utf-8",
+                alive_page(messages_for(r_)));
 }
 
 ngx_int_t Logout::say_goodbye() {
@@ -197,8 +200,10 @@ ngx_int_t Logout::say_goodbye() {
         return no_content(r_);
     }
     phoenix::Session session;
-    session.put_flash("info", conf_.endpoint->everywhere ? logged_out_everywhere
-                                                         : logged_out);
+    session.put_flash("info",
+                      say(r_, conf_.endpoint->everywhere
+                                  ? &phoenix::Messages::logged_out_everywhere
+                                  : &phoenix::Messages::logged_out));
     if (!write_session(r_, conf_, visit_, session)) {
         clear_session(r_, conf_, visit_);
     }

@@ -162,7 +162,7 @@ ngx_int_t Renew::anonymous() {
         return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
     }
     phoenix::Session session = session_of(visit_);
-    session.put_flash("error", must_log_in);
+    session.put_flash("error", say(r_, must_log_in));
     write_session(r_, conf_, visit_, session);
     return redirect(r_, view(conf_.login_url));
 }

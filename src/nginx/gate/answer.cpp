@@ -33,6 +33,10 @@ ngx_int_t send_json(ngx_http_request_t* r, ngx_uint_t status,
     return send(r, status, "application/json", body);
 }
 
+ngx_int_t send_error(ngx_http_request_t* r, ngx_uint_t status, Text text) {
+    return add_language(r) ? send_error(r, status, say(r, text)) : server_error;
+}
+
 ngx_int_t send_error(ngx_http_request_t* r, ngx_uint_t status,
                      std::string_view message) {
     return send_json(r, status, R"({"error":)" + json_string(message) + "}");

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "nginx/gate/texts.hpp"
 #include "nginx/ngx.hpp"
 
 namespace sigra::nginx {
@@ -15,7 +16,10 @@ namespace sigra::nginx {
                              std::string_view type, std::string_view body);
 [[nodiscard]] ngx_int_t send_json(ngx_http_request_t* r, ngx_uint_t status,
                                   std::string_view body);
-// {"error":message}
+// {"error":…}, in a language of the visitor's
+[[nodiscard]] ngx_int_t send_error(ngx_http_request_t* r, ngx_uint_t status,
+                                   Text text);
+// The same in English alone.
 [[nodiscard]] ngx_int_t send_error(ngx_http_request_t* r, ngx_uint_t status,
                                    std::string_view message);
 // {"redirect_to":url}

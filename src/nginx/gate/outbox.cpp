@@ -33,14 +33,7 @@ bool is_secure(ngx_http_request_t* r, const LocationConf& conf,
         same_site == "None") {
         return true;
     }
-    switch (conf.secure) {
-        case secure_auto:
-            return r->connection->ssl != nullptr;
-        case secure_variable:
-            return is_yes(r, *conf.secure_value);
-        default:
-            return conf.secure == secure_on;
-    }
+    return is_https(r, conf);
 }
 
 phoenix::CookieAttributes attributes_of(ngx_http_request_t* r,
@@ -113,6 +106,17 @@ ngx_str_t keep(ngx_pool_t* pool, std::string_view text) {
 }
 
 }  // namespace
+
+bool is_https(ngx_http_request_t* r, const LocationConf& conf) {
+    switch (conf.secure) {
+        case secure_auto:
+            return r->connection->ssl != nullptr;
+        case secure_variable:
+            return is_yes(r, *conf.secure_value);
+        default:
+            return conf.secure == secure_on;
+    }
+}
 
 std::string_view Outbox::Slot::name() const {
     const std::string_view text = view(set_cookie);

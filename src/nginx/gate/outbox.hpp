@@ -36,6 +36,10 @@ struct Outbox {
     [[nodiscard]] const Slot* find(std::string_view name) const;
 };
 
+// Are cookies to be Secure, for the client speaks TLS, here or with a proxy in
+// front: as auth_sigra_cookie_secure has it. Throws bad_alloc.
+[[nodiscard]] bool is_https(ngx_http_request_t* r, const LocationConf& conf);
+
 // The Set-Cookie values of a session that a statement is about to make: known
 // to fit before there is no way back. Empty: that one is not set.
 struct SealedCookies {

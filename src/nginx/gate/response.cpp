@@ -34,15 +34,14 @@ bool satisfies_all(ngx_http_request_t* r) {
 }
 
 // With a body of JSON, where nothing else answers.
-ngx_int_t refuse(ngx_http_request_t* r, ngx_int_t status,
-                 std::string_view message) {
+ngx_int_t refuse(ngx_http_request_t* r, ngx_int_t status, Text text) {
     if (r != r->main || !satisfies_all(r) || error_page_answers(r, status)) {
         return status;
     }
     // In the access phase an answer is finalized here: its result would read as
     // the phase's verdict.
     ngx_http_finalize_request(
-        r, send_error(r, static_cast<ngx_uint_t>(status), message));
+        r, send_error(r, static_cast<ngx_uint_t>(status), text));
     return NGX_DONE;
 }
 
@@ -115,7 +114,7 @@ ngx_int_t answer_anonymous(ngx_http_request_t* r, const LocationConf& conf,
         return refuse(r, NGX_HTTP_UNAUTHORIZED, must_log_in);
     }
     phoenix::Session session = session_of(visit);
-    session.put_flash("error", must_log_in);
+    session.put_flash("error", say(r, must_log_in));
     return redirect_to_login(r, conf, visit, session);
 }
 

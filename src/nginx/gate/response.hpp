@@ -4,15 +4,14 @@
 #include <string_view>
 
 #include "nginx/conf/conf.hpp"
+#include "nginx/gate/texts.hpp"
 #include "nginx/gate/visit.hpp"
 #include "nginx/ngx.hpp"
 
 namespace sigra::nginx {
 
-inline constexpr std::string_view must_log_in =
-    "You must log in to access this page.";
-inline constexpr std::string_view may_not =
-    "You are not allowed to access this page.";
+inline constexpr Text must_log_in = &phoenix::Messages::must_log_in;
+inline constexpr Text may_not = &phoenix::Messages::may_not;
 
 // Adds a response header; `key` is static and `value` lives as long as the
 // request. Null when memory is out.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
 #include "phoenix/percent.hpp"
 #include "phoenix/redirect.hpp"
@@ -12,8 +13,10 @@ namespace {
 // A path of the longest kind, with a scheme, a name and a port before it.
 constexpr std::size_t max_return_to = 2048 + 8 + 253 + 6;
 
-bool is_https(ngx_http_request_t* r, const LocationConf& conf) {
-    return r->connection->ssl != nullptr || conf.secure == secure_on;
+// auth_sigra_cookie_secure says what a proxy in front does, not that there is
+// no TLS here.
+bool came_by_https(ngx_http_request_t* r, const LocationConf& conf) {
+    return r->connection->ssl != nullptr || is_https(r, conf);
 }
 
 bool is_absolute(const ngx_str_t& url) {
@@ -40,8 +43,9 @@ std::string return_to_of(ngx_http_request_t* r, const LocationConf& conf) {
     if (!is_absolute(conf.login_url)) {
         return path;
     }
-    const std::string origin = (is_https(r, conf) ? "https://" : "http://") +
-                               std::string(sent_host(r));
+    const std::string origin =
+        (came_by_https(r, conf) ? "https://" : "http://") +
+        std::string(sent_host(r));
     return phoenix::parse_origin(origin) ? origin + path : std::string();
 }
 
@@ -53,7 +57,7 @@ std::string login_url(const LocationConf& conf, std::string_view return_to) {
     const auto fragment = std::min(url.find('#'), url.size());
     std::string out(url.substr(0, fragment));
     out += out.find('?') == std::string::npos ? "?return_to=" : "&return_to=";
-    out += phoenix::query_encode(return_to);
+    out += phoenix::percent_encode(return_to, "/");
     return out.append(url.substr(fragment));
 }
 
@@ -69,7 +73,7 @@ std::string read_return_to(ngx_http_request_t* r, const LocationConf& conf,
         ngx_http_arg(r, name.data, name.len, &in_query) == NGX_OK) {
         target = phoenix::form_decode(view(in_query)).value_or("");
     }
-    const phoenix::ReturnHosts hosts{sent_host(r), is_https(r, conf),
+    const phoenix::ReturnHosts hosts{sent_host(r), came_by_https(r, conf),
                                      *conf.trusted_origins,
                                      view(conf.cookie_domain)};
     return target.size() <= max_return_to &&
