@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS users (
 
 -- An address is free again once its user is deleted.
 CREATE UNIQUE INDEX IF NOT EXISTS users_email_active_index ON users (email) WHERE deleted_at IS NULL;
--- A login without auth_sigra_where looks among the deleted as well, which the index above does not have.
+-- A login without where= of auth_sigra_schema looks among the deleted as well, which the index above does not have.
 CREATE INDEX IF NOT EXISTS users_email_index ON users (email);
 
 CREATE TABLE IF NOT EXISTS users_tokens (

@@ -179,7 +179,7 @@ std::vector<std::string> warnings_of(const Layout& layout,
         warnings.push_back(
             "no index of relation \"" + users.name() + "\" finds an email" +
             (users.is("email", partly_indexed)
-                 ? " unless auth_sigra_where has the condition of the index"
+                 ? " unless \"where\" has the condition of the index"
                  : "") +
             ": each login reads the whole table");
     }

@@ -104,6 +104,7 @@ void Listener::connect() {
     try {
         backoff_.tried(reactor_.now());
         worked_ = false;
+        relations_.clear();
         wants_write_ = false;
         connecting_ = std::make_unique<Connecting>(
             reactor_, conninfo_, options_.connect_timeout,

@@ -118,8 +118,10 @@ class Listener final : private IoHandler {
 
     std::string complaint_;  // of the connection, as logged
     Milliseconds complained_at_{0};
-    std::string missing_;    // triggers, as logged
-    std::string relations_;  // the tables and what belongs to them, by oid
+    std::string missing_;  // triggers, as logged
+    // The tables and what belongs to them, by oid; empty before the
+    // connection's first look.
+    std::string relations_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

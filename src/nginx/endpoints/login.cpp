@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "nginx/counters.hpp"
+#include "nginx/debug.hpp"
 #include "nginx/endpoints/login_log.hpp"
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/outbox.hpp"
@@ -80,8 +81,41 @@ void Login::tell_of(ngx_int_t answer) {
     tell(r_, visit_, {result_, reason_, form_.email, user_.id, user_.email});
 }
 
+std::string_view Login::name_of(Step step) {
+    switch (step) {
+        case Step::parse:
+            return "the form";
+        case Step::identify:
+            return "who is logged in already";
+        case Step::find:
+            return "look for the user";
+        case Step::finding:
+            return "the user's row";
+        case Step::checking:
+            return "the password was checked";
+        case Step::forgiving:
+            return "the count of attempts";
+        case Step::elsewhere:
+            return "the application goes on";
+        case Step::insert:
+            return "a new session";
+        case Step::inserting:
+            return "the new row";
+        case Step::refuse:
+            return "refused";
+        case Step::holding:
+            return "the refusal's time";
+        case Step::old_form:
+            return "a form of an older session";
+    }
+    return "";
+}
+
 Exchange::Result Login::proceed() {
     for (;;) {
+        if (debugs(r_)) {
+            debug(r_, "login: " + std::string(name_of(step_)));
+        }
         switch (step_) {
             case Step::parse:
                 if (Result refusal = read_checked_form(form_)) {

@@ -52,6 +52,7 @@ class Login final : public Exchange {
         old_form,  // of an older session: nobody is logged in by it
     };
 
+    [[nodiscard]] static std::string_view name_of(Step step);
     Result advance() override;
     [[nodiscard]] ngx_int_t late() override;
     [[nodiscard]] Result proceed();

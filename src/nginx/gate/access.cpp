@@ -1,6 +1,7 @@
 #include "nginx/gate/access.hpp"
 
 #include "nginx/counters.hpp"
+#include "nginx/debug.hpp"
 #include "nginx/gate/arrival.hpp"
 #include "nginx/gate/gate.hpp"
 #include "nginx/gate/question.hpp"
@@ -101,6 +102,38 @@ static_assert(static_cast<unsigned>(Counter::request_forbidden) -
               static_cast<unsigned>(Status::forbidden) -
                   static_cast<unsigned>(Status::hit));
 
+std::string_view name(Decision decision) {
+    switch (decision) {
+        case Decision::ask:
+            return "ask PostgreSQL";
+        case Decision::wait:
+            return "wait for PostgreSQL";
+        case Decision::pass:
+            return "pass";
+        case Decision::anonymous:
+            return "anonymous";
+        case Decision::forbidden:
+            return "auth_sigra_require is not met";
+        case Decision::not_fresh:
+            return "auth_sigra_sudo wants a fresh login";
+        case Decision::no_answer:
+            return "no answer";
+        case Decision::two_cookies:
+            return "two Cookie headers";
+        case Decision::internal_error:
+            return "internal error";
+    }
+    return "";
+}
+
+[[gnu::cold]] void tell(const ngx_http_request_t* r, const LocationConf& conf,
+                        const Visit& visit, Decision decision) {
+    debug(r, "gate \"" +
+                 std::string(conf.gate == gate_optional ? "optional" : "on") +
+                 "\": " + std::string(name(decision)) + ", status " +
+                 std::string(name(visit.verdict.status)));
+}
+
 [[gnu::hot]] ngx_int_t gate(ngx_http_request_t* r, const LocationConf& conf) {
     // An endpoint looks after itself.
     if (conf.gate == gate_off || is_endpoint(r, conf)) {
@@ -116,6 +149,9 @@ static_assert(static_cast<unsigned>(Counter::request_forbidden) -
     Decision decision = decide(r, conf, *visit);
     if (decision == Decision::ask && !ask_in_phases(*visit)) {
         decision = decide(r, conf, *visit);
+    }
+    if (debugs(r)) {
+        tell(r, conf, *visit, decision);
     }
     const Status status = visit->verdict.status;
     return counted(status, is_open(r, conf)

@@ -1,11 +1,13 @@
 #include "nginx/gate/gate.hpp"
 
+#include "nginx/debug.hpp"
 #include "nginx/gate/cache.hpp"
 #include "nginx/gate/facts.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
+#include "phoenix/encoding.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -249,6 +251,36 @@ Decision judge_rules(ngx_http_request_t* r, const Rules& rules,
     write_session(r, conf, visit, session);
 }
 
+[[gnu::cold]] void tell_token(const ngx_http_request_t* r,
+                              const Verdict& verdict) {
+    if (!verdict.has_token) {
+        debug(r, "no token: " + std::string(name(verdict.status)));
+        return;
+    }
+    debug(r, "session " + phoenix::hex_encode({verdict.token_hash.data(), 8}) +
+                 " of " +
+                 (verdict.from_remember_me ? "the remember-me cookie"
+                                           : "the session cookie"));
+}
+
+[[gnu::cold]] void tell_answer(const Visit& visit) {
+    const LookedUp& found = visit.verdict.looked_up;
+    std::string_view answer = "PostgreSQL gave no answer";
+    switch (found.state) {
+        case LookupResult::State::found:
+            answer = found.how == Status::stale
+                         ? "PostgreSQL is out of reach: the cache has it"
+                         : "PostgreSQL has the session";
+            break;
+        case LookupResult::State::absent:
+            answer = "PostgreSQL does not have the session";
+            break;
+        case LookupResult::State::no_answer:
+            break;
+    }
+    debug(visit.request, answer);
+}
+
 }  // namespace
 
 std::int64_t ttl_ms(const LocationConf& conf, const LookedUp& found) {
@@ -264,11 +296,12 @@ Lookup::Key key_of(const Verdict& verdict) {
 void take_result(Visit& visit, const LookupResult& result) {
     Verdict& verdict = visit.verdict;
     verdict.step = Verdict::Step::answered;
-    if (result.out_of_reach && take_stale(visit)) {
-        return;
-    }
-    if (!keep(visit.request->pool, result, verdict.looked_up)) {
+    if (!(result.out_of_reach && take_stale(visit)) &&
+        !keep(visit.request->pool, result, verdict.looked_up)) {
         verdict.looked_up.state = LookupResult::State::no_answer;
+    }
+    if (debugs(visit.request)) {
+        tell_answer(visit);
     }
 }
 
@@ -289,6 +322,9 @@ void take_result(Visit& visit, const LookupResult& result) {
     verdict.cookies = conf.cookies;
     verdict.cache = conf.cache;
     (void)read_token(conf, visit);
+    if (debugs(r)) {
+        tell_token(r, verdict);
+    }
     verdict.step = Verdict::Step::read;
 }
 
@@ -306,6 +342,9 @@ void take_result(Visit& visit, const LookupResult& result) {
         case Verdict::Step::read:
             if (verdict.has_token && !take_from_cache(visit)) {
                 return Decision::ask;
+            }
+            if (verdict.has_token && debugs(r)) {
+                debug(r, "the cache has the session");
             }
             verdict.step = Verdict::Step::answered;
             break;

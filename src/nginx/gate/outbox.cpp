@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "nginx/debug.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/gate/visit.hpp"
@@ -196,6 +197,10 @@ void put(Visit& visit, std::string_view set_cookie) {
     Outbox& outbox = visit.main->outbox;
     const ngx_str_t kept = keep(pool, set_cookie);
     const std::string_view name = Outbox::Slot{kept, nullptr}.name();
+    if (debugs(visit.request)) {
+        debug(visit.request,
+              "the answer sets the cookie \"" + std::string(name) + "\"");
+    }
     if (auto* slot = const_cast<Outbox::Slot*>(outbox.find(name))) {
         slot->set_cookie = kept;
         return;

@@ -1,5 +1,6 @@
 #include "nginx/gate/question.hpp"
 
+#include "nginx/debug.hpp"
 #include "nginx/gate/gate.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
@@ -41,6 +42,9 @@ bool Question::ask() {
     w->lookup().ask(*pool, *verdict.source, key_of(verdict),
                     stored_token(verdict), waiter_);
     verdict.step = Verdict::Step::waiting;
+    if (debugs(visit_.request)) {
+        debug(visit_.request, "PostgreSQL is asked for the session");
+    }
     deadline_.start(patience(*verdict.source));
     return true;
 }
