@@ -1,7 +1,7 @@
 -- revocation.sql without a command of psql's: one statement, as a migration can execute it. With Ecto:
 --     execute("SET LOCAL auth_sigra.schema = 'phx_gen_auth'")
 --     execute(File.read!("priv/repo/revocation-plain.sql"))
--- What can be said of auth_sigra.schema, .users, .tokens, .channel and .ignore, and what is sent, is in the head of
+-- What can be said of auth_sigra.schema, .users, .tokens, .channel, .ignore and .watch, and what is sent, is in the head of
 -- revocation.sql, which holds the same statement. revocation-uninstall.sql undoes it, and is plain as well.
 
 DO $auth_sigra$
@@ -14,12 +14,28 @@ DECLARE
     channel text := coalesce(nullif(current_setting('auth_sigra.channel', true), ''), 'auth_sigra_revoked');
     ignored text[] := regexp_split_to_array(
         regexp_replace(coalesce(current_setting('auth_sigra.ignore', true), ''), '\s', '', 'g'), ',');
+    watched text[] := regexp_split_to_array(
+        regexp_replace(coalesce(current_setting('auth_sigra.watch', true), ''), '\s', '', 'g'), ',');
+    watched_tables regclass[] := '{}';
+    watched_columns name[] := '{}';
     said_before text := current_setting('search_path');
     place text;
     told record;
     trigger_name text;
     arguments text;
 BEGIN
+    FOR told IN
+        SELECT parse_ident(w.said) AS parts, cardinality(parse_ident(w.said)) AS count
+        FROM unnest(array_remove(watched, '')) w (said)
+    LOOP
+        IF told.count < 2 THEN
+            RAISE 'what is watched is a column of a table, "memberships.user_id", not "%"', told.parts[1];
+        END IF;
+        watched_tables := watched_tables || (
+            SELECT string_agg(quote_ident(p.part), '.' ORDER BY p.at)::regclass
+            FROM unnest(told.parts[:told.count - 1]) WITH ORDINALITY p (part, at));
+        watched_columns := watched_columns || told.parts[told.count]::name;
+    END LOOP;
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     ignored := array_remove(ignored, '');
     IF layout NOT IN ('sigra', 'phx_gen_auth', 'sigra_sessions') THEN
@@ -33,7 +49,8 @@ BEGIN
                          'authenticated_at', 'sudo_at') THEN
             RAISE 'nginx reads the column "%": a change of it cannot be ignored', told.name;
         END IF;
-        IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid IN (users, tokens) AND attname = told.name) THEN
+        IF NOT EXISTS (SELECT FROM pg_attribute
+                       WHERE (attrelid IN (users, tokens) OR attrelid = ANY (watched_tables)) AND attname = told.name) THEN
             RAISE 'neither table has a column "%" that could be ignored', told.name;
         END IF;
     END LOOP;
@@ -122,6 +139,96 @@ $body$ $function$;
             EXECUTE format('CREATE TRIGGER auth_sigra_revoke_replica AFTER DELETE OR UPDATE ON %s FOR EACH ROW %s',
                            told.relation, arguments);
             EXECUTE format('ALTER TABLE ONLY %s ENABLE REPLICA TRIGGER auth_sigra_revoke_replica', told.relation);
+        END IF;
+    END LOOP;
+
+    -- What conditions and attributes read in other tables. A row there need not have a key: those that a statement has
+    -- changed are found by what they were and what they are. The function's third argument says whose watch it is.
+    IF cardinality(watched_tables) > 0 THEN
+        EXECUTE 'CREATE OR REPLACE FUNCTION ' || place || $function$.auth_sigra_revoke_watched() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    ids text;
+    compared text;
+    changed text;
+    payloads text[] := '{*}';
+BEGIN
+    SELECT string_agg(format('r.%I::text', c.name), ', ') INTO ids FROM unnest(TG_ARGV[3]::name[]) c (name);
+    SELECT string_agg(format('r.%I', attname), ', ') INTO compared
+    FROM pg_attribute
+    WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped AND attname <> ALL (TG_ARGV[4]::name[]);
+    ids := format('SELECT ARRAY[%s] AS ids, ROW(%s)::text AS told FROM ', ids, compared);
+    changed := CASE TG_OP
+        WHEN 'INSERT' THEN ids || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($2).*) r' ELSE 'new_rows r' END
+        WHEN 'DELETE' THEN ids || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($1).*) r' ELSE 'old_rows r' END
+        WHEN 'UPDATE' THEN format(
+            'WITH o AS (%s), n AS (%s) (TABLE o EXCEPT ALL TABLE n) UNION ALL (TABLE n EXCEPT ALL TABLE o)',
+            ids || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($1).*) r' ELSE 'old_rows r' END,
+            ids || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($2).*) r' ELSE 'new_rows r' END)
+    END;
+    IF TG_OP <> 'TRUNCATE' THEN
+        EXECUTE format('SELECT ARRAY(SELECT DISTINCT $$user:$$ || i.id FROM (%s) c, unnest(c.ids) i (id)'
+                       ' WHERE i.id IS NOT NULL LIMIT 1001)', changed)
+        INTO payloads USING OLD, NEW;
+    END IF;
+    IF cardinality(payloads) > 1000 THEN
+        payloads := '{*}';
+    END IF;
+    PERFORM pg_notify(TG_ARGV[0], revoked.payload) FROM unnest(payloads) AS revoked (payload);
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    PERFORM pg_notify(TG_ARGV[0], '*');
+    RETURN NULL;
+END
+$body$ $function$;
+    END IF;
+
+    FOR told IN
+        SELECT t.tgname AS name, t.tgrelid::regclass AS relation
+        FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+        WHERE p.proname = 'auth_sigra_revoke_watched'
+          AND (string_to_array(encode(t.tgargs, 'escape'), '\000'))[3] = users::text
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', told.name, told.relation);
+    END LOOP;
+    FOR told IN
+        WITH RECURSIVE tree (relation, name) AS (
+            SELECT w.relation::oid, w.name FROM unnest(watched_tables, watched_columns) w (relation, name)
+            UNION
+            SELECT i.inhrelid, t.name FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation
+        )
+        SELECT t.relation::regclass AS relation, c.relkind, array_agg(t.name) AS names,
+               array_agg(t.name) FILTER (WHERE a.attname IS NULL) AS missing
+        FROM tree t JOIN pg_class c ON c.oid = t.relation
+        LEFT JOIN pg_attribute a ON a.attrelid = t.relation AND a.attname = t.name AND NOT a.attisdropped
+        GROUP BY t.relation, c.relkind
+    LOOP
+        IF told.missing IS NOT NULL THEN
+            RAISE 'relation % has no column "%" that could be watched', told.relation, told.missing[1];
+        END IF;
+        IF told.relkind NOT IN ('r', 'p') THEN
+            RAISE 'relation % is no table and has no triggers: watch what it is made of', told.relation;
+        END IF;
+        arguments := format('EXECUTE FUNCTION %s.auth_sigra_revoke_watched(%L, %L, %L, %L, %L)', place, channel,
+                            'watched', users, told.names::text, ('{updated_at}'::text[] || ignored)::text);
+        EXECUTE format('CREATE TRIGGER auth_sigra_revoke_watched_insert AFTER INSERT ON %s'
+                       ' REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT %s', told.relation, arguments);
+        EXECUTE format('CREATE TRIGGER auth_sigra_revoke_watched_delete AFTER DELETE ON %s'
+                       ' REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT %s', told.relation, arguments);
+        EXECUTE format('CREATE TRIGGER auth_sigra_revoke_watched_update AFTER UPDATE ON %s'
+                       ' REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT %s',
+                       told.relation, arguments);
+        EXECUTE format('CREATE TRIGGER auth_sigra_revoke_watched_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT %s',
+                       told.relation, arguments);
+        EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER auth_sigra_revoke_watched_insert,'
+                       ' ENABLE ALWAYS TRIGGER auth_sigra_revoke_watched_delete,'
+                       ' ENABLE ALWAYS TRIGGER auth_sigra_revoke_watched_update,'
+                       ' ENABLE ALWAYS TRIGGER auth_sigra_revoke_watched_truncate', told.relation);
+        IF told.relkind = 'r' THEN
+            EXECUTE format('CREATE TRIGGER auth_sigra_revoke_watched_replica AFTER INSERT OR DELETE OR UPDATE ON %s'
+                           ' FOR EACH ROW %s', told.relation, arguments);
+            EXECUTE format('ALTER TABLE ONLY %s ENABLE REPLICA TRIGGER auth_sigra_revoke_watched_replica',
+                           told.relation);
         END IF;
     END LOOP;
     PERFORM set_config('search_path', said_before, true);

@@ -16,7 +16,8 @@ BEGIN
     END LOOP;
     FOR gone IN
         SELECT p.oid::pg_catalog.regprocedure AS name FROM pg_catalog.pg_proc p
-        WHERE p.proname IN ('auth_sigra_revoke', 'auth_sigra_revoke_users', 'auth_sigra_revoke_tokens')
+        WHERE p.proname IN ('auth_sigra_revoke', 'auth_sigra_revoke_watched', 'auth_sigra_revoke_users',
+                            'auth_sigra_revoke_tokens')
           AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype
     LOOP
         EXECUTE pg_catalog.format('DROP FUNCTION %s', gone.name);
