@@ -103,6 +103,12 @@ sub run {
     return $self->session(POST => '/execute/sync', { script => $script, args => \@arguments });
 }
 
+# A script that calls its last argument when it is done.
+sub run_async {
+    my ($self, $script, @arguments) = @_;
+    return $self->session(POST => '/execute/async', { script => $script, args => \@arguments });
+}
+
 sub find {
     my ($self, $selector) = @_;
     return map { $_->{$element} } @{ $self->session(POST => '/elements', { using => 'css selector', value => $selector }) };
@@ -147,6 +153,13 @@ sub look {
     $self->cdp('Emulation.setDeviceMetricsOverride', {
         width => $as{width} // 900, height => $as{height} // 640, deviceScaleFactor => $as{scale} // 1,
         mobile => $as{mobile} ? JSON::PP::true : JSON::PP::false });
+    return;
+}
+
+sub speak {
+    my ($self, $languages) = @_;
+    $self->cdp('Network.enable');
+    $self->cdp('Network.setExtraHTTPHeaders', { headers => { 'Accept-Language' => $languages } });
     return;
 }
 
