@@ -36,7 +36,7 @@ sub counted {
     my $before = status();
     $what->();
     my %changed = difference($before, status());
-    delete @changed{ grep { /^(?:revocations|lookup_latency_ms|password_check_ms|connections|connects|syncs|statements|channels)/ } keys %changed };
+    delete @changed{ grep { /^(?:revocations|lookup_latency_ms|password_check_ms|connections|connects|syncs|statements|channels|batch_size|zones)/ } keys %changed };
     return join ' ', map { "$_=$changed{$_}" } sort keys %changed;
 }
 
@@ -73,6 +73,11 @@ is(counted(sub { is(log_in(client(timeout => 60), 'wrong'), 401, 'refused') }), 
 my $browser = client(timeout => 60);
 is(counted(sub { is(log_in($browser, 'right'), 200, 'logged in') }), 'logins.ok=1', 'the right one');
 is(status()->{password_check_ms}{count}, 2, 'two hashes were computed');
+my $zone = status()->{zones}{status};
+cmp_ok($zone->{cells}, '>', 3000, 'a zone of 1 MB');
+is($zone->{entries}, 2, 'the session that was found, and the one that is not there');
+is($zone->{evictions}, 0, 'nobody had to go');
+await { my $sizes = status()->{batch_size}; $sizes->{count} > 0 && $sizes->{sum} >= $sizes->{count} } 'statements were sent, one at a time or more';
 is(counted(sub {
     $client->post('/log-in', { email => 'ada@example.com', password => 'right' }, { 'sec-fetch-site' => 'cross-site' });
 }), 'logins.origin=1', 'from another site');

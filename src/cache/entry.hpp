@@ -40,6 +40,8 @@ struct ZoneEntry {
     std::int64_t authenticated;
     std::int64_t active_at;
     std::int64_t authenticated_at;  // Unix seconds
+    std::uint64_t server;  // which one has answered; whoever listens to another
+                           // would not hear of the session's end
     std::uint8_t flags;
     std::uint8_t user_id_length;
     std::uint8_t email_length;
@@ -122,7 +124,7 @@ class SharedEntry {
 
     static constexpr std::size_t hash_words = sizeof(TokenHash) / 8;
     // A text of 45 bytes, which is longer seldom.
-    static constexpr std::size_t usual_words = 17;
+    static constexpr std::size_t usual_words = 18;
 
     static constexpr std::size_t at(std::size_t word) {
         return word * sizeof(Plain);
@@ -164,7 +166,7 @@ class SharedEntry {
 
     ZoneEntry entry_;
 };
-static_assert(sizeof(ZoneEntry) == 288);
+static_assert(sizeof(ZoneEntry) == 296);
 static_assert(sizeof(ZoneEntry) % sizeof(std::uint64_t) == 0);
 static_assert(offsetof(ZoneEntry, flags) % sizeof(std::uint64_t) == 0);
 static_assert(offsetof(ZoneEntry, fingerprint) == sizeof(TokenHash));

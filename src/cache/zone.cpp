@@ -73,6 +73,7 @@ void Zone::clear() {
     std::fill_n(by_token_, header_->token_buckets, no_cell);
     std::fill_n(by_user_, header_->user_buckets, no_cell);
     header_->untouched = 0;
+    header_->entries = 0;
     header_->first_free = no_cell;
     header_->newest = header_->oldest = no_cell;
 }
@@ -121,6 +122,11 @@ std::uint64_t Zone::next_seq() {
     return ++header_->seq;
 }
 
+Zone::Figures Zone::figures() {
+    Locked locked(*this);
+    return {header_->cells, header_->entries, header_->evictions};
+}
+
 bool Zone::settle(const Answer& answer) {
     Locked locked(*this);
     std::uint64_t revoked = std::max<std::uint64_t>(
@@ -153,6 +159,7 @@ void Zone::put(const Answer& answer) {
     entry.fingerprint = answer.fingerprint;
     entry.stamp = answer.sent;
     entry.verified_at = answer.at;
+    entry.server = answer.server;
     entry.flags = answer.listened ? 0 : ZoneEntry::unlistened;
     if (answer.session == nullptr) {
         entry.flags |= ZoneEntry::dead;

@@ -80,8 +80,9 @@ class Zone {
         std::uint64_t sent;  // seq() of then
         std::int64_t at;     // the clock's when the answer came
         const Session* session;
-        bool store;     // may be kept
-        bool listened;  // this worker's channel was up
+        bool store;                // may be kept
+        bool listened;             // this worker's channel was up
+        std::uint64_t server = 0;  // an identity of the one that answered
     };
     // False: something that concerns it was revoked since it was sent, and it
     // is to be asked again. Else it is kept where it may be and fits; what was
@@ -98,6 +99,13 @@ class Zone {
     // A use was written down: the session is active at `now`.
     void touch(const TokenHash& token_hash, std::uint64_t fingerprint,
                std::int64_t now);
+
+    struct Figures {
+        std::uint64_t cells;      // entries that it may hold
+        std::uint64_t entries;    // that it holds, of dead sessions too
+        std::uint64_t evictions;  // since it was created
+    };
+    [[nodiscard]] Figures figures();
 
     void revoke_token(std::string_view token_hash);  // 32 bytes
     void revoke_user(std::string_view id);

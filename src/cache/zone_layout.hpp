@@ -28,7 +28,7 @@ struct ZoneCell {
     std::uint32_t newer;
     std::uint32_t older;
 };
-static_assert(sizeof(ZoneCell) == 312);
+static_assert(sizeof(ZoneCell) == 320);
 
 struct ZoneHeader {
     std::uint64_t seq = 0;
@@ -44,6 +44,8 @@ struct ZoneHeader {
     std::uint32_t newest = 0;
     std::uint32_t oldest = 0;
     std::uint32_t facts = 0;  // bytes of them in each cell
+    std::uint64_t entries = 0;
+    std::uint64_t evictions = 0;
 };
 static_assert(sizeof(ZoneHeader) % alignof(ZoneCell) == 0);
 

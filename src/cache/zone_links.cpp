@@ -16,6 +16,7 @@ void Zone::evict() {
         move_to_front(header_->oldest);
     }
     drop(header_->oldest);
+    header_->evictions++;
 }
 
 // A free cell, or one that is evicted.
@@ -36,6 +37,7 @@ std::uint32_t Zone::take_cell() {
 // What is not warm is the next to be evicted: a flood of dead sessions costs
 // no live one its place.
 void Zone::insert(std::uint32_t index, bool warm) {
+    header_->entries++;
     ZoneCell& cell = cell_at(index);
     const ZoneEntry& entry = cell.entry.held();
     std::uint32_t& bucket = token_bucket(entry.token_hash);
@@ -58,6 +60,7 @@ void Zone::insert(std::uint32_t index, bool warm) {
 }
 
 void Zone::drop(std::uint32_t index) {
+    header_->entries--;
     ZoneCell& cell = cell_at(index);
     const ZoneEntry& entry = cell.entry.held();
     std::uint32_t* link = &token_bucket(entry.token_hash);

@@ -13,6 +13,7 @@
 #include <span>
 
 #include "nginx/ngx.hpp"
+#include "postgres/pool.hpp"
 
 namespace sigra::nginx {
 
@@ -59,10 +60,14 @@ enum class Counter : unsigned {
     closed_session,  // connections that ended with their session
     pruned,          // rows of expired sessions
     connection_opened,
+    failover,   // connections to another server than the one before
     sync_sent,  // each is one round trip of one statement or more
     // States of a live worker from here on.
     connections_open,
-    statements_waiting,
+    lookups_waiting,  // and what follows, in the order of postgres::Work
+    logins_waiting,
+    writes_waiting,
+    background_waiting,
     statements_sent,
     checks_running,
     checks_waiting,
@@ -87,6 +92,7 @@ struct CounterSlot {
         counts;
     Histogram<latency_bounds_ms.size()> lookup_latency;
     Histogram<latency_bounds_ms.size()> check_latency;
+    Histogram<postgres::batch_bounds.size()> batches;
 };
 
 // The slot that this process writes to. Never null: without a zone, or where

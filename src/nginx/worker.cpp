@@ -54,16 +54,33 @@ void Worker::observe() {
     for (const auto& [database, pool] : pools_) {
         const postgres::Pool::Counters counters = pool->counters();
         now.open += counters.open;
-        now.waiting += counters.waiting;
+        for (std::size_t i = 0; i < counters.waiting_by_work.size(); i++) {
+            now.waiting_by_work[i] += counters.waiting_by_work[i];
+        }
+        for (std::size_t i = 0; i < counters.batches.size(); i++) {
+            now.batches[i] += counters.batches[i];
+        }
+        now.batched += counters.batched;
+        now.failovers += counters.failovers;
         now.inflight += counters.inflight;
         now.connects += counters.connects;
         now.syncs += counters.syncs;
     }
     set_state(Counter::connections_open, now.open);
-    set_state(Counter::statements_waiting, now.waiting);
+    for (std::size_t i = 0; i < now.waiting_by_work.size(); i++) {
+        set_state(static_cast<Counter>(
+                      static_cast<std::size_t>(Counter::lookups_waiting) + i),
+                  now.waiting_by_work[i]);
+    }
     set_state(Counter::statements_sent, now.inflight);
     add(counter(Counter::connection_opened), now.connects - observed_.connects);
     add(counter(Counter::sync_sent), now.syncs - observed_.syncs);
+    add(counter(Counter::failover), now.failovers - observed_.failovers);
+    for (std::size_t i = 0; i < now.batches.size(); i++) {
+        add(own_counters->batches.buckets[i],
+            now.batches[i] - observed_.batches[i]);
+    }
+    add(own_counters->batches.sum, now.batched - observed_.batched);
     observed_ = now;
     observing_->start(postgres::Milliseconds(1000));
 }

@@ -107,6 +107,8 @@ class Connection final : private IoHandler {
     // It has answered a query: the server is not only there, it works.
     [[nodiscard]] bool proved() const { return proved_; }
     [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
+    // Identity::server of the one that it is connected to.
+    [[nodiscard]] std::uint64_t server() const { return identity_.server; }
     // Where it leads, once it is open.
     [[nodiscard]] const Endpoint& endpoint() const {
         return connecting_.endpoint();

@@ -282,10 +282,18 @@ void Pool::Impl::send(Connection& connection, Entries& batch) {
     if (batch.empty()) {
         return;
     }
+    const std::size_t wanted = batch.size();
     try {
         connection.send(batch);
     } catch (...) {
         connection.lose("out of memory");
+    }
+    const std::size_t sent = wanted - batch.size();
+    if (sent > 0) {
+        const auto* bound =
+            std::lower_bound(batch_bounds.begin(), batch_bounds.end(), sent);
+        batches_[static_cast<std::size_t>(bound - batch_bounds.begin())]++;
+        batched_ += sent;
     }
 }
 

@@ -159,14 +159,19 @@ void Pool::Impl::renew() {
 
 Pool::Counters Pool::Impl::counters() const {
     Counters counters;
-    for (const Entries& queue : waiting_) {
-        counters.waiting += static_cast<unsigned>(queue.size());
+    for (std::size_t work = 0; work < waiting_.size(); work++) {
+        const auto waiting = static_cast<unsigned>(waiting_[work].size());
+        counters.waiting_by_work[work] = waiting;
+        counters.waiting += waiting;
     }
     for (const auto& of_layout : touches_) {
         counters.touches += static_cast<unsigned>(of_layout.size());
     }
     counters.syncs = past_syncs_;
     counters.connects = connects_;
+    counters.failovers = failovers_;
+    counters.batches = batches_;
+    counters.batched = batched_;
     for (const auto& connection : connections_) {
         counters.open += connection->life() == Connection::Life::open ? 1 : 0;
         counters.inflight += static_cast<unsigned>(connection->inflight());
@@ -175,8 +180,10 @@ Pool::Counters Pool::Impl::counters() const {
     return counters;
 }
 
-void Pool::Impl::opened(Connection&) {
+void Pool::Impl::opened(Connection& connection) {
     connects_++;
+    const std::uint64_t before = std::exchange(server_, connection.server());
+    failovers_ += before != 0 && before != server_ ? 1 : 0;
     trouble_.clear();
     if (std::exchange(restored_to_log_, false)) {
         reactor_.log(LogLevel::notice, "connection to PostgreSQL restored");

@@ -38,6 +38,7 @@ enum class Work {
     background,  // nobody waits for it
 };
 inline constexpr std::size_t work_count = 4;
+inline constexpr std::array<unsigned, 7> batch_bounds{1, 2, 4, 8, 16, 32, 64};
 [[nodiscard]] Work work_of(Statement statement);
 
 // What libpq says against a connection string; empty where it is well formed.
@@ -119,12 +120,18 @@ class Pool {
 
     // For the log and the tests.
     struct Counters {
-        unsigned open = 0;           // connections that answer
-        unsigned waiting = 0;        // queries without a connection
-        unsigned touches = 0;        // collected and not yet a query
-        unsigned inflight = 0;       // queries sent and not answered
-        std::uint64_t connects = 0;  // connections that opened, ever
-        std::uint64_t syncs = 0;     // sent, ever; looks at the catalog too
+        unsigned open = 0;     // connections that answer
+        unsigned waiting = 0;  // queries without a connection
+        std::array<unsigned, work_count> waiting_by_work{};
+        unsigned touches = 0;         // collected and not yet a query
+        unsigned inflight = 0;        // queries sent and not answered
+        std::uint64_t connects = 0;   // connections that opened, ever
+        std::uint64_t syncs = 0;      // sent, ever; looks at the catalog too
+        std::uint64_t failovers = 0;  // connections to another server, ever
+        // Queries that were sent together, ever: how often up to so many, and
+        // how often more.
+        std::array<std::uint64_t, batch_bounds.size() + 1> batches{};
+        std::uint64_t batched = 0;  // queries of all batches
     };
     [[nodiscard]] Counters counters() const;
 

@@ -126,6 +126,10 @@ class Pool::Impl final : public ConnectionOwner {
     bool missed_ = false;             // somebody was told that it is down
     bool crowded_ = false;            // lookups went behind others, or wait
     std::uint64_t past_syncs_ = 0;
+    std::uint64_t server_ = 0;  // Identity::server of the last connection
+    std::uint64_t failovers_ = 0;
+    std::array<std::uint64_t, batch_bounds.size() + 1> batches_{};
+    std::uint64_t batched_ = 0;
     std::uint64_t connects_ = 0;
 
     Backoff backoff_;

@@ -50,10 +50,15 @@ constexpr Family connections{"connections", "auth_sigra_connections", "gauge",
                              "", "Open connections to PostgreSQL."};
 constexpr Family checks{"password_checks", "auth_sigra_password_checks",
                         "gauge", "state", "Password checks."};
-constexpr Family statements{"statements", "auth_sigra_statements", "gauge",
-                            "state",
-                            "Statements that wait for a connection, and that "
-                            "are sent and not answered."};
+constexpr Family statements{"statements_sent", "auth_sigra_statements_sent",
+                            "gauge", "",
+                            "Statements that are sent and not answered."};
+constexpr Family waiting{"statements_waiting", "auth_sigra_statements_waiting",
+                         "gauge", "class",
+                         "Statements that wait for a connection."};
+constexpr Family failovers{"failovers", "auth_sigra_database_failovers_total",
+                           "counter", "",
+                           "Connections to another server than the last."};
 constexpr Family channels{"channels", "auth_sigra_channels", "gauge", "state",
                           "Revocation channels of all workers."};
 
@@ -96,11 +101,15 @@ const Row table[] = {
     {pruned, {Counter::pruned, ""}},
     {connects, {Counter::connection_opened, ""}},
     {syncs, {Counter::sync_sent, ""}},
+    {failovers, {Counter::failover, ""}},
     {connections, {Counter::connections_open, ""}},
     {checks, {Counter::checks_running, "running"}},
     {checks, {Counter::checks_waiting, "waiting"}},
-    {statements, {Counter::statements_waiting, "waiting"}},
-    {statements, {Counter::statements_sent, "sent"}},
+    {waiting, {Counter::lookups_waiting, "lookup"}},
+    {waiting, {Counter::logins_waiting, "login"}},
+    {waiting, {Counter::writes_waiting, "write"}},
+    {waiting, {Counter::background_waiting, "background"}},
+    {statements, {Counter::statements_sent, ""}},
     {channels, {Counter::channels_up, "up"}},
     {channels, {Counter::channels_down, "down"}},
 };
@@ -169,6 +178,19 @@ void add_histogram(std::string& out, std::string_view name,
     add_sample(out, std::string(name) + "_count", "", std::to_string(total));
 }
 
+void add_zones(std::string& out, const Metrics& metrics, std::string_view name,
+               std::string_view type, std::string_view help,
+               std::uint64_t cache::Zone::Figures::*figure) {
+    if (metrics.zones.empty()) {
+        return;
+    }
+    add_head(out, name, type, help);
+    for (const auto& [zone, figures] : metrics.zones) {
+        add_sample(out, name, label("zone", zone),
+                   std::to_string(figures.*figure));
+    }
+}
+
 template <std::size_t size>
 void sum_up(std::array<std::uint64_t, size>& to,
             const std::array<std::atomic<std::uint64_t>, size>& from) {
@@ -195,11 +217,16 @@ nlohmann::json histogram_json(const Bounds& bounds,
 
 }  // namespace
 
-Metrics read_metrics() {
+Metrics read_metrics(const CacheConf& caches) {
     Metrics metrics;
+    for (const auto& [name, zone] : caches.zones) {
+        metrics.zones[name] = zone.zone->figures();
+    }
     for (const CounterSlot& slot : counter_slots()) {
         sum_up(metrics.lookup_latency, slot.lookup_latency.buckets);
         sum_up(metrics.check_latency, slot.check_latency.buckets);
+        sum_up(metrics.batches, slot.batches.buckets);
+        metrics.batched += slot.batches.sum.load(std::memory_order_relaxed);
         metrics.lookup_latency_us +=
             slot.lookup_latency.sum.load(std::memory_order_relaxed);
         metrics.check_latency_us +=
@@ -235,6 +262,14 @@ std::string as_json(const Metrics& metrics) {
     json["password_check_ms"] =
         histogram_json(latency_bounds_ms, metrics.check_latency,
                        metrics.check_latency_us, "sum_us");
+    json["batch_size"] = histogram_json(postgres::batch_bounds, metrics.batches,
+                                        metrics.batched, "sum");
+    json["zones"] = nlohmann::json::object();
+    for (const auto& [name, zone] : metrics.zones) {
+        json["zones"][name] = {{"cells", zone.cells},
+                               {"entries", zone.entries},
+                               {"evictions", zone.evictions}};
+    }
     return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
            "\n";
 }
@@ -262,6 +297,18 @@ std::string as_prometheus(const Metrics& metrics) {
                   "What a password check took on its thread.",
                   latency_bounds_ms, 1000, metrics.check_latency,
                   metrics.check_latency_us, 1000000);
+    add_histogram(out, "auth_sigra_batch_statements",
+                  "Statements that were sent to PostgreSQL together.",
+                  postgres::batch_bounds, 1, metrics.batches, metrics.batched,
+                  1);
+    add_zones(out, metrics, "auth_sigra_cache_cells", "gauge",
+              "Sessions that a cache has room for.",
+              &cache::Zone::Figures::cells);
+    add_zones(out, metrics, "auth_sigra_cache_entries", "gauge",
+              "Sessions that a cache holds.", &cache::Zone::Figures::entries);
+    add_zones(out, metrics, "auth_sigra_cache_evictions_total", "counter",
+              "Sessions that left a cache for want of room.",
+              &cache::Zone::Figures::evictions);
     return out;
 }
 

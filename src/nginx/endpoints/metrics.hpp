@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 
+#include "nginx/conf/conf.hpp"
 #include "nginx/counters.hpp"
 
 namespace sigra::nginx {
@@ -17,9 +19,12 @@ struct Metrics {
     std::uint64_t lookup_latency_us = 0;
     std::array<std::uint64_t, latency_bounds_ms.size() + 1> check_latency{};
     std::uint64_t check_latency_us = 0;
+    std::array<std::uint64_t, postgres::batch_bounds.size() + 1> batches{};
+    std::uint64_t batched = 0;
+    std::map<std::string, cache::Zone::Figures> zones;  // by name
 };
 
-[[nodiscard]] Metrics read_metrics();
+[[nodiscard]] Metrics read_metrics(const CacheConf& caches);
 // {"workers":1,"requests":{"hit":0,…},…}
 [[nodiscard]] std::string as_json(const Metrics& metrics);
 // Text exposition format 0.0.4.

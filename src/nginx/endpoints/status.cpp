@@ -24,7 +24,9 @@ ngx_int_t status(ngx_http_request_t* r, bool prometheus) {
     if (!add_header(r, "Cache-Control", "no-store")) {
         return server_error;
     }
-    const Metrics metrics = read_metrics();
+    const auto* conf = static_cast<const MainConf*>(
+        ngx_http_get_module_main_conf(r, ngx_http_auth_sigra_module));
+    const Metrics metrics = read_metrics(conf->cache);
     return prometheus ? send(r, NGX_HTTP_OK, "text/plain; version=0.0.4",
                              as_prometheus(metrics))
                       : send_json(r, NGX_HTTP_OK, as_json(metrics));

@@ -54,7 +54,8 @@ cache::Session session_of(const LookupResult& result) {
                             facts) &&
            is_young(cache, out) &&
            (channel == nullptr || (!out.has(ZoneEntry::unlistened) &&
-                                   out.stamp >= channel->epoch(*cache.zone)));
+                                   out.stamp >= channel->epoch(*cache.zone) &&
+                                   out.server == channel->server()));
 }
 
 bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneEntry& out,
@@ -80,7 +81,7 @@ bool settle(const Lookup::Key& key, std::uint64_t sent,
         {key.token_hash, key.fingerprint, sent,
          static_cast<std::int64_t>(result.at),
          result.state == LookupResult::State::found ? &session : nullptr,
-         fresh && store, listened});
+         fresh && store, listened, result.server});
 }
 
 }  // namespace sigra::nginx
