@@ -2,6 +2,7 @@
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
+use Sigra::Wire;
 use JSON::PP qw(decode_json);
 
 fresh_database('sigra');
