@@ -1,0 +1,218 @@
+// What a connection makes of the results that come: which question each one
+// answers, and what becomes of it.
+#include <iterator>
+#include <utility>
+
+#include "postgres/connection.hpp"
+
+namespace sigra::postgres {
+namespace {
+
+bool ends_connection(const PGresult* result) {
+    const ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_FATAL_ERROR) {
+        return false;
+    }
+    const std::string severity =
+        error_field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    // Without a severity it is libpq that failed, and its state with it.
+    return severity.empty() || severity == "FATAL" || severity == "PANIC";
+}
+
+std::vector<Row> rows_of(const PGresult* result) {
+    std::vector<Row> rows(static_cast<std::size_t>(PQntuples(result)));
+    for (int y = 0; y < PQntuples(result); y++) {
+        Row& row = rows[static_cast<std::size_t>(y)];
+        row.resize(static_cast<std::size_t>(PQnfields(result)));
+        for (int x = 0; x < PQnfields(result); x++) {
+            if (!PQgetisnull(result, y, x)) {
+                row[static_cast<std::size_t>(x)].emplace(
+                    PQgetvalue(result, y, x),
+                    static_cast<std::size_t>(PQgetlength(result, y, x)));
+            }
+        }
+    }
+    return rows;
+}
+
+}  // namespace
+
+Outcome outcome_of(const PGresult* result) {
+    Outcome outcome;
+    switch (PQresultStatus(result)) {
+        case PGRES_TUPLES_OK:
+            outcome.rows = rows_of(result);
+            [[fallthrough]];
+        case PGRES_COMMAND_OK:
+            outcome.status = Status::ok;
+            return outcome;
+        default:
+            outcome.sqlstate = error_field(result, PG_DIAG_SQLSTATE);
+            outcome.message = error_field(result, PG_DIAG_MESSAGE_PRIMARY);
+            // query_canceled: the server's own limit.
+            outcome.status =
+                outcome.sqlstate == "57014" ? Status::timeout : Status::refused;
+            return outcome;
+    }
+}
+
+void Connection::take(const PGresult* result) {
+    if (ends_connection(result)) {
+        const std::string message =
+            error_field(result, PG_DIAG_MESSAGE_PRIMARY);
+        lose(message.empty() ? one_line(PQerrorMessage(conn_.get())) : message);
+        return;
+    }
+    if (answer_of(result) == Answer::senseless) {
+        lose("an answer that fits no question");
+        return;
+    }
+    if (inflight_.empty()) {
+        lose("an answer to nothing");
+        return;
+    }
+    progressed_at_ = reactor_.now();
+    const Entry entry = inflight_.front();
+    const bool is_sync = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+    if (is_sync != (entry.kind == Entry::Kind::sync)) {
+        // An error in a sync's place: what was executed was not committed.
+        const std::string message =
+            error_field(result, PG_DIAG_MESSAGE_PRIMARY);
+        lose(message.empty() ? "answers out of step" : message);
+        return;
+    }
+    switch (entry.kind) {
+        case Entry::Kind::query:
+            take_query(result);
+            return;
+        case Entry::Kind::first:
+            inflight_.pop_front();
+            take_first(result);
+            return;
+        case Entry::Kind::prepare:
+            take_prepare(entry, result);
+            break;
+        case Entry::Kind::catalog:
+            inflight_.pop_front();
+            take_catalog(entry.layout, result);
+            return;
+        case Entry::Kind::fact:
+            inflight_.pop_front();
+            take_fact(entry, result);
+            return;
+        case Entry::Kind::check:
+            inflight_.pop_front();
+            take_check(entry.layout, result);
+            return;
+        case Entry::Kind::check_login:
+            inflight_.pop_front();
+            take_login_check(entry, result);
+            return;
+        case Entry::Kind::setting:
+            break;
+        case Entry::Kind::identity:
+            identity_ = read_identity(result, 0);
+            break;
+        case Entry::Kind::sync:
+            unanswered_syncs_--;
+            failed_prepare_.reset();
+            commit();
+            break;
+    }
+    inflight_.pop_front();
+}
+
+void Connection::take_prepare(const Entry& entry, const PGresult* result) {
+    if (PQresultStatus(result) == PGRES_COMMAND_OK) {
+        return;
+    }
+    known(entry.layout).prepared[static_cast<std::size_t>(entry.statement)] =
+        false;
+    if (PQresultStatus(result) != PGRES_PIPELINE_ABORTED) {
+        failed_prepare_ = {entry.layout, entry.statement, outcome_of(result)};
+    }
+}
+
+// Its query is next, and says nothing more where this one has failed.
+void Connection::take_first(const PGresult* result) {
+    Pending* pending = inflight_.front().pending;
+    if (pending && PQresultStatus(result) != PGRES_PIPELINE_ABORTED) {
+        pending->outcome = outcome_of(result);
+    }
+}
+
+void Connection::take_query(const PGresult* result) {
+    const auto front = inflight_.begin();
+    if (!front->pending) {
+        queries_--;
+        inflight_.pop_front();
+        return;
+    }
+    Pending& pending = *front->pending;
+    bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
+    if (!aborted) {
+        Outcome outcome = outcome_of(result);
+        if (means_unknown(pending.query.statement, outcome.sqlstate)) {
+            outcome = {Status::ok, "", "", {}};
+        }
+        // Of one that was sent twice.
+        outcome.rows.insert(
+            outcome.rows.begin(),
+            std::make_move_iterator(pending.outcome.rows.begin()),
+            std::make_move_iterator(pending.outcome.rows.end()));
+        pending.outcome = std::move(outcome);
+    } else if (!pending.outcome.sqlstate.empty()) {
+        aborted = false;  // its first time has failed
+    } else if (failed_prepare_ &&
+               failed_prepare_->layout == pending.query.layout &&
+               failed_prepare_->statement == pending.query.statement) {
+        pending.outcome = failed_prepare_->outcome;
+        aborted = false;
+    }
+    if (!std::exchange(proved_, true)) {
+        owner_.proved();
+    }
+    pending.outcome.server = identity_.server;
+    if (pending.write && pending.outcome.status == Status::ok && !aborted) {
+        executed_.splice(executed_.end(), inflight_, front);
+        return;
+    }
+    queries_--;
+    pending.connection = nullptr;
+    if (demoted(pending)) {
+        owner_.repeat(inflight_, front);
+        owner_.demoted(*this);
+    } else if (aborted) {
+        pending.alone = true;
+        owner_.repeat(inflight_, front);
+    } else if (stale(pending)) {
+        owner_.repeat(inflight_, front);
+    } else {
+        inflight_.erase(front);
+        owner_.answered(pending);
+    }
+}
+
+// What a transaction has done counts once it is committed, and the server does
+// that at the sync: a command's end comes before it.
+void Connection::commit() {
+    while (!executed_.empty()) {
+        Pending* pending = executed_.front().pending;
+        executed_.pop_front();
+        queries_--;
+        if (pending) {
+            pending->connection = nullptr;
+            owner_.answered(*pending);
+        }
+    }
+}
+
+// read_only_sql_transaction: it was not executed. Where the session could not
+// write from the beginning, another connection will not do better.
+bool Connection::demoted(const Pending& pending) const {
+    return pending.outcome.status == Status::refused &&
+           pending.outcome.sqlstate == "25006" && !identity_.read_only;
+}
+
+// False: the connection is lost.
+}  // namespace sigra::postgres
