@@ -71,8 +71,8 @@ class Lookup {
         std::uint32_t attributes = 0;
 
         [[nodiscard]] std::size_t size() const {
-            return static_cast<std::size_t>(std::popcount(conditions) +
-                                            std::popcount(attributes));
+            return static_cast<std::size_t>(std::popcount(conditions)) +
+                   static_cast<std::size_t>(std::popcount(attributes));
         }
     };
     struct Flight {

@@ -39,7 +39,7 @@ std::string return_to_of(ngx_http_request_t* r, const LocationConf& conf) {
     if (conf.return_to != return_to_query || !is_worth_returning_to(r)) {
         return {};
     }
-    const std::string path(view(r->unparsed_uri));
+    std::string path(view(r->unparsed_uri));
     if (!is_absolute(conf.login_url)) {
         return path;
     }
