@@ -17,6 +17,7 @@ use IO::Socket::INET;
 use JSON::PP qw(decode_json encode_json);
 use POSIX ();
 use Sigra::Fixture;
+use Sigra::Wire ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -354,6 +355,57 @@ runs 'satisfy-any.conf', example('satisfy-any.conf'), sub {
     is_answer(get('/reports/',  anybody), 401, 'by status: anonymous, from elsewhere', qr/please log in/);
     is_answer(get('/reports/',  as($ada)), 200, 'by status: a session', qr/for members/);
     is_answer(get('/reports/',  anybody, from => '127.0.0.2'), 200, 'by status: from the office', qr/for members/);
+};
+
+db()->do('ALTER TABLE users ADD role text, ADD tenant text, ADD name text');
+db()->do('CREATE TABLE team_members (user_id bigint, owner boolean)');
+my %of_role = map { $_ => authenticated_fixture(email => "$_\@example.com", columns => { role => $_, name => "\u$_ Lovelace", tenant => $_ eq 'staff' ? 'acme' : 'other' }, %default_cookies) } qw(admin staff owner);
+db()->do('INSERT INTO team_members VALUES (?, ?)', {}, $of_role{$_}{user_id}, $_ eq 'owner' ? 'true' : 'false') for qw(staff owner);
+
+runs 'admin.conf', example('admin.conf'), sub {
+    is_sent_to_login(get('/admin/', anybody), 'anonymous');
+    is_answer(get('/', as($of_role{staff})), 200, 'a session');
+    for (1, 2) {
+        is_answer(get('/admin/', as($of_role{admin})), 200, 'an administrator', qr/for administrators/);
+        is_answer(get('/admin/', as($of_role{staff})), 403, 'somebody else', qr/you may not/);
+        is_answer(get('/team/', as($of_role{$_->[0]})), $_->[1], "the team: $_->[0]") for [admin => 403], [staff => 200], [owner => 200];
+        is_answer(request(POST => '/team/', as($of_role{$_->[0]})), $_->[1], "a change of the team's: $_->[0]") for [admin => 403], [staff => 403], [owner => 405];
+    }
+    is_logged(qr/ 403 forbidden user=$of_role{staff}{user_id}$/m, 'the log says who');
+    my $late = authenticated_fixture(columns => { role => 'admin' }, age => 13 * 3600, %default_cookies);
+    is_sent_to_login(get('/admin/', as($late)), 'an administrator of this morning');
+}, 'html/admin/index.html' => ["for administrators\n"], 'html/team/index.html' => ["for the team\n"], 'html/denied.html' => ["you may not\n"];
+
+runs 'tenants.conf', example('tenants.conf'), sub {
+    my $at = sub {
+        my ($who, $host, %more) = @_;
+        my %headers = (%browser, host => $host, connection => 'close', ($who ? (cookie => $who->{cookie}) : ()), %more);
+        my $answer = Sigra::Wire::wire("GET / HTTP/1.1\r\n" . join('', map { "$_: $headers{$_}\r\n" } sort keys %headers) . "\r\n", port => $port)->answer;
+        return { %$answer, content => $answer->{body} };
+    };
+    for (1, 2) {
+        is_answer($at->($of_role{staff}, 'acme.example.com', 'x-auth-tenant' => 'other'), 200, "a tenant's own", qr/^X-Auth-Tenant: acme\r$/mi);
+        unlike($at->($of_role{staff}, 'acme.example.com', 'x-auth-tenant' => 'other')->{content}, qr/tenant: other/i, 'by nobody else');
+        is_answer($at->($of_role{staff}, $_), 403, "another's: $_") for qw(other.example.com acme.other.example.com example.com acmeexample.com);
+        is_answer($at->($of_role{owner}, 'other.example.com'), 200, 'of the other');
+        is_answer($at->($ada, $_), 403, "of none: $_") for qw(acme.example.com example.com);
+    }
+    is($at->(undef, 'acme.example.com')->{headers}{location}, '/users/log-in', 'anonymous');
+};
+
+runs 'grafana.conf', example('grafana.conf'), sub {
+    is_sent_to_login(get('/', anybody), 'anonymous');
+    is_answer(get('/', as($ada)), 403, 'of no role');
+    for ([admin => 'Admin'], [staff => 'Editor'], [owner => 'Viewer']) {
+        my ($name, $role) = @$_;
+        my $answer = get('/', { %{ as($of_role{$name}) }, 'x-webauth-user' => 'root', 'X-WEBAUTH-ROLE' => 'Admin' });
+        is_answer($answer, 200, $name, qr/^X-WEBAUTH-USER: $name\@example\.com\r$/m);
+        like($answer->{content}, qr/^X-WEBAUTH-NAME: \u$name Lovelace\r$/m, "$name: the name");
+        like($answer->{content}, qr/^X-WEBAUTH-ROLE: $role\r$/m, "$name: the role");
+        is(() = $answer->{content} =~ /^x-webauth-/gmi, 3, "$name: each once");
+        unlike($answer->{content}, qr/^cookie:|root/mi, "$name: nothing of the client");
+    }
+    is(upgrade('/api/live/ws', $of_role{staff}{cookie}), "101 echo: hello\r\n\r\n", 'a WebSocket');
 };
 
 runs 'auth-request.conf', example('auth-request.conf'), sub {
