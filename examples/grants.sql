@@ -1,7 +1,7 @@
 -- What nginx's role may do, and nothing else:
 --     psql -v ON_ERROR_STOP=1 -v role=nginx -v login=on -f examples/grants.sql "dbname=my_app"
 -- Run it as the tables' owner, again after a change of what is switched on. It takes the role's other rights on these
--- two tables away.
+-- tables away.
 --
 --     role=nginx        who gets the rights; the role exists: CREATE ROLE nginx LOGIN PASSWORD '…'
 --     login=on          logins, log-outs, renewal, reissue; without it the gate alone
@@ -9,6 +9,7 @@
 --     rehash=on         auth_sigra_password_hash argon2id
 --     prune=on          auth_sigra_prune; login=on includes it
 --     schema=sigra      as in auth_sigra_schema: sigra, phx_gen_auth, sigra_sessions
+--     api_tokens=users_tokens   auth_sigra_bearer, where API tokens have a table of their own, as in sigra_sessions
 --     users=, tokens=   where the tables have other names; "auth.users" names a schema too
 --
 -- With login=on and a users table that has a column updated_at, the role may write that column. It never does: it is
@@ -36,6 +37,10 @@
 \else
     SELECT CASE :'schema' WHEN 'sigra_sessions' THEN 'user_sessions' ELSE 'users_tokens' END AS tokens \gset
 \endif
+\if :{?api_tokens}
+\else
+    \set api_tokens :tokens
+\endif
 \if :{?login}
 \else
     \set login off
@@ -56,17 +61,17 @@
 BEGIN;
 
 -- A table that does not exist is an error here, with its name.
-SELECT :'users'::regclass AS users, :'tokens'::regclass AS tokens \gset
+SELECT :'users'::regclass AS users, :'tokens'::regclass AS tokens, :'api_tokens'::regclass AS api_tokens \gset
 
 SELECT format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, :'role')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid IN (:'users'::regclass, :'tokens'::regclass)
+WHERE c.oid IN (:'users'::regclass, :'tokens'::regclass, :'api_tokens'::regclass)
 GROUP BY n.nspname
 \gexec
 
-REVOKE ALL ON :users, :tokens FROM :"role";
+REVOKE ALL ON :users, :tokens, :api_tokens FROM :"role";
 -- REVOKE ALL on a table takes those on its columns too.
-GRANT SELECT ON :users, :tokens TO :"role";
+GRANT SELECT ON :users, :tokens, :api_tokens TO :"role";
 
 \if :login
     GRANT INSERT, UPDATE, DELETE ON :tokens TO :"role";

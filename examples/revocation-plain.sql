@@ -1,8 +1,9 @@
 -- revocation.sql without a command of psql's: one statement, as a migration can execute it. With Ecto:
 --     execute("SET LOCAL auth_sigra.schema = 'phx_gen_auth'")
 --     execute(File.read!("priv/repo/revocation-plain.sql"))
--- What can be said of auth_sigra.schema, .users, .tokens, .channel, .ignore and .watch, and what is sent, is in the head of
--- revocation.sql, which holds the same statement. revocation-uninstall.sql undoes it, and is plain as well.
+-- What can be said of auth_sigra.schema, .users, .tokens, .channel, .contexts, .api_tokens, .ignore and .watch, and
+-- what is sent, is in the head of revocation.sql, which holds the same statement. revocation-uninstall.sql undoes it, and
+-- is plain as well.
 
 DO $auth_sigra$
 DECLARE
@@ -12,6 +13,10 @@ DECLARE
         nullif(current_setting('auth_sigra.tokens', true), ''),
         CASE layout WHEN 'sigra_sessions' THEN 'user_sessions' ELSE 'users_tokens' END)::regclass;
     channel text := coalesce(nullif(current_setting('auth_sigra.channel', true), ''), 'auth_sigra_revoked');
+    -- Of the table that API tokens are in where it is not the sessions'.
+    api_tokens regclass;
+    contexts text[] := array_remove(regexp_split_to_array(regexp_replace(coalesce(
+        nullif(current_setting('auth_sigra.contexts', true), ''), 'api-token'), '\s', '', 'g'), ','), '');
     ignored text[] := regexp_split_to_array(
         regexp_replace(coalesce(current_setting('auth_sigra.ignore', true), ''), '\s', '', 'g'), ',');
     watched text[] := regexp_split_to_array(
@@ -24,6 +29,11 @@ DECLARE
     trigger_name text;
     arguments text;
 BEGIN
+    api_tokens := CASE
+        WHEN coalesce(current_setting('auth_sigra.api_tokens', true), '') <> ''
+            THEN current_setting('auth_sigra.api_tokens', true)::regclass
+        WHEN layout = 'sigra_sessions' THEN to_regclass('users_tokens')
+    END;
     FOR told IN
         SELECT parse_ident(w.said) AS parts, cardinality(parse_ident(w.said)) AS count
         FROM unnest(array_remove(watched, '')) w (said)
@@ -37,6 +47,9 @@ BEGIN
         watched_columns := watched_columns || told.parts[told.count]::name;
     END LOOP;
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = api_tokens AND attname = 'context') THEN
+        api_tokens := NULL;
+    END IF;
     ignored := array_remove(ignored, '');
     IF layout NOT IN ('sigra', 'phx_gen_auth', 'sigra_sessions') THEN
         RAISE 'schema is sigra, phx_gen_auth or sigra_sessions, not "%"', layout;
@@ -46,11 +59,11 @@ BEGIN
     END IF;
     FOR told IN SELECT i.name FROM unnest(ignored) i (name) LOOP
         IF told.name IN ('id', 'email', 'hashed_password', 'token', 'hashed_token', 'context', 'type', 'inserted_at',
-                         'authenticated_at', 'sudo_at') THEN
+                         'authenticated_at', 'sudo_at', 'sent_to') THEN
             RAISE 'nginx reads the column "%": a change of it cannot be ignored', told.name;
         END IF;
         IF NOT EXISTS (SELECT FROM pg_attribute
-                       WHERE (attrelid IN (users, tokens) OR attrelid = ANY (watched_tables)) AND attname = told.name) THEN
+                       WHERE (attrelid IN (users, tokens, api_tokens) OR attrelid = ANY (watched_tables)) AND attname = told.name) THEN
             RAISE 'neither table has a column "%" that could be ignored', told.name;
         END IF;
     END LOOP;
@@ -66,11 +79,17 @@ DECLARE
     payload constant text := CASE TG_ARGV[1]
         WHEN 'users' THEN $$'user:' || o.id::text$$
         WHEN 'sigra' THEN $$encode(o.token, 'hex')$$
-        WHEN 'phx_gen_auth' THEN $$encode(sha256(o.token), 'hex')$$
+        WHEN 'phx_gen_auth'
+            THEN $$encode(CASE o.context WHEN 'session' THEN sha256(o.token) ELSE o.token END, 'hex')$$
+        WHEN 'api_tokens' THEN $$encode(o.token, 'hex')$$
         WHEN 'sigra_sessions' THEN $$encode(o.hashed_token, 'hex')$$
     END;
     source text := CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($1).*) o' ELSE 'old_rows o' END;
-    condition text := CASE WHEN TG_ARGV[1] IN ('sigra', 'phx_gen_auth') THEN $$o.context = 'session'$$ ELSE 'true' END;
+    condition text := CASE WHEN TG_ARGV[1] IN ('sigra', 'phx_gen_auth', 'api_tokens')
+        -- A trigger of before there were API tokens names no context.
+        THEN format('o.context = ANY (%L::text[])', coalesce(nullif(TG_ARGV[3:], '{}'), '{session}'))
+        ELSE 'true'
+    END;
     payloads text[] := '{*}';
 BEGIN
     IF TG_OP = 'UPDATE' THEN
@@ -105,6 +124,7 @@ $body$ $function$;
     FOR told IN
         WITH RECURSIVE tree (relation, what) AS (
             SELECT users::oid, 'users' UNION SELECT tokens::oid, layout
+            UNION SELECT api_tokens::oid, 'api_tokens' WHERE api_tokens IS NOT NULL AND api_tokens <> tokens
             UNION
             SELECT i.inhrelid, t.what FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation
         )
@@ -112,7 +132,12 @@ $body$ $function$;
                CASE t.what
                    WHEN 'users' THEN '{failed_login_attempts,locked_at,updated_at}'::text[]
                    ELSE '{last_active_at,ip,user_agent,updated_at}'
-               END || ignored AS ignored
+               END || ignored AS ignored,
+               CASE
+                   WHEN t.what = 'api_tokens' THEN contexts
+                   WHEN t.what IN ('sigra', 'phx_gen_auth') THEN '{session}' || contexts
+                   ELSE '{}'
+               END AS contexts
         FROM tree t JOIN pg_class c ON c.oid = t.relation
         WHERE c.relkind IN ('r', 'p')
     LOOP
@@ -122,8 +147,9 @@ $body$ $function$;
         LOOP
             EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, told.relation);
         END LOOP;
-        arguments := format('EXECUTE FUNCTION %s.auth_sigra_revoke(%L, %L, %L)', place, channel, told.what,
-                            told.ignored::text);
+        arguments := format('EXECUTE FUNCTION %s.auth_sigra_revoke(%L, %L, %L%s)', place, channel, told.what,
+                            told.ignored::text,
+                            (SELECT string_agg(format(', %L', c.name), '') FROM unnest(told.contexts) c (name)));
         -- PostgreSQL has no transition table in a trigger of several events.
         EXECUTE format('CREATE TRIGGER auth_sigra_revoke_delete AFTER DELETE ON %s'
                        ' REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT %s', told.relation, arguments);

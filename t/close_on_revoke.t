@@ -38,6 +38,7 @@ location /long/ { auth_sigra_close_on_revoke on; limit_rate 10k; }
 location /short/ { auth_sigra_close_on_revoke on; auth_sigra_session_ttl 1h; limit_rate 10k; }
 location /open/ { limit_rate 10k; }
 location /aging/ { auth_sigra_close_on_revoke on; auth_sigra_reissue_age 1h; limit_rate 10k; }
+location /token/ { auth_sigra_bearer only; auth_sigra_close_on_revoke on; limit_rate 10k; alias html/long/; }
 location = /users/log-out { auth_sigra_logout; }
 location = /status { auth_sigra off; stub_status; }
 END
@@ -97,6 +98,13 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     ok(echoes($unmarked), "$with: not where it is off");
     ok((!grep { !echoes($_) } @bob), "$with: not another session's");
     is(socket_of($ada), undef, "$with: no new one");
+
+    my ($token, $other) = map { api_token_fixture() } 1, 2;
+    my ($program, $another) = map { begun('/token/file', $_) } $token, $other;
+    db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $token->{token_id});
+    is_closed($program, "$with: a program's download ends with its API token");
+    db()->do('UPDATE users SET email = ? WHERE id = ?', undef, "no-more-$$@{[ rand ]}\@example.com", $other->{user_id});
+    is_closed($another, "$with: or with the email that it was sent to");
 
     db()->do('UPDATE users SET email = ? WHERE id = ?', undef, "changed-$$@{[ rand ]}\@example.com", $bob->{user_id});
     my $eve = authenticated_fixture();

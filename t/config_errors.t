@@ -65,6 +65,13 @@ our @wrong = (
     ["auth_sigra_postgres '$nowhere' connections=3;", 'the same conninfo stands elsewhere with other parameters; .* give both the same ones in "auth_sigra_postgres"'],
     ["auth_sigra_postgres '$nowhere' timeout=5s;", 'the same conninfo stands elsewhere with other parameters'],
 
+    ['auth_sigra_bearer yes;',              'invalid value "yes", it must be "off", "on" or "only" in "auth_sigra_bearer"'],
+    ['auth_sigra_bearer on context=session;', 'the context "session" is that of logins in "auth_sigra_bearer"'],
+    ['auth_sigra_bearer on "context=a b";', 'a context is made of letters, digits, "-", "_", "\." and ":" in "auth_sigra_bearer"'],
+    ['auth_sigra_bearer on ttl=0;',         '"ttl".* in "auth_sigra_bearer"'],
+    ['auth_sigra_bearer off ttl=1d;',       'invalid parameter "ttl=1d" in "auth_sigra_bearer"'],
+    ['auth_sigra_bearer on; auth_sigra_bearer only;', '"auth_sigra_bearer" directive is duplicate'],
+    ["alone: auth_sigra on; auth_sigra_bearer on; auth_sigra_postgres '$nowhere';", '"auth_sigra" needs a secret'],
     ['auth_sigra_schema phoenix;',          'invalid layout "phoenix", it must be "sigra", "phx_gen_auth" or "sigra_sessions" in "auth_sigra_schema"'],
     ['auth_sigra_schema sigra where=;',     '"where".* in "auth_sigra_schema"'],
     ['auth_sigra_schema sigra user=x;',     'invalid parameter "user=x" in "auth_sigra_schema"'],

@@ -83,6 +83,8 @@ ngx_command_t commands[] = {
               set_cookie_secure, FIELD(secure), secures),
     directive(ngx_string("auth_sigra_session_ttl"), anywhere | NGX_CONF_TAKE12,
               set_session_ttl),
+    directive(ngx_string("auth_sigra_bearer"), anywhere | NGX_CONF_1MORE,
+              set_bearer),
     directive(ngx_string("auth_sigra_unauthenticated"),
               anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_TAKE1, set_keyword,
               FIELD(unauthenticated), unauthenticated),

@@ -170,7 +170,7 @@ std::vector<std::string> warnings_of(const Layout& layout,
             "\" of relation \"" + tokens.name() +
             "\": without it no session is fresh enough");
     }
-    if (!tokens.is(may_insert)) {
+    if (!tokens.is(may_insert) || !layout.context.empty()) {
         return warnings;  // whoever cannot insert logs nobody in
     }
     // Whether a partial one serves the condition is the planner's to say.
@@ -310,6 +310,9 @@ std::optional<Catalog> read_catalog(const Layout& layout, Rows rows,
     } else {
         tokens.need_type("token", "bytea");
         tokens.need("context");
+        if (!layout.context.empty()) {
+            tokens.need("sent_to");
+        }
         catalog.has_authenticated_at = tokens.has("authenticated_at");
         catalog.authenticated_at_has_zone = tokens.has_zone("authenticated_at");
     }

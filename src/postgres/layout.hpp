@@ -22,6 +22,10 @@ struct Layout {
     std::string tokens = "users_tokens";  // sigra_sessions: user_sessions
     std::string singular = "user";        // the foreign key: user_id
     std::string where;                    // SQL on the users row u, or empty
+    // Not empty: of API tokens of that context, whose rows have the SHA-256 and
+    // the email that they were given out to, and of no sessions. `kind` is
+    // sigra, whatever the sessions' is.
+    std::string context;
     // What follows concerns logins and revocations alone; another one of these
     // is the same verdict on a session.
     std::string second_factor;  // SQL on the users row u, or empty

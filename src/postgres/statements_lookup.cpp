@@ -108,7 +108,7 @@ constexpr std::string_view with_facts =
     " JOIN LATERAL (SELECT u.id, u.email, {met} AS met, {judged} AS judged,"
     " {readable} AS readable{attributes} FROM {users} u"
     " WHERE u.id {id=} t.{user}{where}) u ON true"
-    " WHERE t.{token} {=} $1 AND {live}{logged_in}";
+    " WHERE t.{token} {=} $1 AND {live}{logged_in}{sent_to}";
 
 // The condition stands in a subquery, so that its bare names are those of
 // the users row; the planner pulls it up. Its line feed ends a comment.
@@ -117,7 +117,7 @@ constexpr std::string_view plain =
     " {authenticated_epoch}, {kind} FROM {tokens} t"
     " JOIN (SELECT u.id, u.email FROM {users} u{where}) u"
     " ON u.id {id=} t.{user}"
-    " WHERE t.{token} {=} $1 AND {live}{logged_in}";
+    " WHERE t.{token} {=} $1 AND {live}{logged_in}{sent_to}";
 
 std::optional<double> number(const std::optional<std::string>& text) {
     double value = 0;
@@ -190,6 +190,11 @@ std::string lookup_sql(const Layout& layout, const Catalog& catalog) {
     sql.define("kind", sessions ? epoch("t.last_active_at") +
                                       ", t.type {=} 'remember_me'"
                                 : "NULL, false");
+    // To whom it was given out: where the email has changed since, somebody
+    // else may have it by now.
+    sql.define("sent_to", layout.context.empty()
+                              ? ""
+                              : " AND t.sent_to::{text} {=} u.email::{text}");
     if (!layout.has_facts()) {
         sql.set("where", layout.where.empty()
                              ? ""

@@ -50,7 +50,10 @@ Template::Template(const Layout& layout, const Catalog& catalog) {
     define("hash",
            raw ? "pg_catalog.encode(pg_catalog.sha256(t.{token}), 'hex')"
                : "pg_catalog.encode(t.{token}, 'hex')");
-    define("live", sessions ? "true" : "t.context {=} 'session'");
+    set("context", quoted_literal(layout.context));
+    define("live", sessions                 ? "true"
+                   : layout.context.empty() ? "t.context {=} 'session'"
+                                            : "t.context {=} {context}");
     define("logged_in", sessions ? " AND (t.type {=} 'standard'"
                                    " OR t.type {=} 'remember_me')"
                                  : "");

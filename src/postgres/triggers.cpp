@@ -28,21 +28,22 @@ std::string_view schema_name(LayoutKind kind) {
     return "";
 }
 
-// Name, first arguments, name, first arguments. A trigger that was made for
-// another channel or layout would notify what nobody understands.
+// Name, first arguments, context of API tokens or nothing, and so on. A trigger
+// that was made for another channel or layout would notify what nobody
+// understands, and one that was made for other contexts nothing.
 std::vector<std::string> tables_of(const std::string& channel,
                                    const std::vector<Layout>& layouts) {
     const std::string end(1, '\0');
     std::vector<std::string> tables;
-    const auto add = [&](const std::string& name,
-                         const std::string& arguments) {
-        for (std::size_t i = 0; i < tables.size(); i += 2) {
-            if (tables[i] == name && tables[i + 1] == arguments) {
+    const auto add = [&](const std::string& name, const std::string& arguments,
+                         const std::string& context) {
+        for (std::size_t i = 0; i < tables.size(); i += 3) {
+            if (tables[i] == name && tables[i + 1] == arguments &&
+                tables[i + 2] == context) {
                 return;
             }
         }
-        tables.push_back(name);
-        tables.push_back(arguments);
+        tables.insert(tables.end(), {name, arguments, context});
     };
     for (const Layout& layout : layouts) {
         const auto arguments = [&](std::string_view side) {
@@ -50,8 +51,12 @@ std::vector<std::string> tables_of(const std::string& channel,
             bytes.append(end).append(side).append(end);
             return hex(bytes);
         };
-        add(quoted_name(layout.users), arguments("users"));
-        add(quoted_name(layout.tokens), arguments(schema_name(layout.kind)));
+        add(quoted_name(layout.users), arguments("users"), "");
+        // The table of API tokens may be that of the sessions of any layout.
+        add(quoted_name(layout.tokens),
+            layout.context.empty() ? arguments(schema_name(layout.kind))
+                                   : hex(channel + end),
+            layout.context);
     }
     return tables;
 }
@@ -60,29 +65,33 @@ std::vector<std::string> tables_of(const std::string& channel,
 // own triggers: a statement may name it. In tgtype 1 says FOR EACH ROW, 8
 // DELETE, 16 UPDATE, 32 TRUNCATE. Those of statements fire whatever the
 // session's replication role is, and what a subscription applies fires those
-// of rows.
+// of rows. What follows the list of columns, whose end is `}`, are contexts.
 std::string look_sql(std::size_t parameters) {
-    std::string values = "(NULL::pg_catalog.text, NULL::pg_catalog.text)";
-    for (std::size_t i = 1; i < parameters; i += 2) {
-        values +=
-            ", ($" + std::to_string(i) + ", $" + std::to_string(i + 1) + ")";
+    std::string values =
+        "(NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text)";
+    for (std::size_t i = 1; i < parameters; i += 3) {
+        values += ", ($" + std::to_string(i) + ", $" + std::to_string(i + 1) +
+                  ", $" + std::to_string(i + 2) + ")";
     }
     // pg_stat_activity shows no more than the beginning of a long query.
     return "/* auth_sigra looks for its triggers in pg_trigger */"
-           " WITH RECURSIVE tree (relation, name, arguments) AS ("
+           " WITH RECURSIVE tree (relation, name, arguments, context) AS ("
            "SELECT pg_catalog.to_regclass(n.name)::pg_catalog.oid, n.name,"
-           " n.arguments FROM (VALUES " +
+           " n.arguments, n.context FROM (VALUES " +
            values +
-           R"sql() n (name, arguments) WHERE n.name IS NOT NULL
+           R"sql() n (name, arguments, context) WHERE n.name IS NOT NULL
     UNION
     SELECT i.inhrelid, i.inhrelid::pg_catalog.regclass::pg_catalog.text,
-           t.arguments
+           t.arguments, t.context
     FROM tree t
     JOIN pg_catalog.pg_inherits i
         ON i.inhparent OPERATOR(pg_catalog.=) t.relation
 )
 SELECT pg_catalog.pg_backend_pid(),
-       pg_catalog.string_agg(DISTINCT t.name, ', '),
+       pg_catalog.string_agg(DISTINCT pg_catalog.concat(t.name,
+           CASE WHEN t.context OPERATOR(pg_catalog.<>) ''
+                THEN pg_catalog.concat(' (context ', t.context, ')')
+           END), ', '),
        (SELECT pg_catalog.string_agg(relation::pg_catalog.text, ' '
                                      ORDER BY relation) FROM tree)
 FROM tree t
@@ -104,6 +113,17 @@ CROSS JOIN LATERAL (
                                  'auth_sigra_revoke_')
       AND pg_catalog.starts_with(pg_catalog.encode(g.tgargs, 'hex'),
                                  t.arguments)
+      AND (t.context OPERATOR(pg_catalog.=) ''
+           OR pg_catalog."position"(
+                  pg_catalog.substr(g.tgargs, pg_catalog."position"(
+                      g.tgargs, pg_catalog.decode('7d00', 'hex'))
+                      OPERATOR(pg_catalog.+) 1),
+                  pg_catalog.decode('00', 'hex')
+                      OPERATOR(pg_catalog.||)
+                      pg_catalog.convert_to(t.context, 'UTF8')
+                      OPERATOR(pg_catalog.||)
+                      pg_catalog.decode('00', 'hex'))
+              OPERATOR(pg_catalog.>) 0)
 ) has (of_statements, of_rows)
 WHERE coalesce(has.of_statements OPERATOR(pg_catalog.&) 56::smallint,
                0::smallint) OPERATOR(pg_catalog.<>) 56

@@ -153,8 +153,10 @@ void a_search_path_leads_nowhere(void**) {
         ask(Statement::logout_everywhere,
             {text(id), token_parameter(0), token_parameter(0)});
 
+        Layout api = site.layout;
+        api.context = "api-token";
         const TriggerLook look =
-            look_for_triggers("auth_sigra_revoked", {site.layout});
+            look_for_triggers("auth_sigra_revoked", {site.layout, api});
         std::vector<Parameter> names;
         for (const std::string& parameter : look.parameters) {
             names.push_back(text(parameter));

@@ -156,6 +156,21 @@ void a_session_that_is_changed(void**) {
             tables.says(set("context = 'confirm'", 2), {});
             tables.says("DELETE FROM users_tokens" + tables.where(2), {});
         }
+        if (!tables.in_sessions) {
+            // Of an API token the row has the hash, whatever that of a
+            // session has.
+            const std::string token = "WHERE token = " + token_sql(5);
+            tables.session().run("UPDATE users_tokens SET context = 'x' " +
+                                 token);
+            static_cast<void>(tables.session().notified());
+            tables.session().run(
+                "UPDATE users_tokens SET context = 'api-token' " + token);
+            const std::string hash = tables.session().value(
+                "SELECT encode(token, 'hex') FROM users_tokens " + token);
+            tables.says("UPDATE users_tokens SET sent_to = 'y' " + token,
+                        {hash});
+            tables.says("DELETE FROM users_tokens " + token, {hash});
+        }
         if (!tables.in_sessions &&
             std::string_view(of.file) != "phx_gen_auth_17") {
             tables.says(set("authenticated_at = now()", 3), {tables.hash(3)});

@@ -115,11 +115,15 @@ const ChannelConf* channel_of(ngx_conf_t* cf, const LocationConf& conf) {
         channel->name = name;
         all.channels.push_back(channel);
     }
-    const postgres::Layout& layout =
-        conf.database->layouts[conf.source->layout];
-    if (std::find(channel->layouts.begin(), channel->layouts.end(), layout) ==
-        channel->layouts.end()) {
-        channel->layouts.push_back(layout);
+    for (const Source* source : {conf.source, conf.bearer_source}) {
+        if (source == nullptr) {
+            continue;
+        }
+        const postgres::Layout& layout = conf.database->layouts[source->layout];
+        if (std::find(channel->layouts.begin(), channel->layouts.end(),
+                      layout) == channel->layouts.end()) {
+            channel->layouts.push_back(layout);
+        }
     }
     Zone* zone = conf.cache_setting->zone;
     if (zone != nullptr &&

@@ -26,6 +26,7 @@ const SessionCookie default_session_cookie{};
 const RememberMeCookie default_remember_cookie{};
 const TrustedOrigins no_trusted_origins{};
 const PasswordHash default_password_hash{};
+const Bearer default_bearer{};
 const CacheSetting default_cache{};
 
 const Lifetimes& default_lifetimes(postgres::LayoutKind kind) {
@@ -74,7 +75,20 @@ std::string identity_of(const Database& database,
     add_field(all, layout.tokens);
     add_field(all, layout.singular);
     add_field(all, layout.where);
+    if (!layout.context.empty()) {
+        add_field(all, layout.context);
+    }
     return all;
+}
+
+// What is asked of a user does not depend on what names the user: an API token
+// is held to a session's conditions.
+std::string facts_key(const Database& database,
+                      const postgres::Layout& layout) {
+    std::string key;
+    add_field(key, database.options.conninfo);
+    add_field(key, layout.users);
+    return key;
 }
 
 std::uint64_t fingerprint(std::string all, const Facts& facts) {
@@ -118,15 +132,15 @@ postgres::Layout layout_of(const LocationConf& conf) {
     return layout;
 }
 
-Source* make_source(ngx_conf_t* cf, const LocationConf& conf) {
+Source* make_source(ngx_conf_t* cf, const LocationConf& conf,
+                    const postgres::Layout& layout) {
     MainConf& main = main_conf(cf);
     Database& database = *main.databases[conf.database->index];
-    const postgres::Layout layout = layout_of(conf);
     const std::size_t number = number_of(database, layout);
     const std::string& plural = conf.schema->plural;
     Source*& known = main.sources[{&database, number, plural}];
     if (known == nullptr) {
-        auto& facts = main.facts[identity_of(database, layout)];
+        auto& facts = main.facts[facts_key(database, layout)];
         if (facts == nullptr) {
             facts = std::make_unique<Facts>();
         }
@@ -216,7 +230,11 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
                                   " needs a database: say which with "
                                   "\"auth_sigra_postgres\" here or above");
     }
-    if (conf.secrets == nullptr) {
+    const postgres::Layout layout = layout_of(conf);
+    if (takes_bearer(conf)) {
+        conf.bearer_source = make_source(cf, conf, bearer_layout(conf, layout));
+    }
+    if (conf.secrets == nullptr && !conf.is_bearer_only()) {
         return conf_error(cf,
                           needing(conf) +
                               " needs a secret: give the application's with "
@@ -241,13 +259,15 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
     if (conf.password_threads == nullptr) {
         conf.password_threads = main_conf(cf).default_threads;
     }
-    conf.source = make_source(cf, conf);
-    conf.cookies = make_cookies(cf, conf);
-    if (conf.source == nullptr || conf.cookies == nullptr) {
+    conf.source = make_source(cf, conf, layout);
+    conf.cookies = conf.secrets == nullptr ? nullptr : make_cookies(cf, conf);
+    if (conf.source == nullptr ||
+        (conf.cookies == nullptr && conf.secrets != nullptr) ||
+        (conf.bearer_source == nullptr && takes_bearer(conf))) {
         return static_cast<char*>(NGX_CONF_ERROR);
     }
-    if (conf.cookies->session_sealer.empty() ||
-        conf.cookies->remember_sealer.empty()) {
+    if (conf.cookies != nullptr && (conf.cookies->session_sealer.empty() ||
+                                    conf.cookies->remember_sealer.empty())) {
         return conf_error(cf, "cannot derive the cookies' keys");
     }
     add_to_prune(cf, conf);
@@ -288,6 +308,7 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
     inherit(conf.database, prev.database);
     inherit(conf.schema, prev.schema);
     inherit(conf.secrets, prev.secrets);
+    inherit(conf.bearer, prev.bearer);
     inherit(conf.session_cookie, prev.session_cookie);
     inherit(conf.remember_cookie, prev.remember_cookie);
     inherit(conf.lifetimes, prev.lifetimes);
@@ -341,6 +362,7 @@ void fill_in(ngx_conf_t* cf, LocationConf& conf) {
     inherit(conf.password_checks, &default_password_limits());
     inherit(conf.password_hash, &default_password_hash);
     inherit(conf.cache_setting, &default_cache);
+    inherit(conf.bearer, &default_bearer);
     conf.ttl = conf.lifetimes != nullptr
                    ? conf.lifetimes
                    : &default_lifetimes(conf.schema->layout.kind);
@@ -392,7 +414,7 @@ void share_facts(ngx_conf_t* cf) {
     MainConf& conf = main_conf(cf);
     for (const auto& database : conf.databases) {
         for (postgres::Layout& layout : database->layouts) {
-            const Facts& facts = *conf.facts[identity_of(*database, layout)];
+            const Facts& facts = *conf.facts[facts_key(*database, layout)];
             layout.conditions = facts.conditions;
             for (const Facts::Attribute& attribute : facts.attributes) {
                 layout.attributes.push_back(attribute.expression);

@@ -88,6 +88,15 @@ struct Cookies {
     phoenix::Sealer remember_sealer;
 };
 
+// auth_sigra_bearer
+struct Bearer {
+    enum class Mode { off, on, only };
+    Mode mode = Mode::off;
+    std::string context = "api-token";
+    std::int64_t ttl_s = 365 * 86400;
+    std::string tokens;  // their table; empty: the layout's own
+};
+
 struct Lifetimes {
     std::int64_t standard_s;
     std::int64_t remember_me_s;  // by the row's type, in sigra_sessions
@@ -177,8 +186,10 @@ struct LocationConf {
     // another schema.
     const Lifetimes* ttl;
     const Source* source;
-    Cookies* cookies;
-    const Cache* cache;           // null: off
+    // Of API tokens; null: the Authorization header is not looked at.
+    const Source* bearer_source;
+    Cookies* cookies;    // null where there is no secret: none are looked at
+    const Cache* cache;  // null: off
     const ChannelConf* listened;  // null: auth_sigra_close_on_revoke is off
     const Rules* rules;           // null: whoever is logged in may pass
     // The part of login_url that is a path: as it is written, and as browsers
@@ -201,6 +212,7 @@ struct LocationConf {
     const Database* database;
     const Schema* schema;
     const Secrets* secrets;
+    const Bearer* bearer;
     const SessionCookie* session_cookie;
     const RememberMeCookie* remember_cookie;
     const Lifetimes* lifetimes;
@@ -218,6 +230,10 @@ struct LocationConf {
 
     time_t idle_timeout_s() const {
         return idle_timeout == NGX_CONF_UNSET ? 30 * 60 : idle_timeout;
+    }
+    // Cookies are not looked at.
+    bool is_bearer_only() const {
+        return bearer_source != nullptr && bearer->mode == Bearer::Mode::only;
     }
     bool looks_at_sessions() const {
         return gate != gate_off || endpoint != nullptr;
@@ -262,7 +278,8 @@ struct MainConf {
     // the database has numbered it, and the plural.
     std::map<std::tuple<const Database*, std::size_t, std::string>, Source*>
         sources;
-    // By what makes two sources the same but for their facts.
+    // By database and users table: what is asked of a user is asked whatever
+    // names the user.
     std::map<std::string, std::unique_ptr<Facts>> facts;
     // Of all locations: no client says any of these anywhere.
     std::set<std::string> attribute_headers;
@@ -287,6 +304,13 @@ inline bool is_endpoint(const ngx_http_request_t* r, const LocationConf& conf) {
     return conf.endpoint != nullptr &&
            r->content_handler == conf.endpoint->handler;
 }
+
+// The layout of the API tokens beside that of the sessions; see
+// bearer_directive.cpp.
+[[nodiscard]] postgres::Layout bearer_layout(const LocationConf& conf,
+                                             const postgres::Layout& sessions);
+// Whether the location looks at the Authorization header.
+[[nodiscard]] bool takes_bearer(const LocationConf& conf);
 
 // Half the processors, at least one.
 [[nodiscard]] std::size_t default_running_checks();

@@ -14,6 +14,8 @@ char* set_remember_me_cookie(ngx_conf_t* cf, ngx_command_t* cmd,
                              void* conf) noexcept;
 char* set_session_ttl(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 
+// bearer_directive.cpp
+char* set_bearer(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 // endpoint_directives.cpp
 char* set_login(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_logout(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;

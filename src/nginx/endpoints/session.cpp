@@ -22,6 +22,7 @@ Exchange::Result SessionInfo::advance() {
         case Decision::not_fresh:
             return tell();
         case Decision::anonymous:
+            set_challenge(conf_, visit_);
             return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
         case Decision::no_answer:
             return unavailable(r_);
@@ -34,6 +35,10 @@ Exchange::Result SessionInfo::advance() {
 }
 
 std::optional<std::string> SessionInfo::csrf_token() {
+    // Who comes with an API token needs none.
+    if (visit_.verdict.by_bearer) {
+        return std::nullopt;
+    }
     phoenix::Session session = session_of(visit_);
     // Its answer may come after a log-out's: it sets no cookie.
     if (ensure_csrf_state(session) &&
@@ -49,8 +54,9 @@ ngx_int_t SessionInfo::tell() {
     const auto token = csrf_token();
     const LookedUp& found = visit_.verdict.looked_up;
     const Identity& identity = found.identity;
-    const std::int64_t left_s =
-        (ttl_ms(conf_, found) - found.now(found.age_ms)) / 1000;
+    const std::int64_t left_s = (ttl_ms(conf_, *visit_.verdict.source, found) -
+                                 found.now(found.age_ms)) /
+                                1000;
     const Rules* rules = conf_.rules;
     const std::string attributes =
         rules == nullptr || rules->numbers.empty()

@@ -1,5 +1,9 @@
 #include "nginx/gate/arrival.hpp"
 
+#include <algorithm>
+
+#include "nginx/gate/request.hpp"
+
 namespace sigra::nginx {
 namespace {
 
@@ -22,6 +26,19 @@ CookieLines cookie_lines(const ngx_http_request_t* r) {
 #endif
 }
 
+std::optional<std::string_view> bearer_of(std::string_view authorization) {
+    constexpr std::string_view scheme = "bearer";
+    if (!equal_ignoring_case(authorization.substr(0, scheme.size()), scheme)) {
+        return std::nullopt;
+    }
+    authorization.remove_prefix(scheme.size());
+    const std::size_t token = authorization.find_first_not_of(' ');
+    if (token == 0) {
+        return std::nullopt;  // a scheme of another name
+    }
+    return authorization.substr(std::min(token, authorization.size()));
+}
+
 }  // namespace
 
 [[gnu::hot]] void read_cookies(ngx_http_request_t* r, Arrival& arrival) {
@@ -32,6 +49,9 @@ CookieLines cookie_lines(const ngx_http_request_t* r) {
     arrival.cookies_twice = lines.more_than_one;
     if (lines.first != nullptr) {
         arrival.cookies = lines.first->value;
+    }
+    if (const ngx_table_elt_t* line = r->main->headers_in.authorization) {
+        arrival.bearer = bearer_of(view(line->value));
     }
     arrival.cookies_read = true;
 }

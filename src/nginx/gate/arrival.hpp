@@ -15,12 +15,16 @@ struct Arrival {
     ngx_str_t cookies;  // the first Cookie header, once read
     bool cookies_read;
     bool cookies_twice;  // in more than one header
+    // Of `Authorization: Bearer`, once the cookies were read; it may be empty,
+    // or none at all.
+    std::optional<std::string_view> bearer;
     // The header list, and what points into it, before an upstream's were made
     // of it; null: none were.
     const ngx_http_headers_in_t* headers;
 };
 
-// `r` is any request of the main one that `arrival` is of.
+// And what an API token stands in. `r` is any request of the main one that
+// `arrival` is of.
 void read_cookies(ngx_http_request_t* r, Arrival& arrival);
 
 // Keeps them at the first call. Null when memory is out.

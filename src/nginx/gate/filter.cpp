@@ -137,7 +137,9 @@ bool add_challenge(ngx_http_request_t* r, const Visit& visit) {
         return true;
     }
     r->headers_out.www_authenticate =
-        push_header(r, name, R"(Cookie realm="auth_sigra")");
+        push_header(r, name,
+                    visit.challenge.empty() ? R"(Cookie realm="auth_sigra")"
+                                            : visit.challenge);
     return r->headers_out.www_authenticate != nullptr;
 }
 

@@ -122,16 +122,27 @@ bool is_for(const Cache* cache, const Verdict& verdict) {
            verdict.looked_up.how == Status::none;
 }
 
-bool is_for(const LocationConf& conf, const Verdict& verdict) {
-    return verdict.source == conf.source && verdict.cookies == conf.cookies &&
-           is_for(conf.cache, verdict);
+// The location's, by what the client sent: of two credentials the API token
+// counts.
+const Source* source_of(const LocationConf& conf, const Arrival& arrival) {
+    return conf.bearer_source != nullptr &&
+                   (arrival.bearer || conf.is_bearer_only())
+               ? conf.bearer_source
+               : conf.source;
+}
+
+bool is_for(const LocationConf& conf, const Arrival& arrival,
+            const Verdict& verdict) {
+    return verdict.source == source_of(conf, arrival) &&
+           verdict.cookies == conf.cookies && is_for(conf.cache, verdict);
 }
 
 // A main request's verdict serves its subrequests as well, where both ask the
 // same source with the same cookies.
 [[gnu::cold]] bool take_from_main(const LocationConf& conf, Visit& visit) {
     const Verdict& main = visit.main->verdict;
-    if (main.step != Verdict::Step::answered || !is_for(conf, main)) {
+    if (main.step != Verdict::Step::answered ||
+        !is_for(conf, visit.main->arrival, main)) {
         return false;
     }
     visit.verdict = main;
@@ -140,16 +151,18 @@ bool is_for(const LocationConf& conf, const Verdict& verdict) {
     return true;
 }
 
-bool is_idle(const LocationConf& conf, const LookedUp& found) {
-    return conf.source->kind == postgres::LayoutKind::sigra_sessions &&
+bool is_idle(const LocationConf& conf, const Verdict& verdict) {
+    const LookedUp& found = verdict.looked_up;
+    return verdict.source->kind == postgres::LayoutKind::sigra_sessions &&
            conf.idle_timeout_s() != 0 && !found.remember_me_row &&
            found.idle_ms &&
            found.now(*found.idle_ms) > conf.idle_timeout_s() * 1000;
 }
 
-bool is_over(const LocationConf& conf, const LookedUp& found) {
-    return found.now(found.age_ms) >= ttl_ms(conf, found) ||
-           is_idle(conf, found);
+bool is_over(const LocationConf& conf, const Verdict& verdict) {
+    const LookedUp& found = verdict.looked_up;
+    return found.now(found.age_ms) >= ttl_ms(conf, *verdict.source, found) ||
+           is_idle(conf, verdict);
 }
 
 bool is_fresh(const LocationConf& conf, const LookedUp& found) {
@@ -200,7 +213,7 @@ Decision judge_rules(ngx_http_request_t* r, const Rules& rules,
         case LookupResult::State::found:
             break;
     }
-    if (is_over(conf, verdict.looked_up)) {
+    if (is_over(conf, verdict)) {
         verdict.status = Status::expired;
         return Decision::anonymous;
     }
@@ -283,7 +296,11 @@ Decision judge_rules(ngx_http_request_t* r, const Rules& rules,
 
 }  // namespace
 
-std::int64_t ttl_ms(const LocationConf& conf, const LookedUp& found) {
+std::int64_t ttl_ms(const LocationConf& conf, const Source& source,
+                    const LookedUp& found) {
+    if (&source == conf.bearer_source) {
+        return conf.bearer->ttl_s * 1000;
+    }
     return (found.remember_me_row ? conf.ttl->remember_me_s
                                   : conf.ttl->standard_s) *
            1000;
@@ -309,7 +326,8 @@ void take_result(Visit& visit, const LookupResult& result) {
                                Visit& visit) {
     Verdict& verdict = visit.verdict;
     read_cookies(r, visit.main->arrival);
-    if (verdict.step != Verdict::Step::fresh && !is_for(conf, verdict)) {
+    if (verdict.step != Verdict::Step::fresh &&
+        !is_for(conf, visit.main->arrival, verdict)) {
         verdict.forget();
     }
     if (verdict.step != Verdict::Step::fresh) {
@@ -318,7 +336,8 @@ void take_result(Visit& visit, const LookupResult& result) {
     if (r != r->main && take_from_main(conf, visit)) {
         return;
     }
-    verdict.source = conf.source;
+    verdict.source = source_of(conf, visit.main->arrival);
+    verdict.by_bearer = verdict.source == conf.bearer_source;
     verdict.cookies = conf.cookies;
     verdict.cache = conf.cache;
     (void)read_token(conf, visit);
@@ -331,7 +350,7 @@ void take_result(Visit& visit, const LookupResult& result) {
 [[gnu::hot]] Decision decide(ngx_http_request_t* r, const LocationConf& conf,
                              Visit& visit) {
     read_cookies(r, visit.main->arrival);
-    if (visit.main->arrival.cookies_twice) {
+    if (visit.main->arrival.cookies_twice && !conf.is_bearer_only()) {
         return Decision::two_cookies;
     }
     open_cookies(r, conf, visit);
@@ -358,7 +377,7 @@ void take_result(Visit& visit, const LookupResult& result) {
 
 [[gnu::hot]] void on_pass(ngx_http_request_t* r, const LocationConf& conf,
                           Visit& visit) {
-    if (conf.source->kind == postgres::LayoutKind::sigra_sessions) {
+    if (visit.verdict.source->kind == postgres::LayoutKind::sigra_sessions) {
         touch(visit);
     }
     if (r == r->main && visit.verdict.from_remember_me &&

@@ -29,9 +29,9 @@ enum class Decision {
 void open_cookies(ngx_http_request_t* r, const LocationConf& conf,
                   Visit& visit);
 
-// How long a row of its type counts at the location.
+// How long such a row of the source counts at the location.
 [[nodiscard]] std::int64_t ttl_ms(const LocationConf& conf,
-                                  const LookedUp& found);
+                                  const Source& source, const LookedUp& found);
 
 // What is asked for.
 [[nodiscard]] Lookup::Key key_of(const Verdict& verdict);

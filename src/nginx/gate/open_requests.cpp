@@ -34,7 +34,7 @@ std::string_view hash_of(const OpenRequest& open) {
 
 std::int64_t left_ms(const OpenRequest& open) {
     const LookedUp& found = open.found;
-    return ttl_ms(*open.conf, found) - found.now(found.age_ms);
+    return ttl_ms(*open.conf, *open.source, found) - found.now(found.age_ms);
 }
 
 // On HTTP/2 the request's connection is its stream, and nothing else ends.

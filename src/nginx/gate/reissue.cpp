@@ -176,7 +176,7 @@ void Attempt::go_on_with_new_token() {
 bool is_due(const LocationConf& conf, const LookedUp& found) {
     const std::int64_t age_ms = found.now(found.age_ms);
     return age_ms >= conf.reissue_age * 1000 &&
-           ttl_ms(conf, found) - age_ms > grace_ms;
+           ttl_ms(conf, *conf.source, found) - age_ms > grace_ms;
 }
 
 // An application's own answer sets the session by now (X-Accel-Redirect): it
@@ -206,8 +206,8 @@ bool takes_cookies(ngx_http_request_t* r) {
 }  // namespace
 
 Reissue reissue(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
-    if (conf.reissue_age == 0 || visit.reissue_asked ||
-        visit.verdict.looked_up.how == Status::stale ||
+    if (conf.reissue_age == 0 || visit.verdict.by_bearer ||
+        visit.reissue_asked || visit.verdict.looked_up.how == Status::stale ||
         visit.outbox.find(conf.session_cookie->name) != nullptr ||
         !is_due(conf, visit.verdict.looked_up) || !takes_cookies(r) ||
         is_set(r, conf.session_cookie->name)) {

@@ -67,8 +67,10 @@ ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
-bool answers_with_status(ngx_http_request_t* r, const LocationConf& conf) {
-    if (r != r->main || conf.unauthenticated == unauthenticated_status) {
+bool answers_with_status(ngx_http_request_t* r, const LocationConf& conf,
+                         const Verdict& verdict) {
+    if (r != r->main || verdict.by_bearer ||
+        conf.unauthenticated == unauthenticated_status) {
         return true;
     }
     return conf.unauthenticated == unauthenticated_auto && is_program(r);
@@ -107,10 +109,23 @@ bool end_prefetches(ngx_http_request_t* r) {
                        R"("prefetchCache", "prerenderCache")") != nullptr;
 }
 
+// RFC 6750.
+void set_challenge(const LocationConf& conf, Visit& visit) {
+    const Verdict& verdict = visit.verdict;
+    if (conf.bearer_source == nullptr) {
+        visit.challenge = {};
+    } else if (verdict.by_bearer && verdict.status != Status::anonymous) {
+        visit.challenge = R"(Bearer error="invalid_token")";
+    } else {
+        visit.challenge = R"(Bearer realm="auth_sigra")";
+    }
+}
+
 ngx_int_t answer_anonymous(ngx_http_request_t* r, const LocationConf& conf,
                            Visit& visit) {
     visit.answered_here = true;
-    if (answers_with_status(r, conf)) {
+    set_challenge(conf, visit);
+    if (answers_with_status(r, conf, visit.verdict)) {
         return refuse(r, NGX_HTTP_UNAUTHORIZED, must_log_in);
     }
     phoenix::Session session = session_of(visit);
@@ -120,7 +135,7 @@ ngx_int_t answer_anonymous(ngx_http_request_t* r, const LocationConf& conf,
 
 ngx_int_t answer_forbidden(ngx_http_request_t* r, Visit& visit) {
     visit.answered_here = true;
-    return r == r->main && is_program(r)
+    return r == r->main && (is_program(r) || visit.verdict.by_bearer)
                ? refuse(r, NGX_HTTP_FORBIDDEN, may_not)
                : NGX_HTTP_FORBIDDEN;
 }
@@ -128,7 +143,7 @@ ngx_int_t answer_forbidden(ngx_http_request_t* r, Visit& visit) {
 ngx_int_t answer_not_fresh(ngx_http_request_t* r, const LocationConf& conf,
                            Visit& visit) {
     visit.answered_here = true;
-    if (answers_with_status(r, conf)) {
+    if (answers_with_status(r, conf, visit.verdict)) {
         return NGX_HTTP_FORBIDDEN;
     }
     phoenix::Session session = session_of(visit);

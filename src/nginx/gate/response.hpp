@@ -27,6 +27,9 @@ inline constexpr Text may_not = &phoenix::Messages::may_not;
 [[nodiscard]] bool may_hide_session(ngx_http_request_t* r,
                                     const LocationConf& conf);
 
+// What a 401 for want of a good credential is to ask for.
+void set_challenge(const LocationConf& conf, Visit& visit);
+
 // An anonymous request: 302 to the login page with the path kept, or 401.
 [[nodiscard]] ngx_int_t answer_anonymous(ngx_http_request_t* r,
                                          const LocationConf& conf,

@@ -5,6 +5,7 @@
 #include "cache/session_memo.hpp"
 #include "nginx/worker.hpp"
 #include "phoenix/cookie.hpp"
+#include "phoenix/encoding.hpp"
 #include "phoenix/remember_me.hpp"
 
 namespace sigra::nginx {
@@ -137,9 +138,26 @@ std::string find_token(const LocationConf& conf, Visit& visit) {
     return true;
 }
 
+// As phx.gen.auth's guide to API authentication has it: 32 bytes in base64url.
+bool read_bearer(std::optional<std::string_view> text, Verdict& verdict) {
+    verdict.status = text ? Status::invalid : Status::anonymous;
+    const auto token = phoenix::base64url_decode(text.value_or(""));
+    if (!token || token->size() != verdict.token.size()) {
+        return false;
+    }
+    std::copy(token->begin(), token->end(), verdict.token.begin());
+    verdict.token_hash = phoenix::sha256(*token);
+    verdict.has_token = true;
+    verdict.status = Status::anonymous;
+    return true;
+}
+
 }  // namespace
 
 [[gnu::hot]] bool read_token(const LocationConf& conf, Visit& visit) {
+    if (visit.verdict.by_bearer) {
+        return read_bearer(visit.main->arrival.bearer, visit.verdict);
+    }
     if (visit.main->outbox.empty()) {
         // What is remembered was found by find_cookie() once.
         const auto sent = phoenix::first_cookie(
@@ -159,8 +177,9 @@ phoenix::SessionCookie open_session(const Visit& visit,
 
 phoenix::Session session_of(const Visit& visit) {
     const Cookies* cookies = visit.verdict.cookies;
-    return cookies == nullptr ? phoenix::Session()
-                              : open_session(visit, *cookies).session;
+    return cookies == nullptr || visit.verdict.by_bearer
+               ? phoenix::Session()
+               : open_session(visit, *cookies).session;
 }
 
 std::string_view stored_token(const Verdict& verdict) {

@@ -82,6 +82,9 @@ struct Verdict {
     // are called.
     const Rules* rules;
 
+    // The Authorization header speaks, or nobody does: the cookies are not
+    // looked at.
+    bool by_bearer;
     bool has_token;
     bool from_remember_me;
     phoenix::Sha256 token_hash;

@@ -25,8 +25,10 @@ struct Visit {
     bool passed;            // let in because of a session
     bool everybody_passes;  // let in, as who has none would have been
     bool answered_here;     // by the gate or an endpoint
-    bool reissue_asked;     // this request has had its turn
-    bool touched;           // last_active_at was written or is on its way
+    // Of a 401, static; empty: that of the cookies.
+    std::string_view challenge;
+    bool reissue_asked;  // this request has had its turn
+    bool touched;        // last_active_at was written or is on its way
 
     // Of a POST to the login; see endpoints/login_log.hpp.
     LoginResult login;

@@ -15,7 +15,7 @@ use Sigra::Phoenix;
 
 our @EXPORT = (
     @Sigra::Phoenix::EXPORT,
-    qw(fresh_database database use_database db authenticated_fixture user_fixture session_row sigra_http_config echo_upstream
+    qw(fresh_database database use_database db authenticated_fixture api_token_fixture user_fixture session_row sigra_http_config echo_upstream
        client backends kill_backends)
 );
 
@@ -211,6 +211,25 @@ sub authenticated_fixture {
     };
 }
 
+# As phx.gen.auth's guide to API authentication makes it: the row holds the SHA-256, whatever the sessions' rows hold.
+sub api_token_fixture {
+    my (%option) = @_;
+    my $user = defined $option{user_id} ? { user_id => $option{user_id}, email => $option{email} } : user_fixture(%option);
+    my $token = random_bytes(32);
+    my $table = $option{tokens} // ($database{layout} eq 'sigra_sessions' ? 'users_tokens' : $database{tokens});
+    my $id = $database{id};
+    db()->do("CREATE TABLE $table (id @{[ $id eq 'uuid' ? 'uuid' : 'bigserial' ]} PRIMARY KEY,
+        $database{singular}_id $id NOT NULL REFERENCES $database{users} ON DELETE CASCADE, token bytea NOT NULL,
+        context text NOT NULL, sent_to text, inserted_at timestamp(0) NOT NULL)")
+        unless db()->selectrow_array('SELECT to_regclass(?)', undef, $table);
+    my $token_id = insert($table, {
+        new_id(), "$database{singular}_id" => $user->{user_id}, token => bytea(sha256($token)),
+        context => $option{context} // 'api-token', sent_to => $option{sent_to} // $user->{email}, inserted_at => ago($option{age} // 0),
+    });
+    my $text = encode_base64url($token);
+    return { %$user, token_id => $token_id, tokens => $table, token => $token, text => $text, header => "Authorization: Bearer $text" };
+}
+
 sub has_column {
     my ($table, $column) = @_;
     return scalar db()->selectrow_array(
@@ -385,6 +404,12 @@ reference to a string is SQL: C<< deleted_at => \"now()" >>.
 Returns a hash: C<user_id>, C<email>, C<hashed_password>, C<session_id>, C<token> (32 bytes), C<token_text> (as the
 cookies carry it), C<token_hash>, C<stored_hex>, C<session_hex16>, C<session>, C<cookie> and C<remember_cookie>
 (NAME=VALUE), C<header> and C<remember_header> (Cookie: NAME=VALUE), C<csrf_state>, C<csrf_token>.
+
+=item api_token_fixture(%options)
+
+Inserts an API token, and a user where none is named: C<user_id> and C<email>, C<context> (C<api-token>), C<sent_to> (the
+email), C<age>, C<tokens> (its table). Returns a hash: C<user_id>, C<email>, C<token_id>, C<tokens>, C<token>, C<text> (in
+base64url), C<header> (Authorization: Bearer TEXT).
 
 =item user_fixture(%options)
 
