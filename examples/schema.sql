@@ -1,8 +1,16 @@
--- The tables of the layout `sigra`, for a database that has none yet:
+-- The tables for a database that has none yet, of the layout `sigra`:
 --     psql -v ON_ERROR_STOP=1 -f examples/schema.sql "dbname=my_app"
--- It may run again; what is there stays as it is. Columns and names are those that a Phoenix application's
--- migration would have made, so that one can be put before this database later. sigra-user adds users:
+-- With `-v schema=sigra_sessions` before `-f`, sessions are in a table of their own, user_sessions, which also knows who
+-- waits for a second factor. It may run again; what is there stays as it is. Columns and names are those that a
+-- Phoenix application's migration would have made, so that one can be put before this database later. grants.sql gives
+-- nginx's role its rights, sigra-user adds users:
 --     sigra-user --dsn dbname=my_app add a@example.com
+
+\if :{?schema}
+\else
+    \set schema sigra
+\endif
+SELECT :'schema' = 'sigra_sessions' AS sessions \gset
 
 BEGIN;
 
@@ -25,6 +33,25 @@ CREATE UNIQUE INDEX IF NOT EXISTS users_email_active_index ON users (email) WHER
 -- A login without where= of auth_sigra_schema looks among the deleted as well, which the index above does not have.
 CREATE INDEX IF NOT EXISTS users_email_index ON users (email);
 
+\if :sessions
+
+CREATE TABLE IF NOT EXISTS user_sessions (
+    id bigserial PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    hashed_token bytea NOT NULL,
+    type varchar(255) NOT NULL DEFAULT 'standard',
+    ip varchar(255),
+    user_agent text,
+    last_active_at timestamp(6) NOT NULL DEFAULT (now() AT TIME ZONE 'utc'),
+    sudo_at timestamp(6),
+    inserted_at timestamp(6) NOT NULL DEFAULT (now() AT TIME ZONE 'utc')
+);
+
+CREATE UNIQUE INDEX IF NOT EXISTS user_sessions_hashed_token_index ON user_sessions (hashed_token);
+CREATE INDEX IF NOT EXISTS user_sessions_user_id_type_index ON user_sessions (user_id, type);
+
+\else
+
 CREATE TABLE IF NOT EXISTS users_tokens (
     id bigserial PRIMARY KEY,
     user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
@@ -37,5 +64,7 @@ CREATE TABLE IF NOT EXISTS users_tokens (
 
 CREATE INDEX IF NOT EXISTS users_tokens_user_id_index ON users_tokens (user_id);
 CREATE UNIQUE INDEX IF NOT EXISTS users_tokens_context_token_index ON users_tokens (context, token);
+
+\endif
 
 COMMIT;

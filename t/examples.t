@@ -9,7 +9,7 @@ use warnings;
 
 use Cwd qw(abs_path);
 use DBI;
-use File::Basename qw(dirname);
+use File::Basename qw(basename dirname);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
@@ -146,7 +146,7 @@ sub as_run_here {
     my ($text) = @_;
     $text =~ s{^(\s*listen\s+)8080;}{${1}127.0.0.1:$port;}mg;
     $text =~ s{^(\s*listen\s+)127\.0\.0\.1:8081;}{${1}127.0.0.1:$gate_port;}mg;
-    $text =~ s{http://127\.0\.0\.1:8081/}{http://127.0.0.1:$gate_port/}g;
+    $text =~ s{http://127\.0\.0\.1:8081\b}{http://127.0.0.1:$gate_port}g;
     $text =~ s{^(\s*load_module\s+)\S+;}{$1"$module";}mg;
     $text =~ s{^(\s*server\s+)127\.0\.0\.1:4000;}{$1$upstream_address;}mg;
     $text =~ s{^(\s*auth_sigra_postgres\s+[^;]*);}{$1 timeout=60s;}mg;
@@ -164,9 +164,9 @@ sub prepare {
         'conf/secret_key_base' => ["$secret\n",       0600],
         'html/index.html'      => ["public\n"],
         (map { ("html/$_/index.html" => ["for members\n"]) } qw(members members/billing intranet reports)),
-        'html/users/log-in.html'    => ["log in here\n"],
         'html/please-log-in.html'   => ["please log in\n"],
         'html/members/billing.html' => ["billing\n"],
+        (map { ('conf/messages/' . basename($_) => [slurp($_)]) } glob "$top/examples/messages/*.json"),
         %file,
     );
     spew("$prefix/$_", @{ $file{$_} }) for keys %file;
@@ -355,6 +355,7 @@ runs 'satisfy-any.conf', example('satisfy-any.conf'), sub {
     is_answer(get('/reports/',  anybody), 401, 'by status: anonymous, from elsewhere', qr/please log in/);
     is_answer(get('/reports/',  as($ada)), 200, 'by status: a session', qr/for members/);
     is_answer(get('/reports/',  anybody, from => '127.0.0.2'), 200, 'by status: from the office', qr/for members/);
+    story('/intranet/', qr/for members/, %default_session);
 };
 
 db()->do('ALTER TABLE users ADD role text, ADD tenant text, ADD name text');
@@ -413,6 +414,10 @@ runs 'auth-request.conf', example('auth-request.conf'), sub {
     is_sent_to_login(get('/members/', anybody), 'anonymous');
     is_answer(get('/members/', as($ada)), 200, 'a session', qr/for members/);
     is_logged(qr{"GET /members/ HTTP/1.1" 200 user=$ada->{user_id}$}m, 'the log says who');
+    story('/members/', qr/for members/, %default_session);
+    my $session = client(port => $port, headers => {%browser});
+    $session->get('/members/?a=1&b=2');
+    is($session->session(%default_session)->{user_return_to}, '/members/?a=1&b=2', 'the path to return to, whole');
     local $port = $gate_port;
     is_answer(get('/gate', anybody), 401, 'the gate itself, anonymous');
     my $answer = get('/gate', as($ada));
@@ -505,11 +510,12 @@ runs 'phoenix.conf', example('phoenix.conf'), sub {
     is(upgrade('/live/websocket'), "101 echo: hello\r\n\r\n", 'an upgrade of LiveView, anonymous');
 };
 
-fresh_database('sigra_sessions', name => 'sigra_examples_second_factor');
+example_database('sigra_sessions');
 my $whole = user_fixture(email => 'whole@example.com', password => $password);
 my $half  = user_fixture(email => 'half@example.com', password => $password, columns => { confirmed_at => undef });
 
 runs 'second-factor.conf', example('second-factor.conf'), sub {
+    story('/tasks', qr/^GET \/tasks /, %default_session);
     for my $case ([$whole, '/', 200], [$half, '/users/second-factor', 302]) {
         my ($user, $target, $status) = @$case;
         my $browser = client(port => $port, headers => {%browser});

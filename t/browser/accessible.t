@@ -1,6 +1,6 @@
 # Each page of the module for who cannot see it, or not well: light, dark, on a phone, from right to left, with a message
 # and without. What matters most is checked here; axe-core checks the rest where it is installed: `npm install axe-core` in
-# this folder or above it, or AXE=/path/to/axe.min.js. Run by t/browser/run.
+# this folder, or AXE=/path/to/axe.min.js. Run by t/browser/run.
 
 use v5.14;
 use strict;
@@ -16,7 +16,7 @@ my $password = $ENV{SIGRA_DEMO_PASSWORD} // die 'SIGRA_DEMO_PASSWORD is not set'
 my $email    = $ENV{SIGRA_DEMO_EMAIL}    // 'demo@example.com';
 binmode $_, ':utf8' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
-my ($axe) = grep { -e } grep { defined } $ENV{AXE}, (map { "$_/axe-core/axe.min.js" } 'node_modules', '../node_modules', '/usr/local/lib/node_modules', '/usr/lib/node_modules', '/usr/share/nodejs', '/usr/share/javascript');
+my ($axe) = grep { -e } grep { defined } $ENV{AXE}, (map { "$_/axe-core/axe.min.js" } 't/browser/node_modules', '/usr/local/lib/node_modules', '/usr/lib/node_modules', '/usr/share/nodejs', '/usr/share/javascript');
 my $axe_script = $axe && do { open my $in, '<:encoding(UTF-8)', $axe or die "$axe: $!"; local $/; <$in> };
 
 my $profile = tempdir('sigra-browser-XXXXXX', TMPDIR => 1, CLEANUP => 1);

@@ -46,8 +46,9 @@ std::string alive_page(const phoenix::Messages& texts) {
     return phoenix::html_head(texts) +
            "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
            "content=\"width=device-width\">\n<title>" +
-           title + "</title>\n<h1>" + title + "</h1>\n<p>" +
-           phoenix::escape_html(texts.still_logged_in) + "</p>\n</html>\n";
+           title + "</title>\n<main>\n<h1>" + title + "</h1>\n<p>" +
+           phoenix::escape_html(texts.still_logged_in) +
+           "</p>\n</main>\n</html>\n";
 }
 
 }  // namespace
