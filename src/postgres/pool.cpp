@@ -23,6 +23,7 @@ Milliseconds server_limit(Milliseconds timeout) {
 Work work_of(Statement statement) {
     switch (statement) {
         case Statement::lookup:
+        case Statement::lookup_part:
             return Work::lookup;
         case Statement::find_user:
             return Work::login;

@@ -25,6 +25,7 @@ std::string touch_sql(const Layout& layout, const Catalog& catalog) {
 bool is_write(Statement statement) {
     switch (statement) {
         case Statement::lookup:
+        case Statement::lookup_part:
         case Statement::find_user:
             return false;
         case Statement::touch:
@@ -58,6 +59,8 @@ std::string_view name(Statement statement) {
     switch (statement) {
         case Statement::lookup:
             return "lookup";
+        case Statement::lookup_part:
+            return "lookup_part";
         case Statement::touch:
             return "touch";
         case Statement::find_user:
@@ -89,6 +92,8 @@ std::string sql(Statement statement, const Layout& layout,
     switch (statement) {
         case Statement::lookup:
             return lookup_sql(layout, catalog);
+        case Statement::lookup_part:
+            return lookup_part_sql(layout, catalog);
         case Statement::touch:
             return touch_sql(layout, catalog);
         case Statement::find_user:

@@ -19,9 +19,12 @@ namespace sigra::postgres {
 // notified on the layout's channel in the same transaction: each token's
 // SHA-256 in lower-case hex, `*` for more than 1,000.
 enum class Statement {
-    // $1: the stored token. Where the layout has facts, $2 and $3: which of its
-    // conditions and attributes are to be evaluated, a bit each. See SessionRow
+    // $1: the stored token. See SessionRow
     lookup,
+    // The same where the layout has facts; $2 and $3: which of its conditions
+    // and attributes are to be evaluated, a bit each. For a row for which the
+    // lookup of all has failed
+    lookup_part,
     // $1: stored tokens, a bytea[]. last_active_at = now, at most each 5 min.
     // A row that another has locked is left as it is
     touch,
@@ -75,7 +78,7 @@ enum class Statement {
     // have expired; none while another does. One row: how many it were
     prune,
 };
-inline constexpr std::size_t statement_count = 12;
+inline constexpr std::size_t statement_count = 13;
 
 // A write goes alone and is never repeated; a read may be.
 [[nodiscard]] bool is_write(Statement statement);

@@ -53,12 +53,19 @@ std::uint64_t known_bits(const std::vector<std::string>& facts) {
 
 std::string asked_bits(std::string_view parameter,
                        const std::vector<std::string>& facts) {
+    if (parameter.empty()) {
+        return quoted_literal(bits_parameter(known_bits(facts)));
+    }
     return "(" + std::string(parameter) +
            "::pg_catalog.int8 OPERATOR(pg_catalog.&) " +
            bigint(known_bits(facts)) + ")";
 }
 
-std::string met_bits(const std::vector<std::string>& conditions) {
+// How much of what is known is asked for. A mask costs a fifth of a lookup, and
+// is needed only to find out which one of many fails for a row.
+enum class Asked { all, some };
+
+std::string met_bits(const std::vector<std::string>& conditions, Asked asked) {
     std::string bits = bigint(0);
     for (std::size_t i = 0; i < conditions.size(); i++) {
         if (conditions[i].empty()) {
@@ -69,21 +76,23 @@ std::string met_bits(const std::vector<std::string>& conditions) {
                                 " THEN " + bigint(bit) + " ELSE " + bigint(0) +
                                 " END";
         bits += " OPERATOR(pg_catalog.|) (" +
-                where_asked("$2", bit, one, bigint(0)) + ")";
+                (asked == Asked::all ? one
+                                     : where_asked("$2", bit, one, bigint(0))) +
+                ")";
     }
     return bits;
 }
 
-std::string attribute_columns(const std::vector<std::string>& attributes) {
+std::string attribute_columns(const std::vector<std::string>& attributes,
+                              Asked asked) {
     std::string columns;
     for (std::size_t i = 0; i < attributes.size(); i++) {
+        const std::string one = condition(attributes[i]) + "::pg_catalog.text";
         columns += ", ";
-        columns +=
-            attributes[i].empty()
-                ? "NULL::pg_catalog.text"
-                : where_asked("$3", std::uint64_t{1} << i,
-                              condition(attributes[i]) + "::pg_catalog.text",
-                              "NULL");
+        columns += attributes[i].empty() ? "NULL::pg_catalog.text"
+                   : asked == Asked::all
+                       ? one
+                       : where_asked("$3", std::uint64_t{1} << i, one, "NULL");
         columns += " AS attribute_" + std::to_string(i);
     }
     return columns;
@@ -179,7 +188,10 @@ std::string bits_parameter(std::uint64_t bits) {
     return std::to_string(static_cast<std::int64_t>(bits));
 }
 
-std::string lookup_sql(const Layout& layout, const Catalog& catalog) {
+namespace {
+
+std::string lookup_sql(const Layout& layout, const Catalog& catalog,
+                       Asked asked) {
     const bool sessions = layout.kind == LayoutKind::sigra_sessions;
     Template sql(layout, catalog);
     sql.set("now_epoch", epoch("pg_catalog.statement_timestamp()"));
@@ -203,12 +215,23 @@ std::string lookup_sql(const Layout& layout, const Catalog& catalog) {
     }
     sql.set("where",
             layout.where.empty() ? "" : " AND " + condition(layout.where));
-    sql.set("met", met_bits(layout.conditions));
-    sql.set("judged", asked_bits("$2", layout.conditions));
-    sql.set("readable", asked_bits("$3", layout.attributes));
-    sql.set("attributes", attribute_columns(layout.attributes));
+    const bool all = asked == Asked::all;
+    sql.set("met", met_bits(layout.conditions, asked));
+    sql.set("judged", asked_bits(all ? "" : "$2", layout.conditions));
+    sql.set("readable", asked_bits(all ? "" : "$3", layout.attributes));
+    sql.set("attributes", attribute_columns(layout.attributes, asked));
     sql.set("names", fact_names(layout));
     return sql.expand(with_facts);
+}
+
+}  // namespace
+
+std::string lookup_sql(const Layout& layout, const Catalog& catalog) {
+    return lookup_sql(layout, catalog, Asked::all);
+}
+
+std::string lookup_part_sql(const Layout& layout, const Catalog& catalog) {
+    return layout.has_facts() ? lookup_sql(layout, catalog, Asked::some) : "";
 }
 
 std::string condition_check_sql(const Layout& layout, const Catalog& catalog,

@@ -56,6 +56,8 @@ class Template {
 // statements_lookup.cpp
 [[nodiscard]] std::string lookup_sql(const Layout& layout,
                                      const Catalog& catalog);
+[[nodiscard]] std::string lookup_part_sql(const Layout& layout,
+                                          const Catalog& catalog);
 // statements_user.cpp
 [[nodiscard]] std::string find_user_sql(const Layout& layout,
                                         const Catalog& catalog);

@@ -25,6 +25,7 @@ constexpr Statement all[] = {
 std::string arguments(Statement statement, const Layout& layout) {
     switch (statement) {
         case Statement::lookup:
+        case Statement::lookup_part:
         case Statement::touch:
             return "'a'";
         case Statement::find_user:

@@ -128,12 +128,15 @@ void Lookup::send(Flight& flight) {
     flight.sent = marks_.seq();
     flight.zone_sent = cache == nullptr ? 0 : cache->zone->seq();
     const Facts& facts = *flight.source->facts;
-    flight.part = {
-        lowest_bits(facts.conditions.size()),
-        static_cast<std::uint32_t>(lowest_bits(facts.attributes.size()))};
+    flight.part = whole(facts);
     flight.parts.clear();
     flight.found.reset();
     submit(flight);
+}
+
+Lookup::Part Lookup::whole(const Facts& facts) {
+    return {lowest_bits(facts.conditions.size()),
+            static_cast<std::uint32_t>(lowest_bits(facts.attributes.size()))};
 }
 
 void Lookup::submit(Flight& flight) {
@@ -141,7 +144,8 @@ void Lookup::submit(Flight& flight) {
     query.layout = flight.source->layout;
     query.statement = postgres::Statement::lookup;
     query.parameters.push_back({flight.stored, /*binary=*/true});
-    if (!flight.source->facts->empty()) {
+    if (!(flight.part == whole(*flight.source->facts))) {
+        query.statement = postgres::Statement::lookup_part;
         query.parameters.push_back(
             {postgres::bits_parameter(flight.part.conditions)});
         query.parameters.push_back(

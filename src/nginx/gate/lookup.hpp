@@ -70,6 +70,7 @@ class Lookup {
         std::uint64_t conditions = 0;
         std::uint32_t attributes = 0;
 
+        bool operator==(const Part&) const = default;
         [[nodiscard]] std::size_t size() const {
             return static_cast<std::size_t>(std::popcount(conditions)) +
                    static_cast<std::size_t>(std::popcount(attributes));
@@ -99,6 +100,8 @@ class Lookup {
         std::size_t operator()(const Key& key) const;
     };
 
+    // All that the source has.
+    [[nodiscard]] static Part whole(const Facts& facts);
     void send(Flight& flight);
     void submit(Flight& flight);
     bool ask_in_parts(Flight& flight, const postgres::Outcome& outcome);
