@@ -8,6 +8,7 @@
 #include "nginx/gate/response.hpp"
 #include "nginx/worker.hpp"
 #include "phoenix/cookie.hpp"
+#include "phoenix/encoding.hpp"
 #include "phoenix/redirect.hpp"
 
 namespace sigra::nginx {
