@@ -309,6 +309,14 @@ sub story {
     pass('the story: a deleted row ends it');
 }
 
+# The same where a page is not for just any user.
+sub logs_in {
+    my ($name) = @_;
+    my $user = user_fixture(email => "$name-$$\@example.com", password => $password);
+    my $answer = client(port => $port, headers => {%browser})->submit('/users/log-in', { 'user[email]' => $user->{email}, 'user[password]' => $password });
+    is("$answer->{status} $answer->{headers}{location}", '302 /', 'a login');
+}
+
 # ---- the examples
 
 my %default_cookies = (
@@ -375,6 +383,7 @@ runs 'admin.conf', example('admin.conf'), sub {
     is_logged(qr/ 403 forbidden user=$of_role{staff}{user_id}$/m, 'the log says who');
     my $late = authenticated_fixture(columns => { role => 'admin' }, age => 13 * 3600, %default_cookies);
     is_sent_to_login(get('/admin/', as($late)), 'an administrator of this morning');
+    story('/', qr/public/, %default_session);
 }, 'html/admin/index.html' => ["for administrators\n"], 'html/team/index.html' => ["for the team\n"], 'html/denied.html' => ["you may not\n"];
 
 runs 'tenants.conf', example('tenants.conf'), sub {
@@ -392,6 +401,7 @@ runs 'tenants.conf', example('tenants.conf'), sub {
         is_answer($at->($ada, $_), 403, "of none: $_") for qw(acme.example.com example.com);
     }
     is($at->(undef, 'acme.example.com')->{headers}{location}, '/users/log-in', 'anonymous');
+    logs_in('tenants');
 };
 
 runs 'grafana.conf', example('grafana.conf'), sub {
@@ -407,6 +417,7 @@ runs 'grafana.conf', example('grafana.conf'), sub {
         unlike($answer->{content}, qr/^cookie:|root/mi, "$name: nothing of the client");
     }
     is(upgrade('/api/live/ws', $of_role{staff}{cookie}), "101 echo: hello\r\n\r\n", 'a WebSocket');
+    logs_in('grafana');
 };
 
 runs 'auth-request.conf', example('auth-request.conf'), sub {
