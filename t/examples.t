@@ -456,6 +456,19 @@ runs 'api.conf', example('api.conf'), sub {
     is_answer(request(POST => '/api/comments/', as($ada)), 200, 'comments: a session writes');
 };
 
+runs 'api.conf: programs', example('api.conf'), sub {
+    my $token = api_token_fixture(user_id => $ada->{user_id}, email => $ada->{email});
+    my $answer = get('/api/v1/things', { authorization => "Bearer $token->{text}", 'x-auth-user-id' => '999' });
+    is_answer($answer, 200, 'an API token', qr/^X-Auth-User-Id: $ada->{user_id}\r$/m);
+    unlike($answer->{content}, qr/999|^authorization:/mi, 'an API token: goes no further');
+    for ([{} => 'nothing'], [as($ada), 'a session'], [{ authorization => 'Bearer x' }, 'no token']) {
+        is_answer(get('/api/v1/things', $_->[0]), 401, $_->[1], qr/\A\{"error"/);
+    }
+    is(get('/api/v1/things', { authorization => 'Bearer x' })->{headers}{'www-authenticate'}, 'Bearer error="invalid_token"', 'no token: why');
+    db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $token->{token_id});
+    is_answer(get('/api/v1/things', { authorization => "Bearer $token->{text}" }), 401, 'a deleted token');
+};
+
 runs 'api.conf: a login as JSON', example('api.conf'), sub {
     my $user = user_fixture(email => "json-$$\@example.com", password => $password);
     my $program = client(port => $port, headers => { accept => 'application/json' });

@@ -136,6 +136,11 @@ struct Endpoint {
     const LoginTemplate* page = nullptr;  // login: none: the built-in one
 };
 
+// auth_sigra_verify
+struct Verify {
+    ngx_array_t* trusted;  // of ngx_cidr_t; null: nobody
+};
+
 // Failed logins lock an account.
 struct Lockout {
     std::int64_t threshold = 0;  // 0: off
@@ -181,6 +186,7 @@ struct LocationConf {
     time_t reissue_age;  // 0: off
     // The location's own: only an `if` and a limit_except in it have it too.
     const Endpoint* endpoint;
+    const Verify* verify;  // null: it answers for itself; not inherited
     // Made at merge, where the location looks at sessions. `ttl` is
     // `lifetimes` or the schema's own, and so is not inherited by a level with
     // another schema.

@@ -14,6 +14,8 @@ char* set_remember_me_cookie(ngx_conf_t* cf, ngx_command_t* cmd,
                              void* conf) noexcept;
 char* set_session_ttl(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 
+// endpoints/verify.cpp
+char* set_verify(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 // bearer_directive.cpp
 char* set_bearer(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 // endpoint_directives.cpp

@@ -48,7 +48,7 @@ ngx_int_t refuse(ngx_http_request_t* r, ngx_int_t status, Text text) {
 ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
                             Visit& visit, phoenix::Session& session) {
     if (keeps_return_to(r, conf)) {
-        session.put(conf.source->keys.return_to, view(r->unparsed_uri));
+        session.put(conf.source->keys.return_to, path_to_return_to(r, conf));
     }
     // A prefetch's answer that comes after a login's would undo it.
     const bool written =
@@ -79,7 +79,11 @@ bool answers_with_status(ngx_http_request_t* r, const LocationConf& conf,
 }  // namespace
 
 bool may_hide_session(ngx_http_request_t* r, const LocationConf& conf) {
-    return !is_get_or_head(r) ||
+    // Who asks for another always asks with GET.
+    const bool reads = conf.verify == nullptr
+                           ? is_get_or_head(r)
+                           : forwarded_request(r, conf).reads;
+    return !reads ||
            (equal_ignoring_case(conf.session_cookie->same_site, "strict") &&
             is_from_another_site(r));
 }

@@ -19,15 +19,52 @@ bool came_by_https(ngx_http_request_t* r, const LocationConf& conf) {
     return r->connection->ssl != nullptr || is_https(r, conf);
 }
 
+bool is_trusted(ngx_http_request_t* r, const Verify& verify) {
+    return verify.trusted != nullptr &&
+           ngx_cidr_match(r->connection->sockaddr, verify.trusted) == NGX_OK;
+}
+
+bool is_worth_it(ngx_http_request_t* r, const LocationConf& conf) {
+    if (conf.verify == nullptr) {
+        return is_worth_returning_to(r);
+    }
+    const ForwardedRequest asked = forwarded_request(r, conf);
+    return asked.reads && asked.uri.size() <= 2048 &&
+           find_header(r, "sec-fetch-dest").value_or("document") ==
+               "document" &&
+           !is_prefetch(r) && phoenix::is_local_path(asked.uri);
+}
+
 bool is_absolute(const ngx_str_t& url) {
     return !view(url).starts_with('/');
 }
 
 }  // namespace
 
+// Traefik, Caddy and what is configured like them say these. What anybody else
+// says of them would lead somebody who logs in to where it likes.
+ForwardedRequest forwarded_request(ngx_http_request_t* r,
+                                   const LocationConf& conf) {
+    if (conf.verify == nullptr || !is_trusted(r, *conf.verify)) {
+        return {};
+    }
+    const std::string_view method =
+        find_header(r, "x-forwarded-method").value_or("GET");
+    return {find_header(r, "x-forwarded-uri").value_or(""),
+            find_header(r, "x-forwarded-host").value_or(""),
+            find_header(r, "x-forwarded-proto").value_or(""),
+            method == "GET" || method == "HEAD"};
+}
+
+std::string_view path_to_return_to(ngx_http_request_t* r,
+                                   const LocationConf& conf) {
+    return conf.verify == nullptr ? view(r->unparsed_uri)
+                                  : forwarded_request(r, conf).uri;
+}
+
 bool keeps_return_to(ngx_http_request_t* r, const LocationConf& conf) {
     if (conf.return_to != return_to_session || is_prefetch(r) ||
-        !is_worth_returning_to(r)) {
+        !is_worth_it(r, conf)) {
         return false;
     }
     const auto elsewhere = phoenix::origin_of_url(view(conf.login_url));
@@ -36,12 +73,18 @@ bool keeps_return_to(ngx_http_request_t* r, const LocationConf& conf) {
 }
 
 std::string return_to_of(ngx_http_request_t* r, const LocationConf& conf) {
-    if (conf.return_to != return_to_query || !is_worth_returning_to(r)) {
+    if (conf.return_to != return_to_query || !is_worth_it(r, conf)) {
         return {};
     }
-    std::string path(view(r->unparsed_uri));
+    std::string path(path_to_return_to(r, conf));
     if (!is_absolute(conf.login_url)) {
         return path;
+    }
+    if (conf.verify != nullptr) {
+        const ForwardedRequest asked = forwarded_request(r, conf);
+        const std::string origin =
+            std::string(asked.scheme).append("://").append(asked.host);
+        return phoenix::parse_origin(origin) ? origin + path : std::string();
     }
     const std::string origin =
         (came_by_https(r, conf) ? "https://" : "http://") +

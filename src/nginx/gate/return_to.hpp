@@ -10,6 +10,20 @@
 
 namespace sigra::nginx {
 
+// For whom a request of auth_sigra_verify asks, where a trusted peer says so.
+struct ForwardedRequest {
+    std::string_view uri;  // empty: not known, or none to return to
+    std::string_view host;
+    std::string_view scheme;
+    bool reads = false;  // a GET or HEAD
+};
+[[nodiscard]] ForwardedRequest forwarded_request(ngx_http_request_t* r,
+                                                 const LocationConf& conf);
+
+// The path that a login is to lead back to, once one is worth it.
+[[nodiscard]] std::string_view path_to_return_to(ngx_http_request_t* r,
+                                                 const LocationConf& conf);
+
 // Is the session to keep this request's path? With a login URL on another host
 // it is not: the path would be taken for one of that host.
 [[nodiscard]] bool keeps_return_to(ngx_http_request_t* r,

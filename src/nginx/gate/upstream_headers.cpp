@@ -9,6 +9,7 @@
 #include "nginx/gate/facts.hpp"
 #include "nginx/gate/header_list.hpp"
 #include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
 #include "nginx/gate/visit.hpp"
 #include "phoenix/cookie.hpp"
 #include "phoenix/percent.hpp"
@@ -128,8 +129,9 @@ bool is_text_value(std::string_view value) {
            });
 }
 
-void add_attributes(HeaderList& list, ngx_http_request_t* r,
-                    const LocationConf& conf, const LookedUp& found) {
+template <class List>
+void add_attributes(List& list, ngx_http_request_t* r, const LocationConf& conf,
+                    const LookedUp& found) {
     const Rules& rules = *conf.rules;
     for (std::size_t i = 0; i < rules.numbers.size(); i++) {
         const std::string& name = (*rules.settings)[i].header;
@@ -152,8 +154,9 @@ void add_attributes(HeaderList& list, ngx_http_request_t* r,
     }
 }
 
-void add_identity(HeaderList& list, ngx_http_request_t* r,
-                  const LocationConf& conf, const Identity& identity) {
+template <class List>
+void add_identity(List& list, ngx_http_request_t* r, const LocationConf& conf,
+                  const Identity& identity) {
     auto add = [&](std::string_view name, std::string_view raw) {
         const std::string value = conf.forward == forward_encoded
                                       ? phoenix::percent_encode(raw)
@@ -216,6 +219,23 @@ bool is_changed(const Visit* main) {
         }
     }
     return list.install();
+}
+
+bool add_identity_to_answer(ngx_http_request_t* r, const LocationConf& conf,
+                            const LookedUp& found) {
+    struct Answer {
+        ngx_http_request_t* r;
+        bool complete = true;
+        void add(std::string_view name, std::string_view value) {
+            complete = add_header(r, name, value) && complete;
+        }
+    };
+    Answer answer{r};
+    add_identity(answer, r, conf, found.identity);
+    if (conf.rules != nullptr) {
+        add_attributes(answer, r, conf, found);
+    }
+    return answer.complete;
 }
 
 }  // namespace sigra::nginx

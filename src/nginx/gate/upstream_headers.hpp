@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nginx/conf/conf.hpp"
+#include "nginx/gate/verdict.hpp"
 #include "nginx/ngx.hpp"
 
 namespace sigra::nginx {
@@ -15,5 +16,11 @@ namespace sigra::nginx {
 // not go on.
 [[nodiscard]] bool prepare_upstream_headers(ngx_http_request_t* r,
                                             const LocationConf& conf);
+
+// The same identity and attributes for whoever has asked, in the answer. False
+// when memory is out.
+[[nodiscard]] bool add_identity_to_answer(ngx_http_request_t* r,
+                                          const LocationConf& conf,
+                                          const LookedUp& found);
 
 }  // namespace sigra::nginx
