@@ -69,6 +69,9 @@ class Zone {
     void prefetch(std::uint32_t place) const {
         if (place != no_cell && cells_ != nullptr) {
             cell_at(place).entry.prefetch();
+            if (keeps_facts()) {
+                facts_at(place).prefetch();
+            }
         }
     }
 
