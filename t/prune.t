@@ -120,3 +120,23 @@ auth_sigra_prune 2h;
 --- must_die
 --- error_log
 "auth_sigra_prune" directive is duplicate
+
+
+
+=== TEST 8: one table by two names
+--- config
+--- request
+GET /
+--- timeout: 60
+--- flow
+my $long = aged('90 minutes');
+my $dead = aged('3 hours');
+my $nginx = Sigra::Nginx->new(
+    workers => 1, http => "$::http auth_sigra_prune 100ms;", files => { 'long/page' => 'x' },
+    server => <<'END',
+    location / { auth_sigra on; auth_sigra_session_ttl 1h; }
+    location /long/ { auth_sigra on; auth_sigra_schema sigra tokens=public.users_tokens; auth_sigra_session_ttl 2h; }
+END
+);
+await { !session_row($dead) } 'what has expired everywhere';
+is(wire(get('/long/page', $long->{header}), port => $nginx->port)->answer->{status}, 200, 'what is alive by the other name stays');

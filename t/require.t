@@ -3,6 +3,7 @@
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Cache;
 use Sigra::Fixture;
+use Sigra::Nginx ();
 use Sigra::Wire;
 
 our (%http, %who, %of);
@@ -185,7 +186,7 @@ GET /page
 --- error_log
 auth_sigra_require "u.rolle = 'admin'" means nothing to PostgreSQL, its locations answer 503: 42703
 auth_sigra_require "u.role = " means nothing to PostgreSQL
-auth_sigra_require "true), (true" means nothing to PostgreSQL, its locations answer 503: it is more than one expression
+auth_sigra_require "true), (true" means nothing to PostgreSQL, its locations answer 503: 42601 syntax error
 auth_sigra_require "u.role" means nothing to PostgreSQL
 auth_sigra_require "1 / 0 = 1" means nothing to PostgreSQL
 auth_sigra_require "context = 'session'" means nothing to PostgreSQL
@@ -306,3 +307,116 @@ GET /page
 --- error_code: 401
 --- flow
 is(join(' ', map { (split ' ', seen('/admin/page', $::who{sigra_sessions}{$_}))[0] } qw(admin user none)), '200 403 403', 'sigra_sessions');
+
+
+
+=== TEST 10: an include is judged by its own location, and its variables tell of it
+--- http_config eval
+$::http{sigra} . 'proxy_cache_path $TEST_NGINX_SERVER_ROOT/kept keys_zone=pages:1m use_temp_path=off;
+    server { listen unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock; location / { add_header X-Accel-Expires 60; return 200 "for <$http_x_auth_email>"; } }'
+--- config
+location / { ssi on; auth_sigra_attribute may "CASE WHEN u.plan IS NULL THEN 1 END"; auth_sigra optional; }
+location /admin/ { auth_sigra on; auth_sigra_attribute may "CASE WHEN u.role = 'admin' THEN 1 END"; auth_sigra_require $auth_sigra_attribute_may; alias html/admin/; }
+location /members/ {
+    auth_sigra on; auth_sigra_forward on;
+    proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; proxy_cache pages; proxy_cache_valid 200 1m;
+    proxy_cache_key "$auth_sigra_user_id|$uri";
+}
+location /open/ { ssi on; alias html/; }
+location /asks/ { auth_request /allowed; auth_request_set $told $auth_sigra_email; add_header X-Told $told; alias html/; }
+location = /allowed { internal; auth_sigra on; auth_sigra_attribute may "CASE WHEN u.role = 'admin' THEN 1 END"; auth_sigra_require $auth_sigra_attribute_may; try_files /nowhere =204; }
+--- user_files eval
+[['page' => 'x'], ['admin/page' => 'secret'], ['all.html' => 'in: <!--# include virtual="/admin/page" -->'], ['mine.html' => 'in: <!--# include virtual="/members/x" -->']]
+--- request
+GET /page
+--- flow
+is(ask('/admin/page', 'admin')->{content}, 'secret', 'who may');
+is(ask('/admin/page', 'user')->{status}, 403, 'who may not');
+like(ask('/all.html', 'admin')->{content}, qr/in: secret/, 'the include is for who may');
+unlike(ask('/all.html', 'user')->{content}, qr/secret/, 'and not for whom the page is');
+for my $page ('/mine.html', '/open/mine.html') {
+    for my $name (qw(admin user admin)) {
+        like(ask($page, $name)->{content}, qr/for <$name\@example\.com>/, "$page: what is kept is $name\'s own");
+    }
+}
+my $answer = ask('/asks/page', 'admin');
+is("$answer->{status} $answer->{headers}{'x-told'}", '200 admin@example.com', 'auth_request: who may, and by name');
+is(ask('/asks/page', 'user')->{status}, 403, 'auth_request: who may not');
+
+
+
+=== TEST 11: a boolean as text is no or yes
+--- http_config eval: $::http{sigra}
+--- config
+auth_sigra on;
+location / { auth_sigra_attribute admin "u.role = 'admin'"; auth_sigra_require $auth_sigra_attribute_admin; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- flow
+is(all_of('/page'), '200 403 403 401', 'false is no');
+
+
+
+=== TEST 12: what a lookup cannot hold, and what a function raises
+--- http_config eval
+db()->do(q{CREATE OR REPLACE FUNCTION picky(text) RETURNS boolean LANGUAGE plpgsql AS
+    $$ BEGIN IF $1 = 'user' THEN RAISE 'not this one' USING ERRCODE = 'U0001'; END IF; RETURN true; END $$});
+$::http{sigra}
+--- config
+auth_sigra on;
+location / { }
+location /admin/ { auth_sigra_require "count(*) > 0"; }
+location /pro/ { auth_sigra_attribute many "unnest(string_to_array(u.role, ','))"; }
+location /both/ { auth_sigra_require "picky(u.role)"; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- flow
+is(all_of('/page'), '200 200 200 401', 'others go on');
+is(all_of('/admin/page'), '503 503 503 401', 'an aggregate');
+is(all_of('/pro/page'), '503 503 503 401', 'a set');
+is(all_of('/both/page'), '200 503 200 401', 'a row for which it is raised');
+is(all_of('/page'), '200 200 200 401', 'and elsewhere that user too');
+
+
+
+=== TEST 13: what a message quotes stays in its line
+--- http_config eval: $::http{sigra}
+--- config
+auth_sigra on;
+location / { auth_sigra_require "u.level::integer > 3"; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- error_log
+22P02
+--- flow
+db()->do('UPDATE users SET level = ? WHERE email = ?', undef, "1\n2026/01/01 00:00:00 [alert] 1#1: forged\r\e[2J", 'user@example.com');
+is(ask('/page', 'user')->{status}, 503, 'not known');
+my @lines = grep { /forged/ } split /\n/, Sigra::Nginx::slurp("$ENV{TEST_NGINX_SERVER_ROOT}/logs/error.log");
+is(scalar @lines, 1, 'one line');
+like($lines[0], qr/22P02.*forged/, 'which is what was refused');
+unlike($lines[0], qr/\e|\r/, 'and nothing that a terminal heeds');
+db()->do('UPDATE users SET level = NULL');
+
+
+
+=== TEST 14: a condition where nobody is asked
+--- config
+--- request
+GET /
+--- flow
+my $said = sub {
+    my ($server) = @_;
+    my $nginx = Sigra::Nginx->new(http => $::http{sigra}, server => $server);
+    $nginx->stop;
+    return join "\n", grep { /keeps nobody out/ } split /\n/, Sigra::Nginx::slurp($nginx->root . '/logs/stderr.log') . $nginx->log;
+};
+like($said->(q(location /admin/ { auth_sigra_require "u.role = 'admin'"; })),
+    qr/\[warn\].*"auth_sigra_require" in location "\/admin\/" keeps nobody out: "auth_sigra" is not "on" there/, 'off');
+like($said->(q(location /admin/ { auth_sigra optional; auth_sigra_require "u.role = 'admin'"; })), qr/keeps nobody out/, 'optional');
+is($said->(q(auth_sigra_require "u.role = 'admin'"; location /admin/ { auth_sigra on; } location /off/ { auth_sigra_require off; })), '', 'on a server it is for the locations');

@@ -46,8 +46,8 @@ void Prune::ask() {
     try {
         pool_.submit({.layout = job_.source->layout,
                       .statement = postgres::Statement::prune,
-                      .parameters = {{std::to_string(job_.standard_s)},
-                                     {std::to_string(job_.remember_me_s)},
+                      .parameters = {{std::to_string(job_.ttl->standard_s)},
+                                     {std::to_string(job_.ttl->remember_me_s)},
                                      {std::to_string(job_.setting.batch)}},
                       .done = [this](postgres::Outcome&& outcome) {
                           answered(outcome);

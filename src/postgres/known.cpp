@@ -214,7 +214,7 @@ void Connection::take_fact(const Entry& entry, const PGresult* result) {
         lose(outcome.message);
         return;
     }
-    if (outcome.status == Status::ok && PQnfields(result) != 1) {
+    if (outcome.status == Status::ok && PQnfields(result) != 2) {
         outcome = {Status::refused, "", "it is more than one expression", {}};
     }
     if (outcome.status != Status::ok) {

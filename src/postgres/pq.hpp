@@ -3,6 +3,7 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -44,9 +45,16 @@ inline Answer answer_of(const PGresult* result) {
     }
 }
 
+inline bool is_control(char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
+// A message may quote what a user has typed, and goes to a log: it is one line.
 inline std::string error_field(const PGresult* result, int field) {
     const char* value = PQresultErrorField(result, field);
-    return value ? value : "";
+    std::string text = value ? value : "";
+    std::replace_if(text.begin(), text.end(), is_control, ' ');
+    return text;
 }
 
 // One line: libpq ends messages with a line feed, has one for each host, and
@@ -57,7 +65,7 @@ inline std::string one_line(const char* message) {
         if (*message == '\n') {
             line += message[1] ? "; " : "";
         } else if (*message != '\t') {
-            line += *message;
+            line += is_control(*message) ? ' ' : *message;
         }
     }
     return line;

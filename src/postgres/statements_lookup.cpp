@@ -234,18 +234,24 @@ std::string lookup_part_sql(const Layout& layout, const Catalog& catalog) {
     return layout.has_facts() ? lookup_sql(layout, catalog, Asked::some) : "";
 }
 
+// As a lookup has it: beside another column, and where it is only evaluated if
+// it is asked for. An aggregate or a set would pass by itself and fail there.
 std::string condition_check_sql(const Layout& layout, const Catalog& catalog,
                                 const std::string& text) {
     Template sql(layout, catalog);
     sql.set("condition", condition(text));
-    return sql.expand("SELECT {condition} IS TRUE FROM {users} u WHERE false");
+    return sql.expand(
+        "SELECT {condition} IS TRUE, CASE WHEN {condition} THEN u.id END"
+        " FROM {users} u WHERE false");
 }
 
 std::string attribute_check_sql(const Layout& layout, const Catalog& catalog,
                                 const std::string& expression) {
     Template sql(layout, catalog);
     sql.set("expression", condition(expression));
-    return sql.expand("SELECT {expression}::{text} FROM {users} u WHERE false");
+    return sql.expand(
+        "SELECT {expression}::{text}, CASE WHEN u.id IS NULL"
+        " THEN {expression}::{text} END FROM {users} u WHERE false");
 }
 
 std::optional<SessionRow> read_session(const Row& row) {

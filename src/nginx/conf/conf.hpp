@@ -98,8 +98,8 @@ struct Bearer {
 };
 
 struct Lifetimes {
-    std::int64_t standard_s;
-    std::int64_t remember_me_s;  // by the row's type, in sigra_sessions
+    std::int64_t standard_s = 0;
+    std::int64_t remember_me_s = 0;  // by the row's type, in sigra_sessions
 };
 
 // auth_sigra_password_checks
@@ -276,6 +276,7 @@ struct MainConf {
     ngx_thread_pool_t* default_threads = nullptr;
     CacheConf cache;
     PruneJobs prune_jobs;
+    std::map<std::string, Lifetimes> longest_lives;  // by the table's bare name
     std::vector<NamedLocation> named_locations;
     std::map<const ngx_http_core_srv_conf_t*, ServerLogins> logins;
     std::vector<TemplateVariable> template_variables;

@@ -13,6 +13,7 @@
 namespace sigra::nginx {
 
 struct Database;
+struct Lifetimes;
 struct Source;
 struct LocationConf;
 
@@ -22,12 +23,13 @@ struct PruneSetting {
 };
 
 // One for each tokens table of a database. What is alive by the rules of some
-// location stays: the lifetimes are the longest of all that look at the table.
+// location stays: the lifetimes are the longest of all that look at a table of
+// that name. It may be named with its schema and without, by two layouts, or
+// over two conninfos, and too long a life does no harm.
 struct PruneJob {
     const Source* source = nullptr;
-    PruneSetting setting;  // off: nobody asks for it
-    std::int64_t standard_s = 0;
-    std::int64_t remember_me_s = 0;
+    PruneSetting setting;            // off: nobody asks for it
+    const Lifetimes* ttl = nullptr;  // in MainConf::longest_lives
 };
 
 using PruneJobs =

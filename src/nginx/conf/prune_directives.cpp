@@ -10,13 +10,24 @@ namespace {
 // What is more is notified as `*`, and everybody would be asked for again.
 constexpr std::int64_t largest_batch = 1000;
 
+// Without a schema before it.
+std::string_view bare_name(std::string_view table) {
+    const std::size_t dot = table.rfind('.');
+    return dot == std::string_view::npos ? table : table.substr(dot + 1);
+}
+
 }  // namespace
 
 void add_to_prune(ngx_conf_t* cf, const LocationConf& conf) {
-    PruneJob& job = main_conf(cf).prune_jobs[{
-        conf.source->database, conf.source->kind, conf.schema->layout.tokens}];
-    job.standard_s = std::max(job.standard_s, conf.ttl->standard_s);
-    job.remember_me_s = std::max(job.remember_me_s, conf.ttl->remember_me_s);
+    MainConf& main = main_conf(cf);
+    const std::string& tokens = conf.schema->layout.tokens;
+    Lifetimes& longest = main.longest_lives[std::string(bare_name(tokens))];
+    longest.standard_s = std::max(longest.standard_s, conf.ttl->standard_s);
+    longest.remember_me_s =
+        std::max(longest.remember_me_s, conf.ttl->remember_me_s);
+    PruneJob& job =
+        main.prune_jobs[{conf.source->database, conf.source->kind, tokens}];
+    job.ttl = &longest;
     if (job.source == nullptr) {
         job.source = conf.source;
     }

@@ -1,12 +1,20 @@
 #include "nginx/gate/facts.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "nginx/gate/answer.hpp"
 
 namespace sigra::nginx {
 namespace {
+
+// nginx's own idea of what holds, and a boolean of PostgreSQL's as text.
+bool says_yes(std::string_view value) {
+    constexpr std::array<std::string_view, 6> no = {"",  "0",  "false",
+                                                    "f", "no", "off"};
+    return std::find(no.begin(), no.end(), value) == no.end();
+}
 
 // A length before each; this one stands for NULL.
 using Length = std::uint32_t;
@@ -67,15 +75,15 @@ Standing standing(const Rules& rules, std::uint64_t met, std::uint64_t judged,
 }
 
 bool variables_hold(ngx_http_request_t* r, const Rules& rules) {
-    return std::all_of(rules.variables.begin(), rules.variables.end(),
-                       [&](ngx_int_t index) {
-                           const ngx_http_variable_value_t* value =
-                               ngx_http_get_flushed_variable(
-                                   r, static_cast<ngx_uint_t>(index));
-                           return value != nullptr && value->not_found == 0 &&
-                                  value->len != 0 &&
-                                  (value->len != 1 || value->data[0] != '0');
-                       });
+    return std::all_of(
+        rules.variables.begin(), rules.variables.end(), [&](ngx_int_t index) {
+            const ngx_http_variable_value_t* value =
+                ngx_http_get_flushed_variable(r,
+                                              static_cast<ngx_uint_t>(index));
+            return value != nullptr && value->not_found == 0 &&
+                   says_yes({reinterpret_cast<const char*>(value->data),
+                             value->len});
+        });
 }
 
 }  // namespace sigra::nginx

@@ -74,14 +74,17 @@ std::uint64_t lower_half(std::uint64_t bits) {
     return half;
 }
 
-// What an expression of the configuration may have raised: for this row, or
-// always.
+// What an expression of the configuration may have raised, for this row or
+// always: anything but what the server says of itself. A function may raise
+// whatever it likes.
 bool may_be_a_fact(std::string_view sqlstate) {
-    constexpr std::array<std::string_view, 8> classes = {
-        "21", "22", "38", "39", "42", "54", "P0", "XX"};
-    return std::any_of(
-        classes.begin(), classes.end(),
-        [&](std::string_view prefix) { return sqlstate.starts_with(prefix); });
+    constexpr std::array<std::string_view, 5> of_the_server = {"08", "40", "53",
+                                                               "57", "58"};
+    return !sqlstate.empty() &&
+           std::none_of(of_the_server.begin(), of_the_server.end(),
+                        [&](std::string_view prefix) {
+                            return sqlstate.starts_with(prefix);
+                        });
 }
 
 std::string told(const postgres::Outcome& outcome) {
@@ -125,6 +128,8 @@ void Lookup::send(Flight& flight) {
     const Cache* cache = flight.key->cache;
     flight.asked++;
     flight.begun = std::chrono::steady_clock::now();
+    flight.fresh = true;
+    flight.server = 0;
     flight.sent = marks_.seq();
     flight.zone_sent = cache == nullptr ? 0 : cache->zone->seq();
     const Facts& facts = *flight.source->facts;
@@ -345,7 +350,11 @@ void Lookup::answered(Flight& flight, postgres::Outcome&& outcome) {
         std::chrono::steady_clock::now() - flight.begun);
     count_latency(own_counters->lookup_latency,
                   static_cast<std::uint64_t>(took.count()));
-    const bool fresh = !outcome.outdated;
+    // Of all its parts: what one server has said of a user is not another's.
+    flight.fresh = flight.fresh && !outcome.outdated &&
+                   (flight.server == 0 || flight.server == outcome.server);
+    flight.server = outcome.server;
+    const bool fresh = flight.fresh;
     if (ask_in_parts(flight, outcome)) {
         return;
     }

@@ -86,8 +86,10 @@ class Lookup {
         postgres::Pool* pool = nullptr;
         const Source* source = nullptr;
         std::string stored;
-        std::uint64_t sent = 0;                       // marks_.seq() of then
-        std::uint64_t zone_sent = 0;                  // the zone's
+        std::uint64_t sent = 0;       // marks_.seq() of then
+        std::uint64_t zone_sent = 0;  // the zone's
+        bool fresh = true;            // no part of it is of another time
+        std::uint64_t server = 0;     // that has answered the last part
         std::chrono::steady_clock::time_point begun;  // when it was sent
         unsigned asked = 0;
         // An error in a condition is not to refuse who is asked for others:

@@ -111,13 +111,23 @@ ngx_int_t put(ngx_http_request_t* r, ngx_http_variable_value_t* out,
     return NGX_OK;
 }
 
+// Whose verdict a variable tells: a subrequest that was judged itself its own,
+// any other the main request's. A cache's key or a condition in that location
+// would name another user else, or nobody.
+const Visit* visit_told(ngx_http_request_t* r) {
+    const Visit* own = r == r->main ? nullptr : find_visit(r);
+    return own != nullptr && own->verdict.judge != nullptr
+               ? own
+               : find_visit(r->main);
+}
+
 ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* out,
               uintptr_t which) noexcept {
     return guarded(
         r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
         [&]() -> ngx_int_t {
             out->not_found = 1;
-            const Visit* visit = find_visit(r->main);
+            const Visit* visit = visit_told(r);
             return visit == nullptr
                        ? NGX_OK
                        : put(r, out,
@@ -134,7 +144,7 @@ ngx_int_t get_attribute(ngx_http_request_t* r, ngx_http_variable_value_t* out,
         r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
         [&]() -> ngx_int_t {
             out->not_found = 1;
-            const Visit* visit = find_visit(r->main);
+            const Visit* visit = visit_told(r);
             const std::string_view name =
                 view(*reinterpret_cast<const ngx_str_t*>(data));
             return visit == nullptr || name.size() < attribute_prefix.size()
