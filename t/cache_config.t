@@ -1,4 +1,4 @@
-# What nginx -t says of a wrong auth_sigra_cache, and of what stands in its way: the directive, and the mend.
+# What nginx -t says of a wrong auth_sigra_cache, and of what stands in its way: the directive, and the fix.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

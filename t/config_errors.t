@@ -1,4 +1,4 @@
-# What nginx -t says of a wrong configuration: the directive, and the mend. It asks no database.
+# What nginx -t says of a wrong configuration: the directive, and the fix. It asks no database.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

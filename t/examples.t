@@ -162,6 +162,7 @@ sub prepare {
     %file = (
         'conf/conninfo'        => [conninfo() . "\n", 0600],
         'conf/secret_key_base' => ["$secret\n",       0600],
+        'conf/secret_key_base.new' => ['n' x 64, 0600],
         'html/index.html'      => ["public\n"],
         (map { ("html/$_/index.html" => ["for members\n"]) } qw(members members/billing intranet reports)),
         'html/please-log-in.html'   => ["please log in\n"],
@@ -587,7 +588,7 @@ example_database('sigra');
 
 example_database('sigra');
 my $ida = authenticated_fixture(email => 'ida@example.com', %default_cookies);
-my @snippets = slurp("$top/README.md") =~ /^```nginx\n(.*?)^```$/msg;
+my @snippets = join("\n", map { slurp($_) } "$top/README.md", glob "$top/docs/*.md") =~ /^```nginx\n(.*?)^```$/msg;
 my ($first, @others) = @snippets;
 ok(defined $first, 'README.md has a configuration') or done_testing, exit;
 

@@ -4,6 +4,7 @@
 #include "nginx/conf/directives.hpp"
 #include "nginx/conf/named_locations.hpp"
 #include "nginx/conf/reachable_login.hpp"
+#include "nginx/conf/sources.hpp"
 #include "nginx/conf/template_variables.hpp"
 #include "nginx/endpoints/status.hpp"
 #include "nginx/gate/access.hpp"

@@ -155,7 +155,7 @@ void define_rotation(Template& sql, const Layout& layout,
 
 // {account}: the users row, if the password that was verified is still its
 // own. It is locked where the role may, so that whoever changes the password
-// is waited for, and deletes this session as well if he comes later. It is
+// is waited for, and deletes this session as well if they come later. It is
 // written only where there is something to write.
 void define_account(Template& sql, const Layout& layout,
                     const Catalog& catalog) {

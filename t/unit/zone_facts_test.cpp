@@ -123,7 +123,8 @@ void a_cell_is_used_again(void**) {
     View zone(shared);
     ZoneFacts facts;
     for (unsigned i = 0; i < 3000; i++) {
-        const Session session = session_of(i, i, std::to_string(i));
+        const std::string attributes = std::to_string(i);
+        const Session session = session_of(i, i, attributes);
         check(settle(zone, hash_of(i), zone.seq(), now, &session));
         check(finds(zone, i, facts));
         check(facts.met == i && facts.attributes() == std::to_string(i));

@@ -329,10 +329,6 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept;
 // An endpoint's directive, in quotes.
 [[nodiscard]] std::string directive_of(Endpoint::Kind kind);
 
-// Once every location has said what it asks: the layouts, the sources and the
-// zones have it.
-void share_facts(ngx_conf_t* cf);
-
 // The message against an endpoint whose location has another content handler.
 // `directive`: in its quotes.
 [[nodiscard]] std::string beside_another_handler(const std::string& directive);

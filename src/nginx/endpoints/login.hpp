@@ -43,7 +43,7 @@ class Login final : public Exchange {
         find,      // the user of that email
         finding,
         checking,   // the password, on a thread
-        forgiving,  // his attempts: the password was right
+        forgiving,  // the attempts: the password was right
         elsewhere,  // the second factor is another's to ask for
         insert,     // the new session
         inserting,

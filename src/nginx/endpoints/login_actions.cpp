@@ -43,7 +43,7 @@ bool Login::counts_attempts() const {
     return conf_.lockout != nullptr && conf_.lockout->threshold != 0;
 }
 
-// A right password begins the count anew, also where another logs him in.
+// A right password begins the count anew, also where another logs the user in.
 bool Login::forgive() {
     return ask(postgres::Statement::forgive, {text(user_.id), text(hash_)});
 }
@@ -142,7 +142,7 @@ bool Login::may_be_read_otherwise() const {
     return fields == nullptr || fields->has_password;
 }
 
-// A row that is not logged in yet says who waits for his second factor.
+// A row that is not logged in yet says who waits for a second factor.
 bool Login::stores_pending() const {
     return conf_.source->kind == postgres::LayoutKind::sigra_sessions;
 }

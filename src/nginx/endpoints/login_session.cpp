@@ -94,7 +94,7 @@ phoenix::Session Login::new_session(bool keep) const {
 
 // Before the statement, which takes the row of the session before away. A
 // session that is full leaves no room for a new token beside what it holds: who
-// has given the right password is logged in, with a session of his own.
+// has given the right password is logged in, with a session of their own.
 bool Login::seal_cookies() {
     token_ = phoenix::random_bytes(token_size);
     if (token_.empty()) {

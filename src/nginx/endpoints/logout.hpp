@@ -8,7 +8,7 @@
 namespace sigra::nginx {
 
 // The rows go first: as long as one may be there, no cookie is touched and
-// nobody is told that he is logged out.
+// nobody is told that they are logged out.
 class Logout final : public Exchange {
   public:
     using Exchange::Exchange;

@@ -1,5 +1,5 @@
-// Who asks, and may he in: the state machine of the access phase, without
-// the answers.
+// Who asks, and whether they may pass: the state machine of the access phase,
+// without the answers.
 #pragma once
 
 #include "nginx/conf/conf.hpp"

@@ -123,7 +123,7 @@ void Lookup::ask(postgres::Pool& pool, const Source& source, const Key& key,
     waiter.since = ngx_current_msec;
 }
 
-// Whoever joined it waits no longer than if the question had been his own.
+// Whoever joined it waits no longer than if the question had been their own.
 void Lookup::send(Flight& flight) {
     const Cache* cache = flight.key->cache;
     flight.asked++;
@@ -342,7 +342,7 @@ bool Lookup::goes_on(Flight& flight, const postgres::Outcome& outcome,
 
 // Waking one may end another (a subrequest and its main request): each turn
 // takes the first of those that are left. Who asks for the same token from
-// here on starts a flight of his own.
+// here on starts a flight of their own.
 void Lookup::answered(Flight& flight, postgres::Outcome&& outcome) {
     ngx_queue_t over;
     ngx_queue_init(&over);
