@@ -386,3 +386,55 @@ db()->do('UPDATE users SET email = ? WHERE id = ?', undef, "former-$unique\@exam
 db()->do('UPDATE users_tokens SET sent_to = ? WHERE user_id = ?', undef, "former-$unique\@example.com", $admin->{user_id});
 await { answer('/on/page', bearer($admin)) !~ /^200/ } 'the change';
 like(answer('/on/page', bearer($admin)), qr/^403 forbidden/, 'a user who changes is asked for again');
+
+
+
+=== TEST 14: caches are told what an answer depends on
+--- http_config eval: $::http
+--- config
+location /optional/ { alias html/; auth_sigra optional; auth_sigra_bearer on; }
+location /only/ { alias html/; auth_sigra optional; auth_sigra_bearer only; }
+location /off/ { alias html/; auth_sigra optional; }
+--- user_files eval: $::files
+--- request
+GET /off/on/page
+--- flow
+my $vary = sub { join ', ', sort map { s/^\s+|\s+$//gr } map { split /,/ } grep { defined } map { ref ? @$_ : $_ } client()->get($_[0])->{headers}{vary} };
+is($vary->('/optional/on/page'), 'Authorization, Cookie', 'on');
+is($vary->('/only/on/page'), 'Authorization', 'only');
+is($vary->('/off/on/page'), 'Cookie', 'off');
+
+
+
+=== TEST 15: a token is no fresh login, whatever its row says
+--- http_config eval: $::http
+--- config
+location /sudo/ { alias html/; auth_sigra on; auth_sigra_bearer on; auth_sigra_sudo 1h; }
+--- user_files eval: $::files
+--- request
+GET /sudo/on/page
+--- error_code: 302
+--- flow
+my $ada = api_token_fixture();
+db()->do(q(UPDATE users_tokens SET authenticated_at = now() AT TIME ZONE 'utc' WHERE user_id = ?), undef, $ada->{user_id});
+is(client()->get('/sudo/on/page', { bearer($ada) })->{status}, 403, 'not fresh');
+
+
+
+=== TEST 16: contexts of what is sent by mail
+--- http_config eval: $::http
+--- config
+location / { auth_sigra on; auth_sigra_bearer on context=reset_password; }
+--- must_die
+--- error_log
+the context "reset_password" is that of tokens sent by mail
+
+
+
+=== TEST 17: a life without end
+--- http_config eval: $::http
+--- config
+location / { auth_sigra on; auth_sigra_bearer on ttl=9223372036854775807; }
+--- must_die
+--- error_log
+invalid value "9223372036854775807" of "ttl"

@@ -168,3 +168,46 @@ location / { auth_sigra on; proxy_pass http://echo; auth_sigra_verify; }
 --- must_die
 --- error_log
 "auth_sigra_verify" stands beside another directive that answers requests
+
+
+
+=== TEST 8: beside a handler that comes after it
+--- http_config eval: $::http
+--- config
+location / { auth_sigra on; auth_sigra_verify; proxy_pass http://echo; }
+--- must_die
+--- error_log
+"auth_sigra_verify" stands beside another directive that answers requests
+
+
+
+=== TEST 9: an "if" in it, other methods, and the login's own path
+--- http_config eval: $::http
+--- config
+location = /if { auth_sigra on; auth_sigra_verify trusted=127.0.0.0/8; if ($http_x_forwarded_proto) { set $x 1; } }
+location = /verify { auth_sigra on; auth_sigra_verify trusted=127.0.0.0/8; }
+location = /users/log-in { auth_sigra on; auth_sigra_verify; auth_sigra_require "u.email LIKE 'admin%'"; auth_sigra_unauthenticated status; }
+--- request
+GET /verify
+--- error_code: 302
+--- flow
+is(sent('/if'), '302 /users/log-in /reports?year=2026', 'the path that was asked for');
+is(sent('/if', 'x-forwarded-method' => 'POST'), '302 /users/log-in no session', 'an "if": nothing is written over a session for a POST');
+my $browser = client();
+my $answer = $browser->post('/verify', {}, { accept => 'text/html', 'sec-fetch-site' => 'cross-site', 'x-forwarded-uri' => '/a' });
+is_deeply($answer->{cookies}, {}, 'nor where the POST itself is passed on');
+my $ada = authenticated_fixture();
+is(client()->get('/users/log-in', { cookie => $ada->{cookie} })->{status}, 403, 'the login\'s own path is no way round a condition');
+
+
+
+=== TEST 10: no database, and an open gate
+--- http_config eval: sigra_http_config(conninfo => 'host=127.0.0.1 port=1 user=sigra dbname=sigra')
+--- config
+location / { auth_sigra optional; auth_sigra_verify; }
+--- request
+GET /
+--- more_headers eval: authenticated_fixture()->{header}
+--- error_code: 503
+--- error_log
+cannot connect

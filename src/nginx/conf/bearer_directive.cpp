@@ -17,6 +17,11 @@ bool is_context(std::string_view text) {
     });
 }
 
+bool is_of_mail(std::string_view context) {
+    return context == "login" || context == "confirm" ||
+           context == "reset_password" || context.starts_with("change:");
+}
+
 // Beside the users' table, as phx.gen.auth names it.
 std::string table_of_tokens(const std::string& users) {
     const std::size_t dot = users.find('.');
@@ -54,6 +59,11 @@ char* set_bearer(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         // What lies in a cookie is not to pass for what a program was given.
         if (bearer->context == "session") {
             arguments.fail("the context \"session\" is that of logins");
+        }
+        // Nor what was sent by mail, which has the same shape.
+        if (is_of_mail(bearer->context)) {
+            arguments.fail("the context \"" + bearer->context +
+                           "\" is that of tokens sent by mail");
         }
         return arguments.finish();
     });

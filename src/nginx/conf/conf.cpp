@@ -206,6 +206,13 @@ char* merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
         conf.endpoint = prev.endpoint;
         core->handler = conf.endpoint->handler;
     }
+    if (core->noname && core->handler == nullptr && prev.verify != nullptr) {
+        conf.verify = prev.verify;
+        core->handler = conf.verify->handler;
+    }
+    if (conf.verify != nullptr && core->handler != conf.verify->handler) {
+        return conf_error(cf, beside_another_handler("\"auth_sigra_verify\""));
+    }
     if (conf.endpoint == nullptr) {
         return NGX_CONF_OK;
     }

@@ -138,7 +138,8 @@ struct Endpoint {
 
 // auth_sigra_verify
 struct Verify {
-    ngx_array_t* trusted;  // of ngx_cidr_t; null: nobody
+    ngx_array_t* trusted;                   // of ngx_cidr_t; null: nobody
+    ngx_http_handler_pt handler = nullptr;  // its content handler
 };
 
 // Failed logins lock an account.

@@ -28,6 +28,7 @@ std::string identity_of(const Database& database,
     add_field(all, layout.singular);
     add_field(all, layout.where);
     if (!layout.context.empty()) {
+        all += '@';
         add_field(all, layout.context);
     }
     return all;

@@ -47,7 +47,7 @@ ngx_int_t admit(ngx_http_request_t* r, const Endpoint& endpoint,
     if ((r->method & methods.mask) == 0) {
         return not_allowed(r, methods.names);
     }
-    if (visit.arrival.cookies_twice) {
+    if (visit.arrival.cookies_twice && !location_conf(r).is_bearer_only()) {
         return NGX_HTTP_BAD_REQUEST;
     }
     const bool acts = (r->method & reads) == 0;

@@ -5,6 +5,7 @@
 #include "nginx/conf/directives.hpp"
 #include "nginx/conf/setter.hpp"
 #include "nginx/gate/answer.hpp"
+#include "nginx/gate/response.hpp"
 #include "nginx/gate/upstream_headers.hpp"
 #include "nginx/gate/visit.hpp"
 
@@ -17,7 +18,8 @@ constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
 // off, optional, or was passed by another way.
 bool is_verified(const Visit* visit, const LocationConf& conf) {
     return visit != nullptr && visit->passed && visit->verdict.judge == &conf &&
-           visit->verdict.identified;
+           visit->verdict.identified &&
+           visit->verdict.status != Status::forbidden;
 }
 
 ngx_int_t verify(ngx_http_request_t* r) {
@@ -32,7 +34,10 @@ ngx_int_t verify(ngx_http_request_t* r) {
     }
     visit->answered_here = true;  // nobody is to store it
     if (!is_verified(visit, conf)) {
-        return NGX_HTTP_UNAUTHORIZED;
+        return visit->verdict.judge == &conf &&
+                       visit->verdict.status == Status::error
+                   ? answer_unavailable(r, *visit)
+                   : NGX_HTTP_UNAUTHORIZED;
     }
     if (!add_identity_to_answer(r, conf, visit->verdict.looked_up)) {
         return server_error;
@@ -84,6 +89,7 @@ char* set_verify(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
                                "\", say trusted=CIDR, once for each network");
             }
         }
+        verify->handler = verify_handler;
         location(conf).verify = verify;
         core->handler = verify_handler;
         return arguments.finish();

@@ -20,7 +20,7 @@ constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
 // send its visitors to it for ever. A subrequest is not sent anywhere.
 [[gnu::hot]] bool is_open(ngx_http_request_t* r, const LocationConf& conf) {
     return conf.gate == gate_optional ||
-           (r == r->main && is_login_path(r, conf));
+           (r == r->main && conf.verify == nullptr && is_login_path(r, conf));
 }
 
 [[gnu::hot]] ngx_int_t let_in(ngx_http_request_t* r, const LocationConf& conf,

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "nginx/gate/answer.hpp"
+#include "nginx/gate/visit.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -75,7 +76,15 @@ Standing standing(const Rules& rules, std::uint64_t met, std::uint64_t judged,
 }
 
 bool variables_hold(ngx_http_request_t* r, const Rules& rules) {
-    return std::all_of(
+    if (rules.variables.empty()) {
+        return true;
+    }
+    Visit* visit = find_visit(r);
+    if (visit == nullptr) {
+        return false;
+    }
+    visit->is_being_judged = true;
+    const bool hold = std::all_of(
         rules.variables.begin(), rules.variables.end(), [&](ngx_int_t index) {
             const ngx_http_variable_value_t* value =
                 ngx_http_get_flushed_variable(r,
@@ -84,6 +93,8 @@ bool variables_hold(ngx_http_request_t* r, const Rules& rules) {
                    says_yes({reinterpret_cast<const char*>(value->data),
                              value->len});
         });
+    visit->is_being_judged = false;
+    return hold;
 }
 
 }  // namespace sigra::nginx

@@ -111,20 +111,28 @@ bool add_cache_control(ngx_http_request_t* r, const Visit& visit,
     }
 }
 
-// Where everybody passes, the answer is for who asked: a cache is not to give
-// the one of a session to those without.
-bool add_vary(ngx_http_request_t* r, const Visit& visit) {
-    if (!visit.everybody_passes ||
-        location_conf(r).cache_control == cache_control_off) {
-        return true;
-    }
+bool varies_by(ngx_http_request_t* r, std::string_view wanted) {
     bool said = false;
     each_header(r, "vary", [&](const ngx_table_elt_t& header) {
         each_of_list(view(header.value), [&](std::string_view name) {
-            said |= name == "*" || equal_ignoring_case(name, "cookie");
+            said |= name == "*" || equal_ignoring_case(name, wanted);
         });
     });
-    return said || push_header(r, "Vary", "Cookie") != nullptr;
+    return said;
+}
+
+// Where everybody passes, the answer is for who asked: a cache is not to give
+// the one of a session or of a token to those without.
+bool add_vary(ngx_http_request_t* r, const Visit& visit) {
+    const LocationConf& conf = location_conf(r);
+    if (!visit.everybody_passes || conf.cache_control == cache_control_off) {
+        return true;
+    }
+    const auto add = [&](std::string_view name) {
+        return varies_by(r, name) || push_header(r, "Vary", name) != nullptr;
+    };
+    return (conf.is_bearer_only() || add("Cookie")) &&
+           (conf.bearer_source == nullptr || add("Authorization"));
 }
 
 // RFC 9110 asks for a challenge with each 401. Of this scheme browsers know

@@ -165,9 +165,11 @@ bool is_over(const LocationConf& conf, const Verdict& verdict) {
            is_idle(conf, verdict);
 }
 
-bool is_fresh(const LocationConf& conf, const LookedUp& found) {
+// A token is no login, whatever its row says.
+bool is_fresh(const LocationConf& conf, const Verdict& verdict) {
+    const LookedUp& found = verdict.looked_up;
     return conf.sudo == 0 ||
-           (found.authenticated_age_ms &&
+           (!verdict.by_bearer && found.authenticated_age_ms &&
             found.now(*found.authenticated_age_ms) <= conf.sudo * 1000);
 }
 
@@ -225,8 +227,7 @@ Decision judge_rules(ngx_http_request_t* r, const Rules& rules,
             return decision;
         }
     }
-    return is_fresh(conf, verdict.looked_up) ? Decision::pass
-                                             : Decision::not_fresh;
+    return is_fresh(conf, verdict) ? Decision::pass : Decision::not_fresh;
 }
 
 // Off the request's path: nobody waits for it, and a failure costs a session

@@ -48,12 +48,14 @@ ForwardedRequest forwarded_request(ngx_http_request_t* r,
     if (conf.verify == nullptr || !is_trusted(r, *conf.verify)) {
         return {};
     }
-    const std::string_view method =
-        find_header(r, "x-forwarded-method").value_or("GET");
+    // Who passes the request on as it came says no other method.
+    const auto method = find_header(r, "x-forwarded-method");
+    const bool reads = method
+                           ? *method == "GET" || *method == "HEAD"
+                           : (r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) != 0;
     return {find_header(r, "x-forwarded-uri").value_or(""),
             find_header(r, "x-forwarded-host").value_or(""),
-            find_header(r, "x-forwarded-proto").value_or(""),
-            method == "GET" || method == "HEAD"};
+            find_header(r, "x-forwarded-proto").value_or(""), reads};
 }
 
 std::string_view path_to_return_to(ngx_http_request_t* r,

@@ -111,14 +111,11 @@ ngx_int_t put(ngx_http_request_t* r, ngx_http_variable_value_t* out,
     return NGX_OK;
 }
 
-// Whose verdict a variable tells: a subrequest that was judged itself its own,
-// any other the main request's. A cache's key or a condition in that location
-// would name another user else, or nobody.
+// Whose verdict a variable tells: the main request's, but while a subrequest is
+// judged by one its own, or somebody else's attributes would decide.
 const Visit* visit_told(ngx_http_request_t* r) {
     const Visit* own = r == r->main ? nullptr : find_visit(r);
-    return own != nullptr && own->verdict.judge != nullptr
-               ? own
-               : find_visit(r->main);
+    return own != nullptr && own->is_being_judged ? own : find_visit(r->main);
 }
 
 ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* out,

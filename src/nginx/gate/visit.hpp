@@ -28,7 +28,9 @@ struct Visit {
     // Of a 401, static; empty: that of the cookies.
     std::string_view challenge;
     bool reissue_asked;  // this request has had its turn
-    bool touched;        // last_active_at was written or is on its way
+    // By auth_sigra_require $variable, this moment: see variables.cpp.
+    bool is_being_judged;
+    bool touched;  // last_active_at was written or is on its way
 
     // Of a POST to the login; see endpoints/login_log.hpp.
     LoginResult login;
