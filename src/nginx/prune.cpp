@@ -1,5 +1,6 @@
 #include "nginx/prune.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 
@@ -9,6 +10,8 @@ namespace sigra::nginx {
 namespace {
 
 using postgres::Milliseconds;
+
+constexpr std::int64_t first_within_ms = 60'000;
 
 std::int64_t number_in(const postgres::Outcome& outcome) {
     std::int64_t number = 0;
@@ -28,7 +31,11 @@ Prune::Prune(postgres::Reactor& reactor, postgres::Pool& pool,
       pool_(pool),
       job_(job),
       timer_(reactor.timer([this] { ask(); }, /*keeps_alive=*/false)) {
-    rest();
+    // Soon: with a reload a day nothing that is due once a day would ever come.
+    const std::int64_t first =
+        std::min(job.setting.interval_ms, first_within_ms);
+    timer_->start(Milliseconds(static_cast<std::int64_t>(
+        static_cast<double>(first) * reactor.random())));
 }
 
 // Nodes that were started together do not stay together.
