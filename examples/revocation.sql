@@ -98,7 +98,9 @@ BEGIN
     api_tokens := CASE
         WHEN coalesce(current_setting('auth_sigra.api_tokens', true), '') <> ''
             THEN current_setting('auth_sigra.api_tokens', true)::regclass
-        WHEN layout = 'sigra_sessions' THEN to_regclass('users_tokens')
+        WHEN layout = 'sigra_sessions' THEN (
+            SELECT to_regclass(quote_ident(n.nspname) || '.users_tokens')
+            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = users)
     END;
     FOR told IN
         SELECT parse_ident(w.said) AS parts, cardinality(parse_ident(w.said)) AS count
@@ -114,6 +116,9 @@ BEGIN
     END LOOP;
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = api_tokens AND attname = 'context') THEN
+        IF coalesce(current_setting('auth_sigra.api_tokens', true), '') <> '' THEN
+            RAISE 'the table "%" has no column "context": it holds no API tokens', api_tokens;
+        END IF;
         api_tokens := NULL;
     END IF;
     ignored := array_remove(ignored, '');

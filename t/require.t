@@ -419,4 +419,6 @@ my $said = sub {
 like($said->(q(location /admin/ { auth_sigra_require "u.role = 'admin'"; })),
     qr/\[warn\].*"auth_sigra_require" in location "\/admin\/" keeps nobody out: "auth_sigra" is not "on" there/, 'off');
 like($said->(q(location /admin/ { auth_sigra optional; auth_sigra_require "u.role = 'admin'"; })), qr/keeps nobody out/, 'optional');
+like($said->(q(location /api/ { auth_sigra_bearer only; })), qr/"auth_sigra_bearer only" in location "\/api\/" keeps nobody out/, 'tokens alone');
+is($said->(q(location /api/ { auth_sigra on; auth_sigra_bearer only; } location /who { auth_sigra_session; auth_sigra_bearer only; })), '', 'where somebody is asked');
 is($said->(q(auth_sigra_require "u.role = 'admin'"; location /admin/ { auth_sigra on; } location /off/ { auth_sigra_require off; })), '', 'on a server it is for the locations');

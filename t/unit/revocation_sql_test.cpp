@@ -465,54 +465,6 @@ void a_replica_tells_as_well(void**) {
     }
 }
 
-void a_table_of_partitions(void**) {
-    fresh_database(database);
-    load_schema(database, "sigra");
-    Session session(database);
-    session.run(
-        "ALTER TABLE users_tokens RENAME TO one;"
-        "CREATE TABLE users_tokens (LIKE one INCLUDING DEFAULTS)"
-        " PARTITION BY HASH (token);"
-        "DROP TABLE one CASCADE;"
-        "CREATE SEQUENCE ids; ALTER TABLE users_tokens ALTER id SET DEFAULT"
-        " nextval('ids');"
-        "CREATE TABLE \"Part\" PARTITION OF users_tokens"
-        " FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
-        "CREATE TABLE heir () INHERITS (users)");
-    load_revocation(database);
-    load_revocation(database);
-    session.run("LISTEN auth_sigra_revoked");
-    add_sessions(session, 5);
-    session.run(
-        "INSERT INTO heir (id, email, hashed_password, inserted_at,"
-        " updated_at) VALUES (99, 'heir', 'x', now(), now())");
-    const auto hash = [&](int number) {
-        return session.value("SELECT encode(" + token_sql(number) +
-                             "::bytea, 'hex')");
-    };
-    const auto says = [&](const std::string& sql, const Payloads& expected) {
-        session.run(sql);
-        check(session.notified() == expected, sql);
-    };
-    const auto of = [&](int number) {
-        return " WHERE token = " + token_sql(number);
-    };
-    says("DELETE FROM users_tokens" + of(1), {hash(1)});
-    says("DELETE FROM \"Part\"" + of(2), {hash(2)});
-    says("UPDATE \"Part\" SET inserted_at = inserted_at - interval '1 s'" +
-             of(3),
-         {hash(3)});
-    says("UPDATE heir SET hashed_password = 'y'", {"user:99"});
-    says("UPDATE users SET hashed_password = 'y' WHERE email = 'heir'", {});
-    says("DELETE FROM users WHERE email = 'heir'", {"user:99"});
-    session.run("SET session_replication_role = replica");
-    says("DELETE FROM users_tokens" + of(3), {hash(3)});
-    session.run("SET session_replication_role = origin");
-    session.run("ALTER TABLE users_tokens DETACH PARTITION \"Part\"");
-    says("DELETE FROM \"Part\"" + of(4), {hash(4)});
-    says("TRUNCATE \"Part\"", {"*"});
-}
-
 }  // namespace
 
 int main() {
@@ -530,7 +482,6 @@ int main() {
         cmocka_unit_test(what_is_ignored),
         cmocka_unit_test(what_cannot_be_compared),
         cmocka_unit_test(a_replica_tells_as_well),
-        cmocka_unit_test(a_table_of_partitions),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -81,8 +81,8 @@ std::optional<std::int64_t> Arguments::time(std::string_view name,
     }
     ngx_str_t s = as_ngx_str(*value);
     ngx_int_t t = ngx_parse_time(&s, is_sec ? 1 : 0);
-    constexpr ngx_int_t century = ngx_int_t{100} * 366 * 86400;
-    if (t == NGX_ERROR || t == 0 || t > (is_sec ? century : century * 1000)) {
+    if (t == NGX_ERROR || t == 0 ||
+        t > (is_sec ? century_s : century_s * 1000)) {
         bad_value(name, *value, "a time above zero like \"2s\" or \"60d\"");
         return std::nullopt;
     }

@@ -11,6 +11,9 @@
 
 namespace sigra::nginx {
 
+// No time that is given is longer: what is reckoned with it has room.
+inline constexpr ngx_int_t century_s = ngx_int_t{100} * 366 * 86400;
+
 class Arguments {
   public:
     // Words from `first` on are parameters; those before are the caller's.

@@ -229,22 +229,21 @@ char* merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
     return NGX_CONF_OK;
 }
 
-// Whoever writes a condition into a location believes that it is asked there.
-// On a server it may be meant for the locations in it.
-void warn_of_idle_require(ngx_conf_t* cf, const LocationConf& conf,
-                          const Requirements* own) {
+// Whoever writes such a directive into a location believes that somebody is
+// asked there. On a server it may be meant for the locations in it.
+void warn_of_idle(ngx_conf_t* cf, const LocationConf& conf,
+                  const char* directive) {
     const auto* core = static_cast<const ngx_http_core_loc_conf_t*>(
         ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
     const bool is_location = core->name.len != 0 || core->noname;
-    if (own == nullptr || own->off || !is_location || conf.gate == gate_on ||
-        conf.endpoint != nullptr) {
+    if (!is_location || conf.gate == gate_on || conf.endpoint != nullptr) {
         return;
     }
     ngx_str_t name = core->name;
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "\"auth_sigra_require\" in location \"%V\" keeps nobody "
-                  "out: \"auth_sigra\" is not \"on\" there",
-                  &name);
+                  "\"%s\" in location \"%V\" keeps nobody out: "
+                  "\"auth_sigra\" is not \"on\" there",
+                  directive, &name);
 }
 
 void fill_in(ngx_conf_t* cf, LocationConf& conf) {
@@ -327,6 +326,7 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept {
         auto& prev = *static_cast<LocationConf*>(parent);
         auto& conf = *static_cast<LocationConf*>(child);
         const Requirements* own_require = conf.require;
+        const Bearer* own_bearer = conf.bearer;
         merge_plain(conf, prev);
         merge_pointers(conf, prev);
         if (char* error = merge_endpoint(cf, conf, prev);
@@ -335,7 +335,12 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept {
         }
         fill_in(cf, conf);
         note_location(cf, conf);
-        warn_of_idle_require(cf, conf, own_require);
+        if (own_require != nullptr && !own_require->off) {
+            warn_of_idle(cf, conf, "auth_sigra_require");
+        }
+        if (own_bearer != nullptr && own_bearer->mode == Bearer::Mode::only) {
+            warn_of_idle(cf, conf, "auth_sigra_bearer only");
+        }
         return conf.looks_at_sessions() ? check_and_compile(cf, conf)
                                         : NGX_CONF_OK;
     });

@@ -213,8 +213,7 @@ char* set_session_ttl(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         auto* lifetimes = make<Lifetimes>(cf);
         ngx_str_t text = as_ngx_str(arguments.word(1));
         ngx_int_t standard = ngx_parse_time(&text, 1);
-        constexpr ngx_int_t century = ngx_int_t{100} * 366 * 86400;
-        if (standard == NGX_ERROR || standard == 0 || standard > century) {
+        if (standard == NGX_ERROR || standard == 0 || standard > century_s) {
             arguments.fail("invalid time \"" + std::string(view(text)) + "\"");
         }
         lifetimes->standard_s = standard;
