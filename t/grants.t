@@ -27,6 +27,7 @@ location = PATH/log-in { auth_sigra_login; }
 location = PATH/log-out { auth_sigra_logout; }
 location = PATH/everywhere { auth_sigra_logout everywhere; }
 location = PATH/renew { auth_sigra_renew; }
+location PATH/sessions { auth_sigra_sessions; }
 location PATH/private { auth_sigra on; auth_sigra_unauthenticated status; rewrite ^ /echo break; proxy_pass http://echo; }
 END
 $layouts =~ s/user=sigra\b/user=$role/g;
@@ -57,6 +58,9 @@ for my $name (layouts()) {
     isnt($browser->session->{database()->{singular} . '_token'}, $ada->{token_text}, "$name: a new token");
     my $csrf = sub { { _csrf_token => csrf_mask($browser->session->{_csrf_token}) } };
     is($browser->post("/$name/renew", $csrf->())->{status}, 302, "$name: a renewal");
+    my $elsewhere = authenticated_fixture(user_id => $ada->{user_id});
+    like($browser->get("/$name/sessions")->{content}, qr/"id":"$elsewhere->{session_id}"/, "$name: a list");
+    is($browser->delete("/$name/sessions/$elsewhere->{session_id}", $csrf->())->{status}, 204, "$name: an end");
     is($browser->delete("/$name/log-out", $csrf->())->{status}, 302, "$name: a log-out");
     is($browser->get("/$name/private")->{status}, 401, "$name: out");
     for my $password (qw(wrong right)) {
@@ -78,6 +82,7 @@ for my $name (layouts()) {
     is(main::grants(), '', "$name: the gate alone");
     my $eve = authenticated_fixture();
     is(client()->get("/$name/private", { cookie => $eve->{cookie} })->{status}, 200, "$name: which is all that it takes");
+    is(client()->get("/$name/sessions", { cookie => $eve->{cookie} })->{status}, 200, "$name: a list as well");
     ok(!db()->selectrow_array("SELECT has_table_privilege(?, ?, 'INSERT, UPDATE, DELETE')", undef, $main::role, database()->{tokens}), "$name: and gives");
 }
 --- no_error_log

@@ -114,6 +114,8 @@ ngx_command_t commands[] = {
               NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE1, set_renew),
     directive(ngx_string("auth_sigra_session"),
               NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_session),
+    directive(ngx_string("auth_sigra_sessions"),
+              NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_sessions),
     directive(ngx_string("auth_sigra_verify"), NGX_HTTP_LOC_CONF | NGX_CONF_ANY,
               set_verify),
     directive(ngx_string("auth_sigra_signed_in_url"), anywhere | NGX_CONF_TAKE1,

@@ -26,6 +26,7 @@ Work work_of(Statement statement) {
         case Statement::lookup_part:
             return Work::lookup;
         case Statement::find_user:
+        case Statement::list_sessions:
             return Work::login;
         case Statement::touch:
         case Statement::prune:

@@ -33,7 +33,7 @@ struct PoolOptions {
 // waits behind another where there are connections for both.
 enum class Work {
     lookup,
-    login,       // reads who wants to log in; may be slow
+    login,       // reads for an endpoint, a login first of all; may be slow
     write,       // may wait for a row's lock
     background,  // nobody waits for it
 };

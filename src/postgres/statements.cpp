@@ -27,6 +27,7 @@ bool is_write(Statement statement) {
         case Statement::lookup:
         case Statement::lookup_part:
         case Statement::find_user:
+        case Statement::list_sessions:
             return false;
         case Statement::touch:
         case Statement::attempt:
@@ -38,6 +39,7 @@ bool is_write(Statement statement) {
         case Statement::reissue:
         case Statement::take_back:
         case Statement::prune:
+        case Statement::end_session:
             return true;
     }
     return true;
@@ -45,7 +47,8 @@ bool is_write(Statement statement) {
 
 bool is_sent_twice(Statement statement) {
     return statement == Statement::logout ||
-           statement == Statement::logout_everywhere;
+           statement == Statement::logout_everywhere ||
+           statement == Statement::end_session;
 }
 
 // untranslatable_character, character_not_in_repertoire.
@@ -83,6 +86,10 @@ std::string_view name(Statement statement) {
             return "take_back";
         case Statement::prune:
             return "prune";
+        case Statement::list_sessions:
+            return "list_sessions";
+        case Statement::end_session:
+            return "end_session";
     }
     return "";
 }
@@ -116,6 +123,10 @@ std::string sql(Statement statement, const Layout& layout,
             return take_back_sql(layout, catalog);
         case Statement::prune:
             return prune_sql(layout, catalog);
+        case Statement::list_sessions:
+            return list_sessions_sql(layout, catalog);
+        case Statement::end_session:
+            return end_session_sql(layout, catalog);
     }
     return "";
 }

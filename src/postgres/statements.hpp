@@ -77,8 +77,16 @@ enum class Statement {
     // $1 and $2 the ttl, $3 how many at most. Deletes rows of sessions that
     // have expired; none while another does. One row: how many it were
     prune,
+    // $1 the user's id, $2 the asker's token or NULL, $3 and $4 the ttl, $5
+    // idle_timeout in seconds, 0 for none. The user's live sessions, newest
+    // first, max_listed at most. See ListedSession
+    list_sessions,
+    // $1 the user's id, $2 the id of a session's row as text, $3 and $4 the
+    // ttl. The row goes, and its kin in grace. Returns as logout does; none
+    // where the user has no such session
+    end_session,
 };
-inline constexpr std::size_t statement_count = 13;
+inline constexpr std::size_t statement_count = 15;
 
 // A write goes alone and is never repeated; a read may be.
 [[nodiscard]] bool is_write(Statement statement);
@@ -130,6 +138,24 @@ struct UserRow {
 };
 // nullopt: the row is not of the shape that find_user and attempt return.
 [[nodiscard]] std::optional<UserRow> read_user(
+    const std::vector<std::optional<std::string>>& row);
+
+inline constexpr std::size_t max_listed = 100;
+
+// Times are in Unix seconds.
+struct ListedSession {
+    std::string id;  // its row's
+    std::int64_t created_at = 0;
+    std::int64_t expires_at = 0;
+    std::optional<std::int64_t> authenticated_at;
+    // What the layout sigra_sessions has.
+    std::optional<std::int64_t> last_active_at;
+    std::optional<std::string> ip;
+    std::optional<std::string> user_agent;
+    bool is_own = false;  // of the asker's token, or its kin in grace
+};
+// nullopt: the row is not of the shape that list_sessions returns.
+[[nodiscard]] std::optional<ListedSession> read_listed(
     const std::vector<std::optional<std::string>>& row);
 
 // The parameter that asks for these bits.

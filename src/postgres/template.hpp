@@ -80,5 +80,10 @@ class Template {
                                         const Catalog& catalog);
 [[nodiscard]] std::string prune_sql(const Layout& layout,
                                     const Catalog& catalog);
+// statements_sessions.cpp
+[[nodiscard]] std::string list_sessions_sql(const Layout& layout,
+                                            const Catalog& catalog);
+[[nodiscard]] std::string end_session_sql(const Layout& layout,
+                                          const Catalog& catalog);
 
 }  // namespace sigra::postgres

@@ -66,8 +66,9 @@ std::vector<Parameter> parameters_of(Rotation rotation, Site& site) {
     return all;
 }
 
-enum class End { log_out, everywhere, password_change };
-constexpr End ends[] = {End::log_out, End::everywhere, End::password_change};
+enum class End { log_out, everywhere, by_id, password_change };
+constexpr End ends[] = {End::log_out, End::everywhere, End::by_id,
+                        End::password_change};
 
 // An application's, each statement with a look of its own at the tables.
 std::string password_change(Site& site) {
@@ -115,6 +116,11 @@ class Ender {
                 asked_ = bench_.ask(0, Statement::logout_everywhere,
                                     {text(site_.id(ann)), token_parameter(0),
                                      token_parameter(0)});
+                return;
+            case End::by_id:
+                asked_ = bench_.ask(0, Statement::end_session,
+                                    {text(site_.id(ann)), text("1"),
+                                     text("86400"), text("86400")});
                 return;
             case End::password_change:
                 application_.start(password_change(site_), {});
@@ -248,7 +254,7 @@ void no_round_leaves_a_session(void**) {
         Ender ender(bench, site);
         for (int round = 0; round < 300; round++) {
             const Rotation rotation = rotations[round % 3];
-            const End end = ends[round / 3 % 3];
+            const End end = ends[round / 3 % 4];
             reset(site);
             auto rotated = std::make_shared<Asked>();
             Query query = {0, statement_of(rotation),
@@ -257,7 +263,7 @@ void no_round_leaves_a_session(void**) {
                                rotated->calls++;
                                rotated->outcome = std::move(outcome);
                            }};
-            if (round / 9 % 2 == 0) {
+            if (round / 12 % 2 == 0) {
                 other.submit(std::move(query));
                 ender.start(end);
             } else {

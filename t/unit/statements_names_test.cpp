@@ -15,10 +15,10 @@ const std::string database = "sigra_statements_names";
 
 // But for prune, which is to read the whole table now and then.
 constexpr Statement all[] = {
-    Statement::lookup,  Statement::find_user, Statement::attempt,
-    Statement::login,   Statement::logout,    Statement::logout_everywhere,
-    Statement::renew,   Statement::reissue,   Statement::take_back,
-    Statement::forgive,
+    Statement::lookup,  Statement::find_user,     Statement::attempt,
+    Statement::login,   Statement::logout,        Statement::logout_everywhere,
+    Statement::renew,   Statement::reissue,       Statement::take_back,
+    Statement::forgive, Statement::list_sessions, Statement::end_session,
 };
 
 // One of each parameter, as SQL.
@@ -49,6 +49,10 @@ std::string arguments(Statement statement, const Layout& layout) {
             return "'a', 'b', '2026-01-01'";
         case Statement::prune:
             return "'60', '60', '10'";
+        case Statement::list_sessions:
+            return "'7', 'a', '86400', '86400', '1800'";
+        case Statement::end_session:
+            return "'7', '7', '86400', '86400'";
     }
     return "";
 }
@@ -169,6 +173,14 @@ void the_tables_may_have_any_name(void**) {
              text("86400"), text("86400"), text("f")});
         ask(Statement::logout, {token_parameter(3), token_parameter(0),
                                 text("86400"), text("86400")});
+        log_in(4);
+        const auto listed = ask(Statement::list_sessions, {{user[0][0]},
+                                                           token_parameter(4),
+                                                           text("86400"),
+                                                           text("86400"),
+                                                           text("1800")});
+        ask(Statement::end_session,
+            {{user[0][0]}, {listed[0][0]}, text("86400"), text("86400")});
         log_in(4);
         ask(Statement::logout_everywhere,
             {{user[0][0]}, token_parameter(0), token_parameter(0)});

@@ -83,6 +83,7 @@ bool takes_bearer(const LocationConf& conf) {
         case Endpoint::Kind::renew:
             return false;
         case Endpoint::Kind::session:
+        case Endpoint::Kind::sessions:
             return true;
     }
     return false;

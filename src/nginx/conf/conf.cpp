@@ -289,6 +289,8 @@ std::string directive_of(Endpoint::Kind kind) {
             return "\"auth_sigra_renew\"";
         case Endpoint::Kind::session:
             return "\"auth_sigra_session\"";
+        case Endpoint::Kind::sessions:
+            return "\"auth_sigra_sessions\"";
     }
     return {};
 }

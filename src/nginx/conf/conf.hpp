@@ -127,7 +127,7 @@ struct LoginTemplate;
 
 // What a location does itself in place of the application.
 struct Endpoint {
-    enum class Kind { login, logout, renew, session };
+    enum class Kind { login, logout, renew, session, sessions };
     Kind kind = Kind::login;
     ngx_http_handler_pt handler = nullptr;  // its content handler
     bool everywhere = false;                // logout: all sessions of the user

@@ -23,6 +23,7 @@ char* set_login(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_logout(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_renew(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_session(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
+char* set_sessions(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_lockout(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_second_factor(ngx_conf_t* cf, ngx_command_t* cmd,
                         void* conf) noexcept;

@@ -9,6 +9,7 @@
 #include "nginx/endpoints/origin.hpp"
 #include "nginx/endpoints/renew.hpp"
 #include "nginx/endpoints/session.hpp"
+#include "nginx/endpoints/sessions.hpp"
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/request.hpp"
 #include "nginx/gate/visit.hpp"
@@ -36,6 +37,9 @@ Methods methods_of(Endpoint::Kind kind) {
             return {NGX_HTTP_POST, "POST"};
         case Endpoint::Kind::session:
             return {reads, "GET, HEAD"};
+        case Endpoint::Kind::sessions:
+            return {reads | NGX_HTTP_POST | NGX_HTTP_DELETE,
+                    "GET, HEAD, POST, DELETE"};
     }
     return {0, ""};
 }
@@ -77,6 +81,11 @@ Exchange* make_exchange(ngx_http_request_t* r, const LocationConf& conf,
             return pool_make<Renew>(r->pool, r, conf, visit);
         case Endpoint::Kind::session:
             return pool_make<SessionInfo>(r->pool, r, conf, visit);
+        case Endpoint::Kind::sessions:
+            if ((r->method & reads) != 0) {
+                return pool_make<Sessions>(r->pool, r, conf, visit);
+            }
+            return pool_make<EndSession>(r->pool, r, conf, visit);
     }
     return nullptr;
 }

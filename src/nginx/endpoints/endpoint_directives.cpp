@@ -150,6 +150,14 @@ char* set_session(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     });
 }
 
+char* set_sessions(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    return setter(cf, [&]() -> char* {
+        Arguments arguments(cf, 1);
+        (void)become(cf, conf, Endpoint::Kind::sessions, arguments);
+        return arguments.finish();
+    });
+}
+
 char* set_lockout(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     return setter(cf, [&]() -> char* {
         if (location(conf).lockout != nullptr) {

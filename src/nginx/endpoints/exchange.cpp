@@ -6,10 +6,14 @@
 
 #include "nginx/endpoints/origin.hpp"
 #include "nginx/gate/answer.hpp"
+#include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
 #include "phoenix/csrf.hpp"
+#include "phoenix/percent.hpp"
+#include "phoenix/redirect.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -178,6 +182,9 @@ Exchange::Result Exchange::read_checked_form(phoenix::LoginForm& form) {
         form = std::move(std::get<phoenix::LoginForm>(read));
     }
     open_cookies(r_, conf_, visit_);
+    if (visit_.verdict.by_bearer) {
+        return waiting;
+    }
     std::string token = form.csrf_token;
     if (token.empty()) {
         token = find_header(r_, "x-csrf-token").value_or("");
@@ -227,7 +234,8 @@ bool Exchange::ask(postgres::Statement statement,
         tie->exchange->resume(/*in_time=*/true);
     };
     if (statement != postgres::Statement::logout &&
-        statement != postgres::Statement::logout_everywhere) {
+        statement != postgres::Statement::logout_everywhere &&
+        statement != postgres::Statement::end_session) {
         query.wanted = [tie = tie_] { return tie->exchange != nullptr; };
     }
     pool->submit(std::move(query));
@@ -251,6 +259,42 @@ bool Exchange::succeeded() {
 
 bool Exchange::wants_json() const {
     return form_type_ == phoenix::FormType::json || accepts_json(r_);
+}
+
+std::optional<std::string> Exchange::csrf_token() {
+    // Who comes with an API token needs none.
+    if (visit_.verdict.by_bearer) {
+        return std::nullopt;
+    }
+    phoenix::Session session = session_of(visit_);
+    // Its answer may come after a log-out's: it sets no cookie.
+    if (ensure_csrf_state(session) &&
+        (is_prefetch(r_) || !write_session(r_, conf_, visit_, session))) {
+        return std::nullopt;
+    }
+    return json_string(
+        phoenix::mask_csrf(session.binary(phoenix::csrf_key).value_or("")));
+}
+
+std::string Exchange::target() const {
+    ngx_str_t to{};
+    ngx_str_t& args = r_->args;
+    if (ngx_http_arg(r_, reinterpret_cast<u_char*>(const_cast<char*>("to")), 2,
+                     &to) == NGX_OK &&
+        args.len != 0) {
+        std::string path = phoenix::percent_decode_lax(view(to));
+        if (phoenix::is_local_path(path)) {
+            return path;
+        }
+    }
+    return std::string(view(conf_.signed_in_url));
+}
+
+ngx_int_t Exchange::send_to_login() {
+    phoenix::Session session = session_of(visit_);
+    session.put_flash("error", say(r_, must_log_in));
+    write_session(r_, conf_, visit_, session);
+    return redirect(r_, view(conf_.login_url));
 }
 
 postgres::Parameter Exchange::ttl() const {

@@ -46,7 +46,8 @@ class Exchange {
     // The same from the event loop. Not in time: the answer is late().
     void resume(bool in_time) noexcept;
 
-    // The body's fields, with the CSRF token checked; a result is the refusal.
+    // The body's fields, with the CSRF token checked, but for who comes with an
+    // API token; a result is the refusal.
     [[nodiscard]] Result read_checked_form(phoenix::LoginForm& form);
     // Of such a refusal: the token is not the session's, but the browser shows
     // that the form is the site's own. It is one of an older session.
@@ -80,6 +81,14 @@ class Exchange {
 
     // The client wants JSON: by what it sent, or what it accepts.
     [[nodiscard]] bool wants_json() const;
+    // The session's CSRF token as JSON; nothing where there is none to write
+    // it to, or none is asked for.
+    [[nodiscard]] std::optional<std::string> csrf_token();
+    // Where a form leads to: the local path in the argument `to`, or
+    // signed_in_url.
+    [[nodiscard]] std::string target() const;
+    // A person who is not logged in any more.
+    [[nodiscard]] ngx_int_t send_to_login();
     // session_ttl as parameters of a statement.
     [[nodiscard]] postgres::Parameter ttl() const;
     [[nodiscard]] postgres::Parameter remember_me_ttl() const;

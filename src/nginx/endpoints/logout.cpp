@@ -1,7 +1,5 @@
 #include "nginx/endpoints/logout.hpp"
 
-#include <algorithm>
-
 #include "nginx/counters.hpp"
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/outbox.hpp"
@@ -19,19 +17,6 @@ namespace {
 bool is_log_out(std::string_view method) {
     return method.empty() || equal_ignoring_case(method, "delete") ||
            equal_ignoring_case(method, "post");
-}
-
-void revoke_rows(const std::vector<postgres::Row>& rows) {
-    for (const postgres::Row& row : rows) {
-        const auto bytes = row.empty() || !row[0]
-                               ? std::nullopt
-                               : phoenix::hex_decode(*row[0]);
-        phoenix::Sha256 hash;
-        if (bytes && bytes->size() == hash.size()) {
-            std::copy(bytes->begin(), bytes->end(), hash.begin());
-            revoke(hash);
-        }
-    }
 }
 
 // Who has left is logged out as well.
@@ -133,6 +118,12 @@ Exchange::Result Logout::advance() {
     }
 }
 
+// A remember-me cookie may have a row of its own.
+void Logout::leave_after_end() {
+    step_ =
+        remembered_token(conf_, visit_).empty() ? Step::answer : Step::remove;
+}
+
 std::string Logout::session_token() const {
     return std::string(visit_.verdict.has_token &&
                                !visit_.verdict.from_remember_me
@@ -166,7 +157,7 @@ ngx_int_t Logout::still_alive() {
     if (!add_header(r_, "Retry-After", "2")) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (wants_json()) {
+    if (answers_json()) {
         return send_error(r_, NGX_HTTP_SERVICE_UNAVAILABLE,
                           &phoenix::Messages::still_logged_in);
     }
@@ -196,7 +187,7 @@ ngx_int_t Logout::say_goodbye() {
     if (!end_prefetches(r_)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (wants_json()) {
+    if (answers_json()) {
         clear_session(r_, conf_, visit_);
         return no_content(r_);
     }

@@ -9,9 +9,17 @@ namespace sigra::nginx {
 
 // The rows go first: as long as one may be there, no cookie is touched and
 // nobody is told that they are logged out.
-class Logout final : public Exchange {
+class Logout : public Exchange {
   public:
     using Exchange::Exchange;
+
+  protected:
+    Result advance() override;
+    ngx_int_t late() override { return still_alive(); }
+    // Without a page or a redirect.
+    [[nodiscard]] virtual bool answers_json() const { return wants_json(); }
+    // The session's row has gone: what is left is to end by what advances next.
+    void leave_after_end();
 
   private:
     enum class Step {
@@ -23,8 +31,6 @@ class Logout final : public Exchange {
         old_form,  // of an older session: nobody is logged out by it
     };
 
-    Result advance() override;
-    ngx_int_t late() override { return still_alive(); }
     [[nodiscard]] bool remove();
     [[nodiscard]] std::string session_token() const;
     [[nodiscard]] ngx_int_t still_alive();

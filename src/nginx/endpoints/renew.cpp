@@ -7,8 +7,6 @@
 #include "nginx/gate/take_back.hpp"
 #include "nginx/gate/token.hpp"
 #include "phoenix/cookie.hpp"
-#include "phoenix/percent.hpp"
-#include "phoenix/redirect.hpp"
 
 namespace sigra::nginx {
 namespace {
@@ -161,10 +159,7 @@ ngx_int_t Renew::anonymous() {
     if (wants_json() || is_program(r_)) {
         return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
     }
-    phoenix::Session session = session_of(visit_);
-    session.put_flash("error", say(r_, must_log_in));
-    write_session(r_, conf_, visit_, session);
-    return redirect(r_, view(conf_.login_url));
+    return send_to_login();
 }
 
 // The old token may be gone: nobody is given it again, by the application's
@@ -190,20 +185,6 @@ ngx_int_t Renew::too_late() {
         return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
     }
     return redirect(r_, view(conf_.login_url));
-}
-
-std::string Renew::target() const {
-    ngx_str_t to{};
-    ngx_str_t& args = r_->args;
-    if (ngx_http_arg(r_, reinterpret_cast<u_char*>(const_cast<char*>("to")), 2,
-                     &to) == NGX_OK &&
-        args.len != 0) {
-        std::string path = phoenix::percent_decode_lax(view(to));
-        if (phoenix::is_local_path(path)) {
-            return path;
-        }
-    }
-    return std::string(view(conf_.signed_in_url));
 }
 
 ngx_int_t Renew::rotated() {

@@ -35,7 +35,6 @@ class Renew final : public Exchange {
     [[nodiscard]] ngx_int_t lost();
     [[nodiscard]] ngx_int_t too_late();
     [[nodiscard]] ngx_int_t rotated();
-    [[nodiscard]] std::string target() const;
 
     Step step_;
     const bool confirmed_;  // by an upstream

@@ -3,11 +3,7 @@
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/authenticated_at.hpp"
 #include "nginx/gate/facts.hpp"
-#include "nginx/gate/outbox.hpp"
-#include "nginx/gate/request.hpp"
 #include "nginx/gate/response.hpp"
-#include "nginx/gate/token.hpp"
-#include "phoenix/csrf.hpp"
 
 namespace sigra::nginx {
 
@@ -32,21 +28,6 @@ Exchange::Result SessionInfo::advance() {
             break;
     }
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
-}
-
-std::optional<std::string> SessionInfo::csrf_token() {
-    // Who comes with an API token needs none.
-    if (visit_.verdict.by_bearer) {
-        return std::nullopt;
-    }
-    phoenix::Session session = session_of(visit_);
-    // Its answer may come after a log-out's: it sets no cookie.
-    if (ensure_csrf_state(session) &&
-        (is_prefetch(r_) || !write_session(r_, conf_, visit_, session))) {
-        return std::nullopt;
-    }
-    return json_string(
-        phoenix::mask_csrf(session.binary(phoenix::csrf_key).value_or("")));
 }
 
 ngx_int_t SessionInfo::tell() {

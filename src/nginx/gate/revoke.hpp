@@ -2,15 +2,19 @@
 // zone to all of this nginx, before the answer leaves.
 #pragma once
 
-#include <string_view>
+#include <vector>
 
 #include "nginx/conf/conf.hpp"
 #include "nginx/gate/visit.hpp"
 #include "phoenix/crypto.hpp"
+#include "postgres/pool.hpp"
 
 namespace sigra::nginx {
 
 void revoke(const phoenix::Sha256& token_hash);
+
+// What a log-out returns: the hashes of what was deleted.
+void revoke_rows(const std::vector<postgres::Row>& rows);
 
 // The tokens of the request's cookies, which a new one has replaced.
 void revoke_replaced(const LocationConf& conf, const Visit& visit);
