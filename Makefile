@@ -169,17 +169,11 @@ run: ## a demonstration on http://127.0.0.1:PORT/ (8080); Ctrl-C ends it
 .PHONY: test
 test: ## everything, on a machine that has only the build tools: the one command
 	@.ci/deps test
-	@$(MAKE) build
-	@$(MAKE) unit
-	@$(MAKE) suite
-	@$(MAKE) fault
-	@$(MAKE) browser
-	@$(MAKE) test-asan
-	@$(MAKE) test-tsan
-	@$(MAKE) fuzz SECONDS=$(or $(SECONDS),5)
-	@$(MAKE) lint
-	@$(MAKE) test-compilers
-	@echo; echo "make test: all passed"
+	+@.ci/test $(SECONDS)
+
+# What the last steps of the tests compile.
+.PHONY: compile-rest
+compile-rest: tidy fuzz-build clang-build
 
 .PHONY: unit
 unit: unit-build ## unit tests; UNIT=term runs t/unit/term_test.cpp alone
@@ -239,6 +233,9 @@ test-tsan: $(TSAN_TEST) ## what is read without a lock, under ThreadSanitizer
 .PHONY: fuzz
 fuzz: $(FUZZ_CHOSEN:%=%.ran) ## t/fuzz, each for SECONDS (10); FUZZ=term alone
 
+.PHONY: fuzz-build
+fuzz-build: $(FUZZ_CHOSEN)
+
 .PHONY: bench
 bench: ## measurements; SECTION=lookup alone; ROUNDS, SECONDS, ROWS, OLD
 	@.ci/deps bench
@@ -247,9 +244,12 @@ bench: ## measurements; SECTION=lookup alone; ROUNDS, SECONDS, ROWS, OLD
 	    OLD=$(OLD) t/bench/run $(SECTION)
 
 .PHONY: test-compilers
-test-compilers: ## clang++, and nginx's own ./configure --add-dynamic-module
-	@$(MAKE) CXX=clang++ build unit-build
+test-compilers: clang-build ## clang++, and nginx's own ./configure --add-dynamic-module
 	+@NGX_SRC='$(NGX_SRC)' NGX_BINARY='$(NGX_BINARY)' .ci/configure-and-make
+
+.PHONY: clang-build
+clang-build:
+	@$(MAKE) CXX=clang++ build unit-build
 
 .PHONY: test-debian
 test-debian: ## build unit suite fault in a bare Debian: RELEASE=trixie
