@@ -561,6 +561,36 @@ runs 'second-factor.conf', example('second-factor.conf'), sub {
 
 # ---- README.md
 
+runs 'devices.conf', example('devices.conf'), sub {
+    is_sent_to_login(get('/account/devices/', anybody), 'anonymous');
+    is_answer(get('/users/sessions', { accept => 'application/json' }), 401, 'the list, anonymous');
+    my $user = user_fixture(email => "devices-$$\@example.com", password => $password);
+    my ($here, $there) = map {
+        my $browser = client(port => $port, headers => { %browser, 'user-agent' => $_ });
+        is($browser->submit('/users/log-in', { 'user[email]' => $user->{email}, 'user[password]' => $password })->{status}, 302, "a login with $_");
+        $browser;
+    } 'A <b>browser</b>', 'Another one';
+    my $page = $here->get('/account/devices/');
+    is_answer($page, 200, 'the page', qr/Your devices/);
+    like($page->{headers}{'content-security-policy'}, qr/^default-src 'none';.* connect-src 'self';/, 'its policy');
+    unlike($page->{headers}{'content-security-policy'}, qr/unsafe|\*|https?:/, 'its policy: nothing from elsewhere');
+    unlike($page->{content}, qr/<style|style=|\son\w+=|<script(?![^>]* src=)[^>]*>|javascript:/i, 'the page: nothing that its policy stops');
+    for my $file ($page->{content} =~ /(?:src|href)="([^"]+)"/g) {
+        is_answer($here->get("/account/devices/$file"), 200, $file);
+        is_sent_to_login(get("/account/devices/$file", anybody), "$file, anonymous");
+    }
+    unlike($here->get('/account/devices/devices.js')->{content}, qr/innerHTML|insertAdjacentHTML|document\.write|eval/, 'the script: text is text');
+    my $list = decode_json($here->get('/users/sessions', { accept => 'application/json' })->{content});
+    is_deeply([map { [@$_{qw(user_agent ip)}, $_->{current} ? 'this' : ''] } sort { $a->{id} <=> $b->{id} } @{ $list->{sessions} }],
+        [['A <b>browser</b>', '127.0.0.1', 'this'], ['Another one', '127.0.0.1', '']], 'both are listed');
+    my ($other) = map { $_->{id} } grep { !$_->{current} } @{ $list->{sessions} };
+    is_answer($there->get('/account/devices/'), 200, 'the other one is in') for 1, 2;
+    is_answer($here->request('DELETE', "/users/sessions/$other", { 'x-csrf-token' => $list->{csrf_token}, accept => 'application/json' }), 204, 'its end');
+    is_sent_to_login($there->get('/account/devices/'), 'the other one is out');
+    is_answer($here->get('/account/devices/'), 200, 'this one is in');
+    story('/account/devices/', qr/Your devices/, %default_session);
+}, map { ("html/account/devices/$_" => [slurp("$top/examples/devices/$_")]) } qw(index.html devices.css devices.js);
+
 example_database('sigra');
 {
     my ($cora, $carl) = map { authenticated_fixture(email => "$_\@example.com", %default_cookies) } qw(cora carl);
