@@ -56,6 +56,11 @@ fails(
         Test::Nginx::Util::await(60, sub { Test::Nginx::Util::slurp(server_root() . "/logs/error.log") =~ /signal 11/ });
     });'
 );
+fails(
+    'a file in the server root, where the genuine one bails out',
+    "$config$get", qr/^not ok .*left in the server root: kept/ms,
+    'add_response_body_check(sub { mkdir server_root() . "/kept" });'
+);
 fails('a planned file with an alert', "--- config\n    location = /t { proxy_pass http://unix:/nonexistent; }\n$get--- error_code: 502\n",
     qr/^not ok .*no alert in any log/m, 'plan(tests => 1);', '');
 passes('a planned file without one', "$config$get", 'plan(tests => 1);', '');

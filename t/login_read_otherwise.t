@@ -13,10 +13,10 @@ our $cached = sigra_http_config(extra => 'auth_sigra_unauthenticated status; aut
     . echo_upstream();
 our $application = <<'END';
 server {
-    listen unix:$TEST_NGINX_SERVER_ROOT/application.sock;
+    listen unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock;
     location / { add_header X-Accel-Redirect $arg_to; add_header Set-Cookie $http_x_session; return 200; }
 }
-upstream application { server unix:$TEST_NGINX_SERVER_ROOT/application.sock; }
+upstream application { server unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock; }
 END
 
 no_root_location();

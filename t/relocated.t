@@ -8,10 +8,10 @@ use Sigra::Wire;
 fresh_database('sigra');
 our $http = sigra_http_config(extra => 'auth_sigra_unauthenticated status; auth_sigra_forward on;') . echo_upstream() . <<'END';
 server {
-    listen unix:$TEST_NGINX_SERVER_ROOT/application.sock;
+    listen unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock;
     location / { add_header X-Accel-Redirect $arg_to; return 200; }
 }
-upstream application { server unix:$TEST_NGINX_SERVER_ROOT/application.sock; }
+upstream application { server unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock; }
 END
 our $ada = authenticated_fixture(email => 'ada@example.com', age => 7200, remember_me => 30 * 86400);
 our @ways = qw(error_page try_files named accel);

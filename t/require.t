@@ -312,7 +312,7 @@ is(join(' ', map { (split ' ', seen('/admin/page', $::who{sigra_sessions}{$_}))[
 
 === TEST 10: an include is judged by its own location
 --- http_config eval
-$::http{sigra} . 'proxy_cache_path $TEST_NGINX_SERVER_ROOT/kept keys_zone=pages:1m use_temp_path=off;
+$::http{sigra} . 'proxy_cache_path $TEST_NGINX_SERVER_ROOT/kept_cache keys_zone=pages:1m use_temp_path=off;
     server { listen unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock; location / { add_header X-Accel-Expires 60; return 200 "for <$http_x_auth_email>"; } }'
 --- config
 location / { ssi on; auth_sigra_attribute may "CASE WHEN u.plan IS NULL THEN 1 END"; auth_sigra optional; }

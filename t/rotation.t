@@ -9,16 +9,16 @@ fresh_database('sigra');
 our $password = 'correct horse';
 our $http = sigra_http_config(extra => 'auth_sigra_unauthenticated status;') . echo_upstream() . <<'END';
 server {
-    listen unix:$TEST_NGINX_SERVER_ROOT/application.sock;
+    listen unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock;
     location / { add_header X-Accel-Redirect $arg_to; add_header Set-Cookie $http_x_session; return 200; }
 }
-upstream application { server unix:$TEST_NGINX_SERVER_ROOT/application.sock; }
+upstream application { server unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock; }
 END
 our $locations = <<'END';
 location = /log-in { auth_sigra_login; }
 location = /renew { auth_sigra_renew; }
 location = /status { stub_status; }
-location = /slow { auth_sigra on; auth_sigra_reissue_age 1h; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/slow.sock; }
+location = /slow { auth_sigra on; auth_sigra_reissue_age 1h; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/slow.sock; }
 location = /confirm { auth_sigra_renew authenticated; internal; }
 location = /application { proxy_buffer_size 16k; proxy_buffers 4 16k; proxy_pass http://application/?to=/confirm; }
 location /private { auth_sigra on; rewrite ^ /echo break; proxy_pass http://echo; }
@@ -165,8 +165,8 @@ GET /private
 --- error_code: 401
 --- timeout: 60
 --- flow
-my $upstream = IO::Socket::UNIX->new(Local => "$ENV{TEST_NGINX_SERVER_ROOT}/slow.sock", Listen => 8) or die;
-chmod 0777, "$ENV{TEST_NGINX_SERVER_ROOT}/slow.sock";
+my $upstream = IO::Socket::UNIX->new(Local => "$ENV{TEST_NGINX_SERVER_ROOT}/logs/slow.sock", Listen => 8) or die;
+chmod 0777, "$ENV{TEST_NGINX_SERVER_ROOT}/logs/slow.sock";
 my $ada = authenticated_fixture(age => 7200);
 my $old = row_of($ada);
 my $wire = wire(get('/slow', $ada->{header}));

@@ -110,7 +110,7 @@ is($most, $count, 'the last bucket holds all');
 my ($promtool) = grep { -x } map { "$_/promtool" } split /:/, $ENV{PATH};
 SKIP: {
     skip 'no promtool', 4 if !$promtool;
-    my $file = "$ENV{TEST_NGINX_SERVER_ROOT}/metrics.txt";
+    my $file = "$ENV{TEST_NGINX_SERVER_ROOT}/logs/metrics.txt";
     open my $out, '>', $file or die $!;
     print $out $text;
     close $out;

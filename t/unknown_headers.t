@@ -10,10 +10,10 @@ fresh_database('sigra');
 our $ada  = authenticated_fixture(email => 'ada@example.com');
 our $http = sigra_http_config(extra => 'auth_sigra_unauthenticated status;');
 # Once there is a folder for its socket: each block has one of its own.
-sub upstream { start_upstream(http => "$ENV{TEST_NGINX_SERVER_ROOT}/upstream.sock") }
+sub upstream { start_upstream(http => "$ENV{TEST_NGINX_SERVER_ROOT}/logs/upstream.sock") }
 
 # Without a session: the lists are built wherever one of the two directives is on.
-our $locations = join "\n", map { "location /$_ { $_ on; proxy_pass http://unix:\$TEST_NGINX_SERVER_ROOT/upstream.sock; }" }
+our $locations = join "\n", map { "location /$_ { $_ on; proxy_pass http://unix:\$TEST_NGINX_SERVER_ROOT/logs/upstream.sock; }" }
     qw(auth_sigra_forward auth_sigra_hide_cookies);
 
 # The header lines that the upstream was sent, in their order, those alone that begin with X- or are named.

@@ -310,6 +310,11 @@ sub collect_problems {
         open my $out, '>>', $keep or bail_out("$keep: $!");
         print $out slurp($ErrLogFile);
     }
+    # The genuine one ends the run where it cannot remove what the next block is to have anew.
+    opendir my $root, $ServRoot or return;
+    push @Problems, map { "left in the server root: $_" }
+        grep { !/\A(?:\.\.?|conf|html|logs|cache|.*_cache|.*_temp)\z/ } readdir $root;
+    closedir $root;
 }
 
 sub matches {
