@@ -41,17 +41,14 @@ sub full {
 }
 
 sub rows_of { return scalar db()->selectrow_array('SELECT count(*) FROM users_tokens WHERE user_id = ?', undef, $_[0]{user_id}) }
-# The row as it is told from the same one written anew.
-sub row_of {
-    my ($ada) = @_;
-    return { %{ session_row($ada) // {} }, xmin => scalar db()->selectrow_array('SELECT xmin FROM users_tokens WHERE id = ?', undef, $ada->{session_id}) };
-}
+# In one statement, or the row of before is told with the version that a rotation has just given it.
+sub row_of { return db()->selectrow_hashref('SELECT *, xmin FROM users_tokens WHERE id = ?', undef, $_[0]{session_id}) // {} }
 
 # It was written, and has the token and the age that it had, and no other is there.
 sub is_taken_back {
     my ($ada, $old) = @_;
     my $row = row_of($ada);
-    return rows_of($ada) == 1 && $row->{xmin} ne $old->{xmin} && ($row->{inserted_at} // '') eq $old->{inserted_at};
+    return rows_of($ada) == 1 && ($row->{xmin} // '') ne $old->{xmin} && !grep { ($row->{$_} // '') ne $old->{$_} } qw(token inserted_at);
 }
 
 # Has the request gone for nginx.
