@@ -20,22 +20,27 @@ bool ends_connection(const PGresult* result) {
 }
 
 std::vector<Row> rows_of(const PGresult* result) {
-    std::vector<Row> rows(static_cast<std::size_t>(PQntuples(result)));
+    std::vector<Row> rows;
+    rows.reserve(static_cast<std::size_t>(PQntuples(result)));
     for (int y = 0; y < PQntuples(result); y++) {
-        Row& row = rows[static_cast<std::size_t>(y)];
-        row.resize(static_cast<std::size_t>(PQnfields(result)));
-        for (int x = 0; x < PQnfields(result); x++) {
-            if (!PQgetisnull(result, y, x)) {
-                row[static_cast<std::size_t>(x)].emplace(
-                    PQgetvalue(result, y, x),
-                    static_cast<std::size_t>(PQgetlength(result, y, x)));
-            }
-        }
+        rows.push_back(row_of(result, y, PQnfields(result)));
     }
     return rows;
 }
 
 }  // namespace
+
+Row row_of(const PGresult* result, int number, int columns) {
+    Row row(static_cast<std::size_t>(columns));
+    for (int x = 0; x < columns; x++) {
+        if (!PQgetisnull(result, number, x)) {
+            row[static_cast<std::size_t>(x)].emplace(
+                PQgetvalue(result, number, x),
+                static_cast<std::size_t>(PQgetlength(result, number, x)));
+        }
+    }
+    return row;
+}
 
 Outcome outcome_of(const PGresult* result) {
     Outcome outcome;
@@ -88,6 +93,9 @@ void Connection::take(const PGresult* result) {
         case Entry::Kind::first:
             inflight_.pop_front();
             take_first(result);
+            return;
+        case Entry::Kind::many:
+            take_many(entry, result);
             return;
         case Entry::Kind::prepare:
             take_prepare(entry, result);
@@ -214,5 +222,4 @@ bool Connection::demoted(const Pending& pending) const {
            pending.outcome.sqlstate == "25006" && !identity_.read_only;
 }
 
-// False: the connection is lost.
 }  // namespace sigra::postgres

@@ -147,7 +147,8 @@ class Connection final : private IoHandler {
         std::uint64_t generation = 0;
         std::array<std::string, statement_count> sql;
         std::array<bool, statement_count> prepared{};
-        Outcome error;  // broken: why
+        bool puts_together = true;  // false: lookup_many means nothing here
+        Outcome error;              // broken: why
         Milliseconds looked_at{0};
         Milliseconds no_repair_before{0};
     };
@@ -181,8 +182,21 @@ class Connection final : private IoHandler {
     void watch();
     void watched();
 
+    // together.cpp: lookups that go as one statement
+    [[nodiscard]] std::vector<std::string_view> tokens_of(const Entries& batch);
+    bool send_together(Entries& batch,
+                       const std::vector<std::string_view>& tokens);
+    void take_many(const Entry& many, const PGresult* result);
+    bool share_out(std::size_t count, const PGresult* result);
+    void ask_again(std::size_t count, const Outcome& outcome);
+    Pending* give_up_front();
+
     // sending.cpp: what goes out
-    bool send_one(Pending& pending);
+    bool send_next(Entries& batch);
+    bool is_prepared(std::size_t layout, Statement statement);
+    void take_entry(Entries& batch, Entries::iterator entry);
+    bool send_statement(std::size_t layout, Statement statement,
+                        const std::vector<Parameter>& parameters);
     bool prepare(std::size_t layout, Statement statement, Entry::Kind kind);
     bool sync();
     std::string_view unsendable(const Pending& pending);
@@ -240,6 +254,8 @@ class Connection final : private IoHandler {
     std::vector<int> formats_;
 };
 
+// One row of a result, its first columns.
+[[nodiscard]] Row row_of(const PGresult* result, int number, int columns);
 // Rows, or what an error says.
 [[nodiscard]] Outcome outcome_of(const PGresult* result);
 

@@ -245,6 +245,7 @@ void Connection::facts_known(std::size_t layout) {
     at.generation = ++generations_;
     at.sql = {};
     at.prepared = {};
+    at.puts_together = true;
     at.look = Look::checking;
     if (!prepare(layout, Statement::lookup, Entry::Kind::check) || !sync()) {
         lose_to_libpq();

@@ -20,6 +20,7 @@ struct Pending {
     bool write = false;
     unsigned sends = 0;
     bool alone = false;            // gets a sync of its own: a mate has failed
+    bool together = false;         // is in flight in a statement with others
     bool repaired = false;         // was repeated once with fresh statements
     std::uint64_t generation = 0;  // of the statements it was sent with
     Connection* connection = nullptr;  // on which it is in flight
@@ -35,6 +36,7 @@ struct Entry {
     enum class Kind {
         query,
         first,  // the query that follows, sent twice
+        many,   // the lookups that follow, in one statement
         prepare,
         check,
         check_login,
@@ -49,6 +51,7 @@ struct Entry {
     Statement statement = Statement::lookup;
     Pending* pending = nullptr;  // kind query
     std::size_t fact = 0;        // kind fact: conditions first, then attributes
+    std::size_t count = 0;       // kind many: how many follow
 };
 using Entries = std::list<Entry>;
 

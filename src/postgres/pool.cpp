@@ -24,6 +24,7 @@ Work work_of(Statement statement) {
     switch (statement) {
         case Statement::lookup:
         case Statement::lookup_part:
+        case Statement::lookup_many:
             return Work::lookup;
         case Statement::find_user:
         case Statement::list_sessions:
@@ -227,6 +228,8 @@ void Pool::Impl::repeat(Entries& from, Entries::iterator entry) noexcept {
         return;
     }
     pending.outcome = Outcome();
+    // What has cost others their answer twice does so no third time.
+    pending.alone = pending.alone || pending.sends + 1 == max_sends;
     Entries& queue = waiting(pending.work);
     queue.splice(queue.end(), from, entry);
     dispatch_->schedule();

@@ -49,32 +49,11 @@ void Connection::send(Entries& batch) {
             owner_.answered(pending);
             continue;
         }
-        const Statement statement = pending.query.statement;
-        const std::size_t layout = pending.query.layout;
-        if (owner_.options().prepare &&
-            !known(layout).prepared[static_cast<std::size_t>(statement)] &&
-            !prepare(layout, statement, Entry::Kind::prepare)) {
-            lose_to_libpq();
-            return;
-        }
         if (inflight_.empty()) {
             progressed_at_ = reactor_.now();
         }
         work_ = pending.work;
-        if (is_sent_twice(statement)) {
-            inflight_.push_back({.kind = Entry::Kind::first});
-            if (!send_one(pending)) {
-                lose_to_libpq();
-                return;
-            }
-        }
-        inflight_.splice(inflight_.end(), batch, batch.begin());
-        pending.connection = this;
-        pending.era = era_;
-        pending.sends++;
-        pending.generation = known(layout).generation;
-        queries_++;
-        if (!send_one(pending)) {
+        if (!send_next(batch)) {
             lose_to_libpq();
             return;
         }
@@ -87,13 +66,51 @@ void Connection::send(Entries& batch) {
     settle();
 }
 
-bool Connection::send_one(Pending& pending) {
-    const std::size_t layout = pending.query.layout;
-    const Statement statement = pending.query.statement;
+// The first of the batch, and those that go with it.
+bool Connection::send_next(Entries& batch) {
+    const auto tokens = tokens_of(batch);
+    if (tokens.size() > 1) {
+        return send_together(batch, tokens);
+    }
+    const Query& query = batch.front().pending->query;
+    if (!is_prepared(query.layout, query.statement)) {
+        return false;
+    }
+    if (is_sent_twice(query.statement)) {
+        inflight_.push_back({.kind = Entry::Kind::first});
+        if (!send_statement(query.layout, query.statement, query.parameters)) {
+            return false;
+        }
+    }
+    take_entry(batch, batch.begin());
+    return send_statement(query.layout, query.statement, query.parameters);
+}
+
+// False: libpq has failed.
+bool Connection::is_prepared(std::size_t layout, Statement statement) {
+    return !owner_.options().prepare ||
+           known(layout).prepared[static_cast<std::size_t>(statement)] ||
+           prepare(layout, statement, Entry::Kind::prepare);
+}
+
+// It is in flight from here on.
+void Connection::take_entry(Entries& batch, Entries::iterator entry) {
+    Pending& pending = *entry->pending;
+    pending.generation = known(pending.query.layout).generation;
+    pending.connection = this;
+    pending.era = era_;
+    pending.together = false;
+    pending.sends++;
+    queries_++;
+    inflight_.splice(inflight_.end(), batch, entry);
+}
+
+bool Connection::send_statement(std::size_t layout, Statement statement,
+                                const std::vector<Parameter>& parameters) {
     values_.clear();
     lengths_.clear();
     formats_.clear();
-    for (const Parameter& parameter : pending.query.parameters) {
+    for (const Parameter& parameter : parameters) {
         values_.push_back(parameter.bytes ? parameter.bytes->c_str() : nullptr);
         lengths_.push_back(
             parameter.bytes ? static_cast<int>(parameter.bytes->size()) : 0);

@@ -26,6 +26,7 @@ bool is_write(Statement statement) {
     switch (statement) {
         case Statement::lookup:
         case Statement::lookup_part:
+        case Statement::lookup_many:
         case Statement::find_user:
         case Statement::list_sessions:
             return false;
@@ -64,6 +65,8 @@ std::string_view name(Statement statement) {
             return "lookup";
         case Statement::lookup_part:
             return "lookup_part";
+        case Statement::lookup_many:
+            return "lookup_many";
         case Statement::touch:
             return "touch";
         case Statement::find_user:
@@ -101,6 +104,8 @@ std::string sql(Statement statement, const Layout& layout,
             return lookup_sql(layout, catalog);
         case Statement::lookup_part:
             return lookup_part_sql(layout, catalog);
+        case Statement::lookup_many:
+            return lookup_many_sql(layout, catalog);
         case Statement::touch:
             return touch_sql(layout, catalog);
         case Statement::find_user:

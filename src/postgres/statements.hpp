@@ -25,6 +25,10 @@ enum class Statement {
     // and attributes are to be evaluated, a bit each. For a row for which the
     // lookup of all has failed
     lookup_part,
+    // $1: stored tokens, a bytea[]. The rows of a lookup of each, with one
+    // column more at the end: which of them, from 1 on. The pool's own, which
+    // puts lookups together
+    lookup_many,
     // $1: stored tokens, a bytea[]. last_active_at = now, at most each 5 min.
     // A row that another has locked is left as it is
     touch,
@@ -86,7 +90,7 @@ enum class Statement {
     // where the user has no such session
     end_session,
 };
-inline constexpr std::size_t statement_count = 15;
+inline constexpr std::size_t statement_count = 16;
 
 // A write goes alone and is never repeated; a read may be.
 [[nodiscard]] bool is_write(Statement statement);

@@ -111,13 +111,12 @@ std::string fact_names(const Layout& layout) {
 // LATERAL: a condition may call a function that is volatile, and then the
 // planner does not pull the subquery up. It would be evaluated for each user
 // that there is.
-constexpr std::string_view with_facts =
+constexpr std::string_view lateral =
     "SELECT u.id::{text}, u.email::{text}, {now_epoch}, {inserted_epoch},"
     " {authenticated_epoch}, {kind}{names} FROM {tokens} t"
-    " JOIN LATERAL (SELECT u.id, u.email, {met} AS met, {judged} AS judged,"
-    " {readable} AS readable{attributes} FROM {users} u"
-    " WHERE u.id {id=} t.{user}{where}) u ON true"
-    " WHERE t.{token} {=} $1 AND {live}{logged_in}{sent_to}";
+    " JOIN LATERAL (SELECT u.id, u.email{facts} FROM {users} u"
+    " WHERE u.id {id=} t.{user}{where}{fence}) u ON true"
+    " WHERE t.{token} {=} {asked} AND {live}{logged_in}{sent_to}";
 
 // The condition stands in a subquery, so that its bare names are those of
 // the users row; the planner pulls it up. Its line feed ends a comment.
@@ -126,7 +125,16 @@ constexpr std::string_view plain =
     " {authenticated_epoch}, {kind} FROM {tokens} t"
     " JOIN (SELECT u.id, u.email FROM {users} u{where}) u"
     " ON u.id {id=} t.{user}"
-    " WHERE t.{token} {=} $1 AND {live}{logged_in}{sent_to}";
+    " WHERE t.{token} {=} {asked} AND {live}{logged_in}{sent_to}";
+
+// The lookup of one for each token of an array. The subselect hides the array
+// from the planner: to a short one it would give a plan of its own each time.
+// OFFSET 0 keeps each token to its own row, by the index, however small the
+// tables were when the plan was made.
+constexpr std::string_view together =
+    "SELECT one.*, asked.number FROM pg_catalog.unnest("
+    "(SELECT $1::{bytea}[])) WITH ORDINALITY asked (token, number)"
+    " CROSS JOIN LATERAL ({one} OFFSET 0) one";
 
 std::optional<double> number(const std::optional<std::string>& text) {
     double value = 0;
@@ -190,8 +198,19 @@ std::string bits_parameter(std::uint64_t bits) {
 
 namespace {
 
+// What stands for the token: a parameter, or one of an array.
+enum class Token { parameter, element };
+
+std::string facts(const Layout& layout, Asked asked) {
+    const bool all = asked == Asked::all;
+    return ", " + met_bits(layout.conditions, asked) + " AS met, " +
+           asked_bits(all ? "" : "$2", layout.conditions) + " AS judged, " +
+           asked_bits(all ? "" : "$3", layout.attributes) + " AS readable" +
+           attribute_columns(layout.attributes, asked);
+}
+
 std::string lookup_sql(const Layout& layout, const Catalog& catalog,
-                       Asked asked) {
+                       Asked asked, Token token) {
     const bool sessions = layout.kind == LayoutKind::sigra_sessions;
     Template sql(layout, catalog);
     sql.set("now_epoch", epoch("pg_catalog.statement_timestamp()"));
@@ -207,31 +226,39 @@ std::string lookup_sql(const Layout& layout, const Catalog& catalog,
     sql.define("sent_to", layout.context.empty()
                               ? ""
                               : " AND t.sent_to::{text} {=} u.email::{text}");
-    if (!layout.has_facts()) {
-        sql.set("where", layout.where.empty()
-                             ? ""
-                             : " WHERE " + condition(layout.where));
+    sql.set("asked", token == Token::element ? "asked.token" : "$1");
+    const std::string where =
+        layout.where.empty() ? "" : condition(layout.where);
+    // Of many tokens it is the planner's choice to begin with the users, and
+    // an error of one who was not asked for would be everybody's.
+    const bool is_fenced = token == Token::element && !where.empty();
+    if (!is_fenced && !layout.has_facts()) {
+        sql.set("where", where.empty() ? "" : " WHERE " + where);
         return sql.expand(plain);
     }
-    sql.set("where",
-            layout.where.empty() ? "" : " AND " + condition(layout.where));
-    const bool all = asked == Asked::all;
-    sql.set("met", met_bits(layout.conditions, asked));
-    sql.set("judged", asked_bits(all ? "" : "$2", layout.conditions));
-    sql.set("readable", asked_bits(all ? "" : "$3", layout.attributes));
-    sql.set("attributes", attribute_columns(layout.attributes, asked));
-    sql.set("names", fact_names(layout));
-    return sql.expand(with_facts);
+    sql.set("where", where.empty() ? "" : " AND " + where);
+    sql.set("fence", is_fenced ? " OFFSET 0" : "");
+    sql.set("facts", layout.has_facts() ? facts(layout, asked) : "");
+    sql.set("names", layout.has_facts() ? fact_names(layout) : "");
+    return sql.expand(lateral);
 }
 
 }  // namespace
 
 std::string lookup_sql(const Layout& layout, const Catalog& catalog) {
-    return lookup_sql(layout, catalog, Asked::all);
+    return lookup_sql(layout, catalog, Asked::all, Token::parameter);
 }
 
 std::string lookup_part_sql(const Layout& layout, const Catalog& catalog) {
-    return layout.has_facts() ? lookup_sql(layout, catalog, Asked::some) : "";
+    return layout.has_facts()
+               ? lookup_sql(layout, catalog, Asked::some, Token::parameter)
+               : "";
+}
+
+std::string lookup_many_sql(const Layout& layout, const Catalog& catalog) {
+    Template sql(layout, catalog);
+    sql.set("one", lookup_sql(layout, catalog, Asked::all, Token::element));
+    return sql.expand(together);
 }
 
 // As a lookup has it: beside another column, and where it is only evaluated if

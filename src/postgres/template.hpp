@@ -58,6 +58,8 @@ class Template {
                                      const Catalog& catalog);
 [[nodiscard]] std::string lookup_part_sql(const Layout& layout,
                                           const Catalog& catalog);
+[[nodiscard]] std::string lookup_many_sql(const Layout& layout,
+                                          const Catalog& catalog);
 // statements_user.cpp
 [[nodiscard]] std::string find_user_sql(const Layout& layout,
                                         const Catalog& catalog);

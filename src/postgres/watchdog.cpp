@@ -58,6 +58,8 @@ void Connection::hand_back(Entries& queue, Work work) {
         if (!pending || pending->write || pending->work != work) {
             continue;
         }
+        // One of them may be what holds up the others.
+        pending->alone = pending->alone || pending->together;
         queue.push_back(entry);
         forsake(*pending);
         pending->entry = std::prev(queue.end());

@@ -37,7 +37,7 @@ BEGIN
             'to_regclass', 'format_type', 'gen_random_uuid',
             'row_security_active', 'has_any_column_privilege',
             'pg_has_role', 'pg_backend_pid', 'starts_with', 'timezone',
-            'pg_operator_is_visible')
+            'pg_operator_is_visible', 'unnest')
     LOOP
         BEGIN
             EXECUTE format(
@@ -126,6 +126,7 @@ void a_search_path_leads_nowhere(void**) {
             ask(Statement::attempt, {text(ann), text("5"), text("900")});
         }
         ask(Statement::lookup, {token_parameter(1)});
+        ask(Statement::lookup_many, {bytea_array({token(1)})});
         const auto reissued =
             ask(Statement::reissue, {token_parameter(1), token_parameter(2),
                                      text("60"), text("86400"), text("86400")});

@@ -15,10 +15,13 @@ const std::string database = "sigra_statements_names";
 
 // But for prune, which is to read the whole table now and then.
 constexpr Statement all[] = {
-    Statement::lookup,  Statement::find_user,     Statement::attempt,
-    Statement::login,   Statement::logout,        Statement::logout_everywhere,
-    Statement::renew,   Statement::reissue,       Statement::take_back,
-    Statement::forgive, Statement::list_sessions, Statement::end_session,
+    Statement::lookup,        Statement::find_user,
+    Statement::attempt,       Statement::login,
+    Statement::logout,        Statement::logout_everywhere,
+    Statement::renew,         Statement::reissue,
+    Statement::take_back,     Statement::forgive,
+    Statement::list_sessions, Statement::end_session,
+    Statement::lookup_many,
 };
 
 // One of each parameter, as SQL.
@@ -28,6 +31,8 @@ std::string arguments(Statement statement, const Layout& layout) {
         case Statement::lookup_part:
         case Statement::touch:
             return "'a'";
+        case Statement::lookup_many:
+            return "'{a,b}'";
         case Statement::find_user:
             return "'7@example.com'";
         case Statement::attempt:
@@ -161,6 +166,7 @@ void the_tables_may_have_any_name(void**) {
             }
             ask(Statement::login, login);
             ask(Statement::lookup, {token_parameter(number)});
+            ask(Statement::lookup_many, {bytea_array({token(number)})});
         };
         log_in(1);
         session.run(

@@ -147,8 +147,8 @@ sub await_requests {
     } "$count requests";
 }
 
-# From the next connection on the server writes down what is executed in the database; lookups() counts those since
-# the last call.
+# From the next connection on the server writes down what is executed in the database; lookups() counts the tokens that
+# were asked for since the last call.
 my $log_position;
 
 sub log_statements {
@@ -161,7 +161,18 @@ sub lookups {
     my $name = Sigra::Fixture::database()->{name};
     open my $in, '<:raw', "$ENV{SIGRA_TEST_PGDIR}/log" or die "the server's log: $!\n";
     seek $in, $log_position, 0 if $log_position;
-    my $count = grep { /\@\Q$name\E LOG:  execute \S+: SELECT u\.id/ } <$in>;
+    my ($count, $is_many) = (0);
+    for (<$in>) {
+        my ($kind, $text) = /\@\Q$name\E (LOG|DETAIL):  (.*)/ or next;
+        if ($kind eq 'LOG') {
+            $count++ if $text =~ /^execute \S+: SELECT u\.id/;
+            $is_many = $text =~ /^execute \S+: SELECT one\.\*, asked\.number/;
+        } elsif ($is_many) {
+            # One statement over an array: its elements are what was asked for.
+            $count += () = $text =~ /"\\\\x[0-9a-f]*"/g;
+            $is_many = 0;
+        }
+    }
     $log_position = tell $in;
     return $count;
 }

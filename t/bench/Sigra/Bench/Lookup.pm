@@ -19,9 +19,10 @@ sub run {
         http   => sigra_http_config(conninfo => conninfo_of($database), layout => 'phx_gen_auth'),
         server => "location / { auth_sigra on; $off }",
     );
+    my $url = "http://127.0.0.1:@{[ $nginx->port ]}/file";
     my %figures = interleaved(
-        module  => sub { wrk("http://127.0.0.1:@{[ $nginx->port ]}/file", cookies => $cookies) },
-        pgbench => sub { pgbench($database, "random(1, $sessions)") },
+        module  => sub { wrk($url, cookies => $cookies) },
+        pgbench => sub { pgbench($database, "random(1, $sessions)", $url) },
     );
     return (
         result(what => 'pgbench, the same query, prepared, 8 clients', values => $figures{pgbench}, unit => 'tps'),

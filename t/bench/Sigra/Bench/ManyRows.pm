@@ -30,20 +30,21 @@ sub run {
             "location = /$_ { auth_sigra on; $off auth_sigra_postgres \"@{[ conninfo_of($database{$_}) ]}\"; alias html/file; }"
         } qw(few many),
     );
+    my $origin = "http://127.0.0.1:@{[ $nginx->port ]}";
     my $per_round = int($uniform / rounds());
     # Long turns: in a tenth of one each of the few has been asked for, and is in the processor's caches again.
     my $lookups = sub {
         my ($round) = @_;
-        return in_turns("http://127.0.0.1:@{[ $nginx->port ]}", 10 * $few,
+        return in_turns($origin, 10 * $few,
             few     => { path => '/few',  cookies => $cookies{few} },
             uniform => { path => '/many', cookies => $cookies{uniform}, from => $round * $per_round % $uniform },
             set     => { path => '/many', cookies => $cookies{set} });
     };
     my %figures = interleaved(
         lookups     => $lookups,
-        few_sql     => sub { pgbench($database{few}, "random(1, $few)") },
-        uniform_sql => sub { pgbench($database{many}, "random(1, $many)") },
-        set_sql     => sub { pgbench($database{many}, "1 + random(0, $set - 1) * $step") },
+        few_sql     => sub { pgbench($database{few}, "random(1, $few)", "$origin/few") },
+        uniform_sql => sub { pgbench($database{many}, "random(1, $many)", "$origin/many") },
+        set_sql     => sub { pgbench($database{many}, "1 + random(0, $set - 1) * $step", "$origin/many") },
     );
     my $row = sub {
         my ($what, $name, $unit, $within) = @_;

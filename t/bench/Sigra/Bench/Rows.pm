@@ -8,6 +8,7 @@ use integer;
 use DBI;
 use Exporter qw(import);
 use File::Basename qw(dirname);
+use HTTP::Tiny;
 use Sigra::Bench;
 use Sigra::Fixture;
 
@@ -95,24 +96,29 @@ sub conninfo_of {
     return "host=$ENV{SIGRA_TEST_PGHOST} port=$ENV{SIGRA_TEST_PGPORT} dbname=$name user=sigra";
 }
 
-# The module's own statement, as the server has it of the module's connection to this database.
+# The module's own statement for one token, as the server has it of the module's connection to this database. `url` leads
+# to it: a request by itself is a lookup by itself.
 sub lookup_sql {
-    my ($name) = @_;
+    my ($name, $url) = @_;
+    state %known;
+    return $known{$name} if $known{$name};
+    HTTP::Tiny->new->get($url, { headers => { cookie => cookie_of(1) } })->{success} or die "$url fails\n";
     my $db = server_dbh($name);
     my ($sql) = $db->selectrow_array(
-        q(SELECT query FROM pg_stat_activity WHERE datname = ? AND query LIKE '%statement_timestamp%context%' LIMIT 1),
-        undef, $name) or die "no lookup was seen in $name: ask the module first\n";
+        q(SELECT query FROM pg_stat_activity WHERE datname = ? AND query LIKE '%statement_timestamp%context%'
+          AND query NOT LIKE '%unnest%' LIMIT 1),
+        undef, $name) or die "no lookup was seen in $name\n";
     $db->disconnect;
     $sql =~ s/\$1/(:first::bytea || :second::bytea)/ or die "no parameter in: $sql\n";
-    return $sql;
+    return $known{$name} = $sql;
 }
 
 # Transactions a second: the module's lookup, prepared, 8 clients that each await their answer. `row` is an expression
 # of pgbench.
 sub pgbench {
-    my ($name, $row, %option) = @_;
+    my ($name, $row, $url) = @_;
     my $file = scratch() . '/lookup.sql';
-    my $sql = lookup_sql($name);
+    my $sql = lookup_sql($name, $url);
     open my $out, '>', $file or die "$file: $!\n";
     print $out "\\set row $row\n", "\\set first $least + :row * $factors[0] % $span\n",
         "\\set second $least + :row * $factors[1] % $span\n", $sql =~ s/\s+/ /gr, ";\n";

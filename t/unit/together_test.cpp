@@ -1,0 +1,510 @@
+// Lookups that wait at the same time are one statement, and each has its own
+// answer.
+#include <set>
+
+#include "bench.hpp"
+#include "fake_server.hpp"
+#include "postgres/pool.hpp"
+#include "statements_cases.hpp"
+#include "unit.hpp"
+
+namespace {
+
+using namespace sigra::postgres;
+using namespace sigra::test;
+using sigra::unit::check;
+using sigra::unit::check_bytes;
+
+const std::string database = "sigra_together";
+constexpr int users = 140;
+
+PoolOptions options(unsigned connections = 1) {
+    PoolOptions options;
+    options.conninfo = conninfo(database);
+    options.connections = connections;
+    options.timeout = Milliseconds(20000);
+    return options;
+}
+
+// A plan that reads all the users would meet the one whose row fails.
+void make_tables(const std::string& file = "sigra") {
+    fresh_database(database);
+    load_schema(database, file);
+    Session session(database);
+    session.run("ALTER TABLE users SET (autovacuum_enabled = off)");
+    add_sessions(session, users, file == "sigra_sessions");
+}
+
+std::string email(int number) {
+    return std::to_string(number) + "@example.com";
+}
+
+// Whose it is that a lookup has found; empty: nobody's.
+std::string found(const AskedPtr& asked) {
+    check(asked->calls == 1 && asked->outcome.status == Status::ok,
+          asked->outcome.sqlstate + " " + asked->outcome.message);
+    check(asked->outcome.rows.size() <= 1);
+    if (asked->outcome.rows.empty()) {
+        return "";
+    }
+    const auto row = read_session(asked->outcome.rows[0]);
+    check(row.has_value(), "the row's shape");
+    return row->email;
+}
+
+// By the server's time, which is each statement's own.
+std::size_t statements_of(const std::vector<AskedPtr>& all) {
+    std::set<std::string> moments;
+    for (const AskedPtr& asked : all) {
+        for (const Row& row : asked->outcome.rows) {
+            moments.insert(row.at(2).value_or(""));
+        }
+    }
+    return moments.size();
+}
+
+AskedPtr ask_part(Bench& bench, int number, std::uint64_t conditions,
+                  std::uint64_t attributes) {
+    return bench.ask(0, Statement::lookup_part,
+                     {{token(number), true},
+                      {bits_parameter(conditions)},
+                      {bits_parameter(attributes)}});
+}
+
+// Of every layout: row by row what a lookup of each says.
+void many_are_as_each_by_itself(void**) {
+    for (const Case& a : cases) {
+        Site site(database, a);
+        for (int i = 1; i <= 5; i++) {
+            site.user(email(i));
+            site.login(i, email(i), std::to_string(i) + " hours",
+                       i % 2 == 0 ? "remember_me" : "standard");
+        }
+        site.other(6, email(1));
+        // Twice the same, of nobody, NULL, and none that is well-formed.
+        std::vector<std::string> tokens;
+        for (const int number : {3, 1, 6, 3, 17, 2, 5, 4, 3}) {
+            tokens.push_back(token(number));
+        }
+        tokens.insert(tokens.end(), {"", "\\x41", std::string("\0", 1)});
+        const std::vector<std::string_view> views(tokens.begin(), tokens.end());
+        const std::vector<std::string> wheres = {
+            "", "email <> '5@example.com' -- $9"};
+        for (const std::string& where : wheres) {
+            for (const bool has_facts : {false, true}) {
+                site.layout.where = where;
+                site.layout.conditions.clear();
+                site.layout.attributes.clear();
+                if (has_facts) {
+                    site.layout.conditions = {"email < '3'", "", "true"};
+                    site.layout.attributes = {"u.email || '!'", "NULL"};
+                }
+                const auto rows =
+                    site.ask(Statement::lookup_many, {bytea_array(views)});
+                std::vector<std::vector<Row>> of(tokens.size());
+                for (Row row : rows) {
+                    const int number = std::stoi(row.back().value_or("0"));
+                    check(number >= 1 &&
+                              number <= static_cast<int>(tokens.size()),
+                          a.title);
+                    row.pop_back();
+                    row.at(2) = "now";
+                    of.at(static_cast<std::size_t>(number) - 1)
+                        .push_back(std::move(row));
+                }
+                for (std::size_t i = 0; i < tokens.size(); i++) {
+                    auto one = site.ask(Statement::lookup, {{tokens[i], true}});
+                    for (Row& row : one) {
+                        row.at(2) = "now";
+                    }
+                    check(one == of[i], std::string(a.title) + " " + where +
+                                            " " + std::to_string(i));
+                }
+                check(rows.size() == (where.empty() ? 7 : 6), a.title);
+            }
+        }
+    }
+}
+
+// A lookup whose tables are API tokens' asks for their email as well.
+void api_tokens_are_as_each_by_itself(void**) {
+    Site site(database, cases[0]);
+    site.layout.context = "api-token";
+    for (int i = 1; i <= 3; i++) {
+        site.user(email(i));
+        add_session(site.session, site.a, i, email(i), "1 hour", "api-token");
+        site.set(i, "sent_to = '" + email(i == 2 ? 1 : i) + "'");
+    }
+    const std::vector<std::string> tokens = {token(1), token(2), token(3)};
+    const auto rows =
+        site.ask(Statement::lookup_many,
+                 {bytea_array({tokens[0], tokens[1], tokens[2]})});
+    check(rows.size() == 2);
+    check_bytes(*rows.at(0).back(), "1");
+    check_bytes(*rows.at(1).back(), "3");
+}
+
+// However many: a statement takes 128 of them, and one is by itself.
+void each_has_its_own_answer(void**) {
+    for (const std::string file : {"sigra", "phx_gen_auth", "sigra_sessions"}) {
+        make_tables(file);
+        Layout layout;
+        layout.kind = file == "sigra"          ? LayoutKind::sigra
+                      : file == "phx_gen_auth" ? LayoutKind::phx_gen_auth
+                                               : LayoutKind::sigra_sessions;
+        if (layout.kind == LayoutKind::sigra_sessions) {
+            layout.tokens = "user_sessions";
+            Session session(database);
+            session.run(
+                "UPDATE user_sessions SET type = 'remember_me'"
+                " WHERE id % 3 = 0");
+        }
+        for (const bool prepare : {true, false}) {
+            PoolOptions chosen = options();
+            chosen.prepare = prepare;
+            Bench bench(chosen);
+            bench.pool->add_layout(layout);
+            check(bench.status_of(1) == Status::ok);
+            for (const int size : {1, 2, 127, 128, 129, 300}) {
+                const std::string what = file + " " + std::to_string(size);
+                std::vector<AskedPtr> all;
+                std::vector<std::string> expected;
+                for (int i = 0; i < size; i++) {
+                    // Each seventh is nobody's; some are asked for twice.
+                    const int number =
+                        i % 7 == 6 ? users + 1 + i : 1 + i * 3 % users;
+                    expected.push_back(i % 7 == 6 ? "" : email(number));
+                    all.push_back(bench.look_up(number));
+                }
+                const auto before = bench.pool->counters();
+                check(bench.answered(all), what);
+                const auto after = bench.pool->counters();
+                for (std::size_t i = 0; i < all.size(); i++) {
+                    check_bytes(found(all[i]), expected[i], what);
+                    const auto& rows = all[i]->outcome.rows;
+                    check(rows.empty() ||
+                              read_session(rows[0])->remember_me ==
+                                  (layout.kind == LayoutKind::sigra_sessions &&
+                                   std::stoi(expected[i]) % 3 == 0),
+                          what);
+                }
+                check(after.syncs == before.syncs + 1, what);
+                check(after.batched ==
+                          before.batched + static_cast<std::uint64_t>(size),
+                      what);
+                check(statements_of(all) ==
+                          static_cast<std::size_t>(size + 127) / 128,
+                      what + " " + std::to_string(statements_of(all)));
+            }
+            check(bench.pool->counters().connects == 1);
+            check(bench.reactor.count_logged(LogLevel::error, "") == 0);
+        }
+    }
+}
+
+// Those of other tables, of some facts and of no token at all are not.
+void only_their_like_go_together(void**) {
+    make_tables();
+    Bench bench(options());
+    Layout layout;
+    layout.conditions = {"u.id > 70", "u.id % 2 = 0"};
+    layout.attributes = {"'no ' || u.id", "u.email::text"};
+    bench.pool->add_layout(layout);
+    bench.pool->add_layout({});
+    check(bench.status_of(1) == Status::ok);
+    std::vector<AskedPtr> whole;
+    std::vector<AskedPtr> parts;
+    std::vector<AskedPtr> plain;
+    std::vector<AskedPtr> none;
+    for (int i = 1; i <= 100; i++) {
+        whole.push_back(bench.look_up(i));
+        plain.push_back(bench.look_up(i, 1));
+        parts.push_back(ask_part(bench, i, i % 4 == 0 ? 1 : 2, i % 2 + 1));
+        none.push_back(bench.ask(0, Statement::lookup, {{std::nullopt, true}}));
+    }
+    none.push_back(bench.ask(0, Statement::lookup, {{"\\x41", false}}));
+    const auto refused = bench.ask(0, Statement::lookup, {});
+    check(bench.answered(whole) && bench.answered(parts) &&
+          bench.answered(plain) && bench.answered(none));
+    check(bench.status(refused) == Status::refused);
+    for (const AskedPtr& asked : none) {
+        check_bytes(found(asked), "");
+    }
+    for (int i = 1; i <= 100; i++) {
+        const auto at = static_cast<std::size_t>(i) - 1;
+        check_bytes(found(plain[at]), email(i));
+        check_bytes(found(whole[at]), email(i));
+        check_bytes(found(parts[at]), email(i));
+        const auto all = *read_session(whole[at]->outcome.rows[0]);
+        const std::uint64_t met = (i > 70 ? 1 : 0) | (i % 2 == 0 ? 2 : 0);
+        check(all.met == met && all.judged == 3 && all.readable == 3);
+        check_bytes(*all.attributes.at(0), "no " + std::to_string(i));
+        check_bytes(*all.attributes.at(1), email(i));
+        const auto part = *read_session(parts[at]->outcome.rows[0]);
+        const std::uint64_t asked_for = i % 4 == 0 ? 1 : 2;
+        check(part.judged == asked_for && part.met == (met & asked_for));
+        check(part.readable == static_cast<std::uint32_t>(i % 2 + 1));
+        check(part.attributes.at(0).has_value() == (i % 2 == 0));
+        check(part.attributes.at(1).has_value() == (i % 2 == 1));
+    }
+    check(statements_of(whole) == 1 && statements_of(plain) == 1);
+    check(statements_of(parts) == 100);
+}
+
+// One user's error is one user's, be it of the condition that all are held to
+// or of a fact, and whoever is behind in the pipeline has an answer.
+void one_fails_for_itself(void**) {
+    make_tables();
+    for (const bool prepare : {true, false}) {
+        for (const bool in_where : {true, false}) {
+            PoolOptions chosen = options();
+            chosen.prepare = prepare;
+            Bench bench(chosen);
+            Layout layout;
+            (in_where ? layout.where
+                      : (layout.conditions = {"true"}, layout.attributes = {""},
+                         layout.attributes[0])) = "1 / (u.id - 50) <= 1";
+            bench.pool->add_layout(layout);
+            check(bench.status_of(1) == Status::ok);
+            const auto all = bench.look_up_many(users);
+            check(bench.answered(all));
+            for (int i = 1; i <= users; i++) {
+                const AskedPtr& asked = all[static_cast<std::size_t>(i) - 1];
+                if (i != 50) {
+                    check_bytes(found(asked), email(i));
+                    continue;
+                }
+                check(asked->outcome.status == Status::refused);
+                check_bytes(asked->outcome.sqlstate, "22012");
+                check_bytes(asked->outcome.message, "division by zero");
+            }
+            // The next ones are together again.
+            const auto others = bench.look_up_many(49);
+            check(bench.answered(others));
+            check(statements_of(others) == 1);
+            check(bench.pool->counters().connects == 1);
+        }
+    }
+}
+
+// No condition is evaluated for a user whom nobody has asked for, however
+// small the tables are and whatever the function costs.
+void nobody_else_is_judged(void**) {
+    fresh_database(database);
+    load_schema(database, "sigra");
+    Session session(database);
+    add_sessions(session, 4);
+    session.run(
+        "ALTER TABLE users DROP CONSTRAINT users_pkey CASCADE; ANALYZE;"
+        "CREATE FUNCTION picky(email text) RETURNS boolean AS $$ BEGIN"
+        " IF email = '3@example.com' THEN RAISE 'asked for 3'; END IF;"
+        " RETURN true; END $$ LANGUAGE plpgsql IMMUTABLE");
+    for (const bool in_where : {true, false}) {
+        Bench bench(options());
+        Layout layout;
+        if (in_where) {
+            layout.where = "picky(u.email::text)";
+        } else {
+            layout.conditions = {"picky(u.email::text)"};
+        }
+        bench.pool->add_layout(layout);
+        for (int i = 0; i < 10; i++) {
+            const std::vector<AskedPtr> all = {
+                bench.look_up(1), bench.look_up(2), bench.look_up(4)};
+            check(bench.answered(all));
+            check(count(all, Status::ok) == 3, all[0]->outcome.message);
+            check(statements_of(all) == 1);
+        }
+    }
+}
+
+// What was there when the connection was lost is asked on another.
+void a_connection_is_lost_in_the_middle(void**) {
+    make_tables();
+    Bench bench(options(2));
+    bench.pool->add_layout(gated());
+    check(bench.status_of(1) == Status::ok);
+    Session session(database);
+    close_gate(session);
+    auto all = bench.look_up_many(100);
+    check(bench.reactor.run_until([&] { return session.blocked() == 1; }));
+    const auto behind = bench.look_up_many(50);
+    check(bench.reactor.run_until(
+        [&] { return bench.pool->counters().inflight == 150; }));
+    check(session.terminate() > 0);
+    open_gate(session);
+    all.insert(all.end(), behind.begin(), behind.end());
+    check(bench.answered(all));
+    for (std::size_t i = 0; i < all.size(); i++) {
+        check_bytes(found(all[i]), email(static_cast<int>(i % 100) + 1));
+    }
+}
+
+// One whose lookup ends the server's process takes nobody else with it.
+void one_ends_the_connection(void**) {
+    make_tables();
+    Bench bench(options());
+    Layout layout;
+    layout.where =
+        "CASE WHEN u.email = '30@example.com'"
+        " THEN pg_terminate_backend(pg_backend_pid()) ELSE true END";
+    bench.pool->add_layout(layout);
+    check(bench.status_of(1) == Status::ok);
+    const auto all = bench.look_up_many(30);
+    check(bench.answered(all));
+    check(count(all, Status::ok) == 29);
+    check(all[29]->outcome.status == Status::unavailable);
+}
+
+// Each has its own time, and who has left is not missed.
+void who_leaves_is_not_missed(void**) {
+    make_tables();
+    Bench bench(options());
+    bench.pool->add_layout(gated());
+    check(bench.status_of(1) == Status::ok);
+    Session session(database);
+    close_gate(session);
+    std::vector<AskedPtr> all;
+    for (int i = 1; i <= 20; i++) {
+        auto asked = std::make_shared<Asked>();
+        bench.pool->submit({.layout = 0,
+                            .statement = Statement::lookup,
+                            .parameters = {{token(i), true}},
+                            .done =
+                                [asked](Outcome&& outcome) {
+                                    asked->calls++;
+                                    asked->outcome = std::move(outcome);
+                                },
+                            .wanted = [i] { return i % 5 != 0; },
+                            .waited = Milliseconds(i % 5 == 1 ? 19990 : 0)});
+        all.push_back(asked);
+    }
+    check(bench.reactor.run_until([&] { return session.blocked() == 1; }));
+    check(count(all, Status::unwanted) == 4);
+    check(bench.reactor.run_until(
+        [&] { return count(all, Status::timeout) == 4; }));
+    open_gate(session);
+    check(bench.answered(all));
+    for (int i = 1; i <= 20; i++) {
+        if (i % 5 > 1) {
+            check_bytes(found(all[static_cast<std::size_t>(i) - 1]), email(i));
+        }
+    }
+    check(bench.pool->counters().inflight == 0);
+    // All of them have left: the answer is nobody's.
+    close_gate(session);
+    const auto late = bench.look_up_many(10);
+    check(bench.reactor.run_until([&] { return session.blocked() == 1; }));
+    bench.reactor.advance(Milliseconds(20000));
+    check(bench.answered(late));
+    check(count(late, Status::timeout) == 10);
+    open_gate(session);
+    check(bench.reactor.run_until(
+        [&] { return bench.pool->counters().inflight == 0; }));
+    check(bench.status_of(3) == Status::ok);
+}
+
+// A question unanswered for a third of the time goes to another connection,
+// each lookup by itself there: one of them may be what is slow.
+void a_silent_connection(void**) {
+    make_tables();
+    Session session(database);
+    session.run("GRANT SELECT ON users, users_tokens TO sigra");
+    Relay relay(server_port());
+    PoolOptions chosen = options();
+    chosen.conninfo = tcp_conninfo(database) + " port=" + relay.port();
+    chosen.timeout = Milliseconds(12000);
+    Bench bench(chosen);
+    bench.pool->add_layout({});
+    check(bench.status_of(1) == Status::ok);
+    relay.forget();
+    const auto all = bench.look_up_many(100);
+    check(bench.answered(all));
+    for (int i = 1; i <= 100; i++) {
+        check_bytes(found(all[static_cast<std::size_t>(i) - 1]), email(i));
+    }
+    check(statements_of(all) == 100);
+}
+
+// A migration goes by between two of them.
+void statements_out_of_date(void**) {
+    make_tables();
+    Bench bench(options());
+    bench.pool->add_layout({});
+    Session session(database);
+    for (const char* migration :
+         {"SELECT", "ALTER TABLE users ALTER email TYPE text",
+          "ALTER TABLE users_tokens DROP authenticated_at"}) {
+        session.run(migration);
+        const auto all = bench.look_up_many(100);
+        check(bench.answered(all));
+        for (int i = 1; i <= 100; i++) {
+            check_bytes(found(all[static_cast<std::size_t>(i) - 1]), email(i),
+                        migration);
+        }
+        check(statements_of(all) == 1, migration);
+    }
+    check(bench.pool->counters().connects == 1);
+}
+
+// The server takes no writes any more, which a condition has noticed.
+void a_server_that_is_demoted(void**) {
+    make_tables();
+    Session session(database);
+    session.run(
+        "CREATE TABLE demoted (yes boolean); INSERT INTO demoted VALUES (true);"
+        "CREATE FUNCTION writes() RETURNS boolean AS $$ BEGIN"
+        " IF (SELECT yes FROM demoted) THEN"
+        " RAISE 'read only' USING errcode = '25006'; END IF;"
+        " RETURN true; END $$ LANGUAGE plpgsql");
+    Bench bench(options());
+    Layout layout;
+    layout.where = "writes()";
+    bench.pool->add_layout(layout);
+    const auto all = bench.look_up_many(20);
+    check(bench.reactor.run_until(
+        [&] { return bench.reactor.logged("takes no writes any more"); }));
+    session.run("UPDATE demoted SET yes = false");
+    check(bench.answered(all));
+    check(count(all, Status::ok) == 20, all[0]->outcome.message);
+    check(bench.pool->counters().connects == 2);
+}
+
+// A condition that means something in the one statement alone.
+void lookups_that_cannot_be_put_together(void**) {
+    make_tables();
+    Bench bench(options());
+    Layout layout;
+    layout.where = "length($1::bytea) > 0";
+    bench.pool->add_layout(layout);
+    for (int i = 0; i < 3; i++) {
+        const auto all = bench.look_up_many(20);
+        check(bench.answered(all));
+        check(count(all, Status::ok) == 20, all[0]->outcome.message);
+        check(statements_of(all) == 20);
+    }
+    const auto before = bench.pool->counters().syncs;
+    check(bench.answered(bench.look_up_many(20)));
+    check(bench.pool->counters().syncs == before + 1, "tried once");
+}
+
+}  // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(many_are_as_each_by_itself),
+        cmocka_unit_test(api_tokens_are_as_each_by_itself),
+        cmocka_unit_test(each_has_its_own_answer),
+        cmocka_unit_test(only_their_like_go_together),
+        cmocka_unit_test(one_fails_for_itself),
+        cmocka_unit_test(nobody_else_is_judged),
+        cmocka_unit_test(a_connection_is_lost_in_the_middle),
+        cmocka_unit_test(one_ends_the_connection),
+        cmocka_unit_test(who_leaves_is_not_missed),
+        cmocka_unit_test(a_silent_connection),
+        cmocka_unit_test(statements_out_of_date),
+        cmocka_unit_test(a_server_that_is_demoted),
+        cmocka_unit_test(lookups_that_cannot_be_put_together),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
