@@ -15,8 +15,9 @@
 .SUFFIXES:
 SHELL := /bin/bash
 
+# One more than there are processors: tests wait more than they compute.
 ifeq ($(MAKELEVEL),0)
-MAKEFLAGS += -j$(shell nproc)
+MAKEFLAGS += -j$(shell expr $$(nproc) + 1)
 endif
 MAKEFLAGS += --no-print-directory
 
@@ -203,9 +204,13 @@ browser: build ## the login's story in headless Chromium, where there is one
 
 .PHONY: test-asan
 test-asan: ## unit tests and suite under AddressSanitizer and UBSan
-	@$(MAKE) SANITIZE=1 CXX=g++ unit
-	@$(MAKE) SANITIZE=1 CXX=g++ build
-	@$(BESIDE) SANITIZE=1 .ci/suite build/asan/$(MODULE) \
+	@$(MAKE) SANITIZE=1 CXX=g++ build unit-build
+	@$(MAKE) SANITIZE=1 CXX=g++ suite-and-fault unit
+
+# In one run: its reports are in one folder.
+.PHONY: suite-and-fault
+suite-and-fault: build
+	@$(BESIDE) SANITIZE=$(SANITIZE) .ci/suite $(O)/$(MODULE) \
 	    $(or $(T),$(sort $(wildcard t/*.t t/fault/*.t)))
 
 # Without what hashes passwords: a hash takes half a minute there. And without
