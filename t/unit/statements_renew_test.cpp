@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "statements_cases.hpp"
+#include "statements_renew.hpp"
 #include "unit.hpp"
 
 namespace {
@@ -14,38 +14,6 @@ using sigra::unit::check;
 using sigra::unit::check_bytes;
 
 const std::string database = "sigra_statements_renew";
-const std::string ann = "ann@example.com";
-const std::string bob = "bob@example.com";
-const std::string standard = "86400";
-const std::string remember_me = "5184000";
-
-std::vector<Parameter> renewal(int old, int fresh, int remembered = 0,
-                               bool authenticated = false) {
-    return {token_parameter(old),        token_parameter(fresh),
-            token_parameter(remembered), text(standard),
-            text(remember_me),           text(authenticated ? "t" : "f")};
-}
-
-std::vector<Parameter> reissue(int old, int fresh,
-                               const std::string& age = "3600") {
-    return {token_parameter(old), token_parameter(fresh), text(age),
-            text(standard), text(remember_me)};
-}
-
-// Everything that a row hands down.
-std::string carried(Site& site, int number) {
-    std::string columns = site.sessions ? "user_id, type, ip, user_agent"
-                                        : "user_id, context, sent_to";
-    if (site.has_authenticated_at) {
-        columns += ", " + site.authenticated;
-    }
-    return site.value(number, "row(" + columns + ")");
-}
-
-void fill(Site& site, int number) {
-    site.set(number, site.sessions ? "ip = '192.0.2.1', user_agent = 'a b'"
-                                   : "sent_to = 'ann@example.com'");
-}
 
 // In seconds.
 double age(Site& site, int number) {
@@ -271,8 +239,8 @@ void a_second_that_turns_makes_no_second_winner(void**) {
     }
 }
 
-// Whoever changes a user just now is not waited for: he may delete the
-// sessions next, and would not find the row that keeps the old token.
+// A transaction that changes the user just now is not waited for: it may delete
+// the sessions next, and would not find the row that keeps the old token.
 void a_user_who_is_locked_is_not_reissued(void**) {
     for (const Case& a : cases) {
         Site site(database, a);
@@ -289,62 +257,6 @@ void a_user_who_is_locked_is_not_reissued(void**) {
         beside.run("ROLLBACK");
         check(site.ask(Statement::reissue, reissue(1, 20)).size() == 1);
         check_bytes(site.tokens(), "1 2 20 21", a.title);
-    }
-}
-
-// The client has left: nobody has the new token.
-void a_rotation_is_taken_back(void**) {
-    for (const Case& a : cases) {
-        for (const char* type : {"standard", "remember_me"}) {
-            Site site(database, a);
-            site.session.run("SET TimeZone = 'Asia/Kathmandu'");
-            site.user(ann);
-            Session listener(database);
-            listener.run("LISTEN revoked");
-            site.login(1, ann, "2 hours", type);
-            fill(site, 1);
-            const auto take_back = [&](int old, int fresh,
-                                       const std::string& before) {
-                return site.ask(Statement::take_back,
-                                {token_parameter(old), token_parameter(fresh),
-                                 text(before)});
-            };
-            const std::string before = carried(site, 1);
-            const std::string inserted = site.value(1, "inserted_at");
-            const std::string id = site.value(1, "id");
-            const auto unchanged = [&] {
-                check_bytes(site.tokens(), "1", a.title);
-                check_bytes(carried(site, 1), before, a.title);
-                check_bytes(site.value(1, "inserted_at"), inserted, a.title);
-                check_bytes(site.value(1, "id"), id, a.title);
-            };
-            for (const Statement statement :
-                 {Statement::reissue, Statement::renew}) {
-                const auto rows = site.ask(
-                    statement, statement == Statement::renew ? renewal(1, 20)
-                                                             : reissue(1, 20));
-                check(rows.size() == 1, a.title);
-                listener.notified("revoked");
-                const auto back = take_back(1, 20, rows[0][2].value_or(""));
-                check(back.size() == 1, a.title);
-                check_bytes(back[0][0], site.hash(20), a.title);
-                unchanged();
-                std::vector<std::string> both = {site.hash(1), site.hash(20)};
-                std::sort(both.begin(), both.end());
-                check(listener.notified("revoked") == both, a.title);
-            }
-            check(take_back(1, 20, inserted).empty(), "no longer there");
-            unchanged();
-
-            // What has gone on since is left as it is.
-            check(site.ask(Statement::reissue, reissue(1, 20)).size() == 1);
-            check(site.ask(Statement::renew, renewal(20, 21)).size() == 1);
-            check(take_back(1, 20, inserted).empty(), a.title);
-            check_bytes(site.tokens(), "21", a.title);
-            site.session.run("DELETE FROM " + site.layout.tokens);
-            check(take_back(1, 21, inserted).empty(), a.title);
-            check_bytes(site.tokens(), "", a.title);
-        }
     }
 }
 
@@ -416,7 +328,6 @@ int main() {
         cmocka_unit_test(of_many_at_once_one_is_reissued),
         cmocka_unit_test(a_second_that_turns_makes_no_second_winner),
         cmocka_unit_test(a_user_who_is_locked_is_not_reissued),
-        cmocka_unit_test(a_rotation_is_taken_back),
         cmocka_unit_test(a_role_needs_few_rights),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
