@@ -8,6 +8,8 @@ use warnings;
 use utf8;
 
 use File::Temp qw(tempdir);
+use HTTP::Tiny;
+use MIME::Base64 qw(encode_base64);
 use Test::More;
 use WebDriver;
 
@@ -109,8 +111,21 @@ sub pages {
     $b->follow(sub { $b->click('form button') });
     $b->await('the page to confirm', sub { $b->visit("$site/private/confirm"); $b->path eq '/dressed' });
     is_accessible("$lang: to confirm");
+    # A log-out that cannot reach the database.
+    $b->visit("$site/private/");
+    $b->run('document.querySelector(\'form[action="/users/log-out"]\').action = "/away/log-out"');
+    $b->follow(sub { $b->click('form[action="/away/log-out"] button') });
+    is_deeply($b->run('const [first] = performance.getEntriesByType("navigation"); return [location.pathname, first.responseStatus]'), ['/away/log-out', 503], "$lang: 503");
+    is_accessible("$lang: still logged in");
     $b->visit("$site/private/");
     $b->follow(sub { $b->click('form[action="/users/log-out"] button') });
+
+    # What is there for a moment before the browser asks for the page again; here it stays.
+    my $passing = HTTP::Tiny->new->get("$site/strict", { headers => {
+        'accept' => 'text/html', 'accept-language' => $lang, 'sec-fetch-site' => 'cross-site', 'sec-fetch-mode' => 'navigate', 'sec-fetch-dest' => 'document' } })->{content};
+    ok($passing =~ s/<meta http-equiv="refresh" content="0">//, "$lang: a page that is asked for again");
+    $b->visit('data:text/html;charset=utf-8;base64,' . encode_base64($passing, ''));
+    is_accessible("$lang: asked for again");
     return;
 }
 

@@ -73,6 +73,13 @@ for my $lang (qw(de fr es pt-BR ja ar)) {
 }
 
 $b->speak('en');
+# README's picture: SIGRA_SCREENSHOTS=docs makes it.
+if ($shots) {
+    $b->look(width => 640, height => 480);
+    $b->visit("$site/private/");
+    $b->screenshot("$shots/login.png");
+    $b->look;
+}
 for my $email ('müller@example.com', 'kim@münchen.example', 'δοκιμή@παράδειγμα.δοκιμή', "o'hara+x\@example.com") {
     $b->visit("$site/users/log-in");
     is($b->run('const i = document.getElementById("email"); return i.type + " " + i.inputMode'), 'text email', 'a keyboard for emails') if $email =~ /^m/;

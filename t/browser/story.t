@@ -92,7 +92,7 @@ subtest 'the browser closed, and opened again' => sub {
     ok(!$cookies->{$session_cookie}, 'the session cookie is gone');
     ok($cookies->{$remember_cookie}, 'the other is there');
     $b->visit("$site/private/");
-    is($b->path, '/private/', 'and lets in');
+    is($b->path, '/private/', 'and passes');
     like($b->text, qr/\Q$email/, 'as the user');
     ok($b->cookies->{$session_cookie}, 'with a session made anew');
 };
