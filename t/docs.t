@@ -38,7 +38,7 @@ cmp_ok(scalar keys %variable, '>', 8, 'variables in the sources');
 # A prefix is followed by a name.
 like($text{'docs/variables.md'}, /_\z/ ? qr/\$$_/ : qr/\$$_\b/, "\$$_") for sort keys %variable;
 
-my $metrics = slurp('src/nginx/endpoints/metrics.cpp');
+my $metrics = join '', map { slurp("src/nginx/endpoints/$_.cpp") } qw(metric_table prometheus);
 my @verdicts = $metrics =~ /\{requests, \{Counter::\w+, "(\w+)"/g;
 cmp_ok(scalar @verdicts, '>', 7, 'values of $auth_sigra_status');
 like($text{'docs/variables.md'}, qr/`$_`/, "\$auth_sigra_status $_") for @verdicts;
@@ -46,6 +46,9 @@ my @logins = $metrics =~ /\{logins, \{Counter::\w+, "(\w+)"/g;
 cmp_ok(scalar @logins, '>', 7, 'values of $auth_sigra_login');
 like($text{'docs/variables.md'}, qr/`$_`/, "\$auth_sigra_login $_") for @logins;
 ok($user_docs =~ /`\Q$_\E`/, "metric $_") for sort { $a cmp $b } keys %{ { map { $_ => 1 } $metrics =~ /"(auth_sigra_\w+)"/g } };
+
+# What README shows is small enough to be in a repository.
+cmp_ok($_->[1], '<', 60_000, "$_->[0]: its size") for map { [$_, -s] } glob 'docs/*.png';
 
 # ---- examples
 

@@ -13,6 +13,13 @@ for my $layout (qw(phx_gen_auth sigra_sessions sigra)) {
     $of{$layout}   = database();
     $http{$layout} = sigra_http_config(extra => "$checks auth_sigra_lockout threshold=5 duration=15m;");
 }
+# Who may count attempts and may not make sessions, in the last of them.
+our $admin = Sigra::Fixture::connect_to($of{sigra}{name}, 'postgres');
+$admin->do(q(DO $$ BEGIN CREATE ROLE lockout_clerk LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$));
+$admin->do('GRANT SELECT ON users, users_tokens TO lockout_clerk');
+$admin->do('GRANT UPDATE (failed_login_attempts, locked_at) ON users TO lockout_clerk');
+$http{clerk} = sigra_http_config(extra => "$checks auth_sigra_lockout threshold=5 duration=15m;", postgres => 'timeout=60s',
+    conninfo => "host=$ENV{SIGRA_TEST_PGHOST} port=$ENV{SIGRA_TEST_PGPORT} dbname=$of{sigra}{name} user=lockout_clerk password=$ENV{SIGRA_TEST_PGPASSWORD}");
 our $location = 'location = /users/log-in { auth_sigra_login; } location /private/ { auth_sigra on; auth_sigra_unauthenticated status; }';
 our $files = [['private/x.txt' => 'for ada']];
 
@@ -40,6 +47,8 @@ sub state_of {
 
 no_shuffle();
 run_tests();
+$admin->do('DROP OWNED BY lockout_clerk');
+$admin->do('DROP ROLE lockout_clerk');
 
 __DATA__
 
@@ -83,7 +92,7 @@ cmp_ok($in, '>=', 5, 'twenty right ones at once: at least the first five');
 
 # What a lock does not do.
 my $ada = authenticated_fixture(password => $::password, columns => { failed_login_attempts => 5, locked_at => \"now() AT TIME ZONE 'utc'" });
-is(client()->get('/private/x.txt', { cookie => $ada->{cookie} })->{status}, 200, 'his session lives on');
+is(client()->get('/private/x.txt', { cookie => $ada->{cookie} })->{status}, 200, 'the session lives on');
 is(try_login($ada), 'refused', 'guesses go on');
 is(client()->get('/private/x.txt', { cookie => $ada->{cookie} })->{status}, 200, 'and so does the session');
 is(try_login(somebody(), $::password), 'in', 'another user is not concerned');
@@ -167,7 +176,7 @@ qr/failed_login_attempts/
 --- flow
 use_database($::of{phx_gen_auth});
 my $answer = wire(request(somebody()->{email}, $::password))->answer;
-is("$answer->{status} $answer->{headers}{'retry-after'}", '503 2', 'nobody is let in uncounted');
+is("$answer->{status} $answer->{headers}{'retry-after'}", '503 2', 'nobody is logged in uncounted');
 is($answer->{headers}{'set-cookie'}, undef, 'no cookie');
 
 
@@ -209,3 +218,27 @@ auth_sigra_lockout off; auth_sigra_lockout threshold=5;
 --- must_die
 --- error_log
 "auth_sigra_lockout" directive is duplicate
+
+
+
+=== TEST 10: a failure of the server's is not held against the user
+--- http_config eval: $::http{clerk}
+--- config eval: $::location
+--- request
+GET /users/log-in
+--- timeout: 60
+--- flow
+use_database($::of{sigra});
+my $user = somebody();
+is(try_login($user, $::password), '503 ', 'no right to INSERT') for 1 .. 6;
+await { state_of($user) eq '0 0' } 'none of them counts';
+is(try_login($user), 'refused', 'a mistake') for 1 .. 2;
+is(state_of($user), '2 0', 'counts');
+is(try_login($user, $::password), '503 ', 'the right password');
+await { state_of($user) eq '0 0' } 'begins the count anew';
+is(try_login($user), 'refused', 'a mistake') for 1 .. 5;
+is(state_of($user), '5 1', 'guesses lock as ever');
+is(try_login($user, $::password), 'refused', 'then the right password comes too late');
+is(state_of($user), '6 1', 'and gives nothing back');
+--- error_log
+PostgreSQL refused: 42501

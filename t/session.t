@@ -50,6 +50,11 @@ for my $name (layouts()) {
     is(client()->get("/$name/session", { cookie => $ada->{cookie} })->{status}, 401, "$name: and then nobody");
 }
 use_layout('sigra');
+# Larger than what JavaScript's numbers hold, and all digits are there: as Jason writes it.
+my $id = 9007199254740993 + 2 * int rand 1e9;
+my $large = authenticated_fixture(id => $id);
+my ($answer) = me(client()->use_cookie($large->{cookie}), '/sigra/session');
+like($answer->{content}, qr/"id":$id,/, 'an id above 2^53 is a number too');
 
 
 

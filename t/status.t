@@ -19,6 +19,8 @@ location = /guarded { auth_sigra on; auth_sigra_unauthenticated status; auth_sig
 
 sub status { return decode_json(client()->get('/status')->{content}) }
 
+sub server_states { return status()->{connections}{"$ENV{SIGRA_TEST_PGHOST}:$ENV{SIGRA_TEST_PGPORT}"} // {} }
+
 # What has changed between two states, as "family.name" => by how much.
 sub difference {
     my ($before, $after, $prefix) = @_;
@@ -37,7 +39,7 @@ sub counted {
     my $before = status();
     $what->();
     my %changed = difference($before, status());
-    delete @changed{ grep { /^(?:revocations|lookup_latency_ms|password_check_ms|connections|connects|syncs|statements|channels|batch_size|zones)/ } keys %changed };
+    delete @changed{ grep { /^(?:revocations|lookup_latency_ms|password_check_ms|connections|connects|reconnects|syncs|statements|channels|batch_size|zones)/ } keys %changed };
     return join ' ', map { "$_=$changed{$_}" } sort keys %changed;
 }
 
@@ -63,12 +65,12 @@ GET /private
 my $cookie = { cookie => $main::ada->{cookie} };
 is(status()->{workers}, 1, 'one worker');
 is(counted(sub { $client->get('/private') }), 'requests.anonymous=1', 'nobody');
-is(counted(sub { $client->get('/private', $cookie) }), 'lookups.found=1 requests.miss=1', 'asked for');
-is(counted(sub { $client->get('/private', $cookie) for 1 .. 3 }), 'requests.hit=3', 'remembered');
+is(counted(sub { $client->get('/private', $cookie) }), 'cache_lookups.miss=1 lookups.found=1 requests.miss=1', 'asked for');
+is(counted(sub { $client->get('/private', $cookie) for 1 .. 3 }), 'cache_lookups.hit=3 requests.hit=3', 'remembered');
 my $gone = authenticated_fixture();
 db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $gone->{session_id});
 is(counted(sub { $client->get('/private', { cookie => $gone->{cookie} }) }),
-    'lookups.absent=1 requests.unknown=1', 'a row that is gone');
+    'cache_lookups.miss=1 lookups.absent=1 requests.unknown=1', 'a row that is gone');
 is(counted(sub { $client->get('/private', { cookie => session_cookie_name() . '=x.y.z' }) }), 'requests.invalid=1', 'no good signature');
 is(counted(sub { is(log_in(client(timeout => 60), 'wrong'), 401, 'refused') }), 'logins.refused=1', 'a wrong password');
 my $browser = client(timeout => 60);
@@ -101,7 +103,12 @@ Cache-Control: no-store
 --- response_body_like eval: qr/^auth_sigra_requests_total\{verdict="hit"\} \d+$/m
 --- flow
 $client->get('/private', { cookie => $main::ada->{cookie} });
+await { server_states()->{idle} } 'the connection was counted';
 my $text = $client->get('/metrics')->{content};
+my $server = quotemeta "$ENV{SIGRA_TEST_PGHOST}:$ENV{SIGRA_TEST_PGPORT}";
+like($text, qr/^auth_sigra_connections\{server="$server",state="idle"\} [1-9]\d*$/m, 'connections by server and state');
+like($text, qr/^auth_sigra_connections\{server="$server",state="listening"\} \d+$/m, 'those for revocations too');
+like($text, qr/^auth_sigra_channels\{worker="0",state="down"\} \d+$/m, 'channels by worker');
 like($text, qr/^auth_sigra_lookup_duration_seconds_bucket\{le="0.001"\} \d+$/m, 'a bucket');
 like($text, qr/^auth_sigra_lookups_total\{result="found"\} [1-9]\d*$/m, 'a count');
 my ($count) = $text =~ /^auth_sigra_lookup_duration_seconds_count (\d+)$/m;
@@ -127,7 +134,7 @@ my %there = map { $_ => 1 } $text =~ /^# TYPE (\S+)/mg;
 for my $file (glob 'examples/monitoring/{alerts.yml,dashboard.json}') {
     open my $in, '<', $file or die $!;
     my %asked = map { s/_(?:bucket|sum|count)\z//r => 1 } do { local $/; <$in> } =~ /\b(auth_sigra_\w+)/g;
-    delete @asked{qw(auth_sigra_lockout auth_sigra_status)};    # directives
+    delete @asked{qw(auth_sigra_lockout auth_sigra_postgres auth_sigra_status)};    # directives
     is(join(' ', grep { !$there{$_} } sort keys %asked), '', "$file: every metric is there");
 }
 

@@ -101,8 +101,8 @@ bool Zone::fits(const Session& session) const {
            has_room_for(session.attributes.size());
 }
 
-// Of a session that is not to be kept with those that it has now: what was
-// kept would let in, in an outage, who is known not to be.
+// Of a session that is not to be kept with the facts that it has now: what was
+// kept before would pass in an outage, though it is known that it may not.
 bool Zone::has_facts_of(std::uint32_t index, const Session& session) const {
     ZoneFacts facts;
     return !keeps_facts() ||

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "nginx/ngx.hpp"
 #include "postgres/pool.hpp"
@@ -33,10 +35,17 @@ enum class Counter : unsigned {
     request_stale,
     request_error,
     request_forbidden,
+    // What they found in a cache.
+    cache_hit,
+    cache_miss,
     // Questions for a session's row, by what PostgreSQL said.
     lookup_found,
     lookup_absent,
-    lookup_no_answer,
+    lookup_timeout,  // and what follows, in the order of counter_of()
+    lookup_unreachable,
+    lookup_queue_full,
+    lookup_error,
+    lookup_unwanted,  // never sent: nobody waited any more
     // By what became of them: $auth_sigra_login.
     login_ok,
     login_refused,
@@ -50,20 +59,25 @@ enum class Counter : unsigned {
     login_error,
     logout,
     // Answers of 503.
-    unavailable_database,
+    unavailable_timeout,  // and what follows, in the same order
+    unavailable_unreachable,
+    unavailable_queue_full,
+    unavailable_error,
     unavailable_checks,
     // What a NOTIFY said.
     revocation_token,
     revocation_user,
     revocation_all,
     channel_lost,
-    closed_session,  // connections that ended with their session
-    pruned,          // rows of expired sessions
+    // Requests that ended with their session.
+    closed_revoked,
+    closed_expired,
+    pruned,  // rows of expired sessions
     connection_opened,
+    reconnect,
     failover,   // connections to another server than the one before
     sync_sent,  // each is one round trip of one statement or more
     // States of a live worker from here on.
-    connections_open,
     lookups_waiting,  // and what follows, in the order of postgres::Work
     logins_waiting,
     writes_waiting,
@@ -76,7 +90,7 @@ enum class Counter : unsigned {
     count_,
 };
 
-inline constexpr Counter first_state = Counter::connections_open;
+inline constexpr Counter first_state = Counter::lookups_waiting;
 
 // Milliseconds or sizes, by bound.
 template <std::size_t bounds>
@@ -85,14 +99,28 @@ struct Histogram {
     std::atomic<std::uint64_t> sum;  // microseconds for latencies
 };
 
+// Servers that connections are counted by. There are never so many; those
+// that are too many are counted as one.
+inline constexpr std::size_t max_servers = 32;
+
 struct CounterSlot {
-    std::atomic<std::int64_t> pid;  // 0: free
+    std::atomic<std::int64_t> pid;      // 0: free
+    std::atomic<std::uint64_t> worker;  // its number, from 0
     std::array<std::atomic<std::uint64_t>,
                static_cast<std::size_t>(Counter::count_)>
         counts;
     Histogram<latency_bounds_ms.size()> lookup_latency;
     Histogram<latency_bounds_ms.size()> check_latency;
     Histogram<postgres::batch_bounds.size()> batches;
+    // States: open connections by server_number() and state; `met` where the
+    // worker has had one there.
+    struct Server {
+        std::atomic<std::uint32_t> met;
+        std::array<std::atomic<std::uint32_t>,
+                   postgres::ConnectionFigure::states>
+            connections;
+    };
+    std::array<Server, max_servers> servers;
 };
 
 // The slot that this process writes to. Never null: without a zone, or where
@@ -117,6 +145,9 @@ inline void add_state(Counter which, int n) {
     add(counter(which), static_cast<std::uint64_t>(n));
 }
 
+// `timeout`: the first of four, of what has no answer by why it has none.
+[[nodiscard]] Counter counter_of(Counter timeout, postgres::Status failure);
+
 void count_latency(Histogram<latency_bounds_ms.size()>& histogram,
                    std::uint64_t microseconds);
 
@@ -125,6 +156,11 @@ void count_latency(Histogram<latency_bounds_ms.size()>& histogram,
 // In a worker: takes a slot, and leaves it.
 void take_counters(ngx_cycle_t* cycle);
 void leave_counters() noexcept;
+
+// Of the worker's connections, all of them.
+void set_connections(const std::vector<postgres::ConnectionFigure>& figures);
+// Of CounterSlot::servers; empty where there is none yet.
+[[nodiscard]] std::string server_at(std::size_t number);
 
 // Empty without a zone.
 [[nodiscard]] std::span<CounterSlot> counter_slots();

@@ -49,11 +49,25 @@ Worker::Worker(ngx_log_t* log, const MainConf& conf)
 
 Worker::~Worker() = default;
 
+std::vector<postgres::ConnectionFigure> Worker::connections() const {
+    std::vector<postgres::ConnectionFigure> all;
+    for (const auto& [database, pool] : pools_) {
+        for (postgres::ConnectionFigure& figure : pool->connections()) {
+            all.push_back(std::move(figure));
+        }
+    }
+    for (const auto& channel : channels_) {
+        if (auto figure = channel->connection()) {
+            all.push_back(*std::move(figure));
+        }
+    }
+    return all;
+}
+
 void Worker::observe() {
     postgres::Pool::Counters now;
     for (const auto& [database, pool] : pools_) {
         const postgres::Pool::Counters counters = pool->counters();
-        now.open += counters.open;
         for (std::size_t i = 0; i < counters.waiting_by_work.size(); i++) {
             now.waiting_by_work[i] += counters.waiting_by_work[i];
         }
@@ -62,11 +76,12 @@ void Worker::observe() {
         }
         now.batched += counters.batched;
         now.failovers += counters.failovers;
+        now.reconnects += counters.reconnects;
         now.inflight += counters.inflight;
         now.connects += counters.connects;
         now.syncs += counters.syncs;
     }
-    set_state(Counter::connections_open, now.open);
+    set_connections(connections());
     for (std::size_t i = 0; i < now.waiting_by_work.size(); i++) {
         set_state(static_cast<Counter>(
                       static_cast<std::size_t>(Counter::lookups_waiting) + i),
@@ -76,6 +91,7 @@ void Worker::observe() {
     add(counter(Counter::connection_opened), now.connects - observed_.connects);
     add(counter(Counter::sync_sent), now.syncs - observed_.syncs);
     add(counter(Counter::failover), now.failovers - observed_.failovers);
+    add(counter(Counter::reconnect), now.reconnects - observed_.reconnects);
     for (std::size_t i = 0; i < now.batches.size(); i++) {
         add(own_counters->batches.buckets[i],
             now.batches[i] - observed_.batches[i]);

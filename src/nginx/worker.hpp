@@ -51,6 +51,7 @@ class Worker {
   private:
     // For auth_sigra_status: what the pools know themselves, once a second.
     void observe();
+    [[nodiscard]] std::vector<postgres::ConnectionFigure> connections() const;
 
     // With master_process off a reload leaves this worker with what it had.
     std::vector<Zone*> zones_;

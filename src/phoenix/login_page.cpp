@@ -67,6 +67,24 @@ void add(std::string& out, std::string_view text) {
     out += text;
 }
 
+// Up to the start of what is shown. `title` is HTML, `head` the elements of it
+// that a page has beside the others'.
+void begin_page(std::string& out, const Messages& texts, std::string_view title,
+                std::string_view head = "") {
+    out += "<!doctype html>\n<html lang=\"" + escape_html(texts.lang) +
+           "\" dir=\"" + escape_html(texts.dir) +
+           "\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+           "name=\"viewport\" content=\"width=device-width, "
+           "initial-scale=1\">\n<meta name=\"robots\" "
+           "content=\"noindex\">\n";
+    add(out, head);
+    add(out, "<title>");
+    add(out, title);
+    add(out, "</title>\n<style>");
+    add(out, style);
+    add(out, "</style>\n</head>\n<body>\n<main>\n");
+}
+
 // ` name="user[email]"`
 std::string name_of(const LoginPage& page, std::string_view field) {
     return " name=\"" + escape_html(page.singular) + "[" + std::string(field) +
@@ -224,9 +242,17 @@ std::string escape_html(std::string_view text) {
     return out;
 }
 
-std::string html_head(const Messages& texts) {
-    return "<!doctype html>\n<html lang=\"" + escape_html(texts.lang) +
-           "\" dir=\"" + escape_html(texts.dir) + "\">\n";
+std::string render_notice(const Messages& texts, std::string_view title,
+                          std::string_view text, std::string_view head) {
+    const std::string heading = escape_html(title);
+    std::string out;
+    begin_page(out, texts, heading, head);
+    out += "<h1>" + heading + "</h1>\n";
+    if (!text.empty()) {
+        out += "<p>" + escape_html(text) + "</p>\n";
+    }
+    add(out, "</main>\n</body>\n</html>\n");
+    return out;
 }
 
 std::string render_login_page(const LoginPage& page) {
@@ -235,19 +261,9 @@ std::string render_login_page(const LoginPage& page) {
         escape_html(page.confirm ? texts.confirm_title : texts.log_in);
     std::string out;
     out.reserve(style.size() + 3072 + 12 * page.email.size());
-    out += html_head(texts);
-    out +=
-        "<head>\n<meta charset=\"utf-8\">\n<meta "
-        "name=\"viewport\" content=\"width=device-width, "
-        "initial-scale=1\">\n<meta name=\"robots\" "
-        "content=\"noindex\">\n<title>" +
-        heading;
-    if (!page.title.empty()) {
-        out += " · " + escape_html(page.title);
-    }
-    add(out, "</title>\n<style>");
-    add(out, style);
-    add(out, "</style>\n</head>\n<body>\n<main>\n");
+    begin_page(out, texts,
+               page.title.empty() ? heading
+                                  : heading + " · " + escape_html(page.title));
     add_site(out, page);
     out += "<h1>" + heading + "</h1>\n";
     add_flash(out, "error", "alert", page.flash_error);

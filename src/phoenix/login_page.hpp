@@ -13,8 +13,12 @@ namespace sigra::phoenix {
 // characters, which HTML has no place for, are dropped.
 [[nodiscard]] std::string escape_html(std::string_view text);
 
-// The doctype, and the html element's start in that language.
-[[nodiscard]] std::string html_head(const Messages& texts);
+// A page that only says something, and looks as the login page does. `head`:
+// elements of its own there.
+[[nodiscard]] std::string render_notice(const Messages& texts,
+                                        std::string_view title,
+                                        std::string_view text,
+                                        std::string_view head = "");
 
 // As they are, not escaped; empty: nothing to show.
 struct LoginPage {
@@ -41,10 +45,11 @@ struct LoginPage {
 // UTF-8, text/html. Posts to its own URL.
 [[nodiscard]] std::string render_login_page(const LoginPage& page);
 
-// Its Content-Security-Policy. Chromium asks form-action of a redirect after
-// the post too: what a login can be answered with beside local paths
-// (signed_in_url, the second factor's page, return_to) stands in `targets`,
-// whole URLs and local paths alike. `logo`: the page's, or empty.
+// Its Content-Security-Policy, and without targets a notice's. Chromium asks
+// form-action of a redirect after the post too: what a login can be answered
+// with beside local paths (signed_in_url, the second factor's page, return_to)
+// stands in `targets`, whole URLs and local paths alike. `logo`: the page's, or
+// empty.
 [[nodiscard]] std::string login_page_policy(
     const std::vector<std::string_view>& targets, std::string_view logo = "");
 

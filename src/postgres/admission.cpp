@@ -12,7 +12,7 @@ constexpr unsigned max_background = 128;
 
 }  // namespace
 
-// Why a query is not let in. Where the server is known to be down it would
+// Why a query is refused. Where the server is known to be down it would
 // wait for nothing; one attempt at a time is made all the same.
 std::optional<Status> Pool::Impl::refusal(Work work) {
     const bool open = std::any_of(

@@ -35,6 +35,13 @@ class Connecting final : private IoHandler {
     void cancel() noexcept;
     // Of a connection that came about.
     [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
+    // Where it leads, or would; null while names are resolved.
+    [[nodiscard]] const Endpoint* whereto() const {
+        if (step_ == Step::polling && at_ < attempts_.size()) {
+            return &attempts_[at_].endpoint;
+        }
+        return step_ == Step::finished ? &endpoint_ : nullptr;
+    }
 
   private:
     enum class Step { resolving, polling, finished, cancelled };

@@ -102,7 +102,7 @@ void Connection::on_io() {
 
 void Connection::on_close_request() {
     if (idle()) {
-        lose("the loop wants its descriptors back");
+        give_up("the loop wants its descriptors back");
     }
 }
 

@@ -109,6 +109,11 @@ class Connection final : private IoHandler {
     [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
     // Identity::server of the one that it is connected to.
     [[nodiscard]] std::uint64_t server() const { return identity_.server; }
+    // See ConnectionFigure.
+    [[nodiscard]] std::string server_name() const {
+        const Endpoint* endpoint = connecting_.whereto();
+        return endpoint ? host_and_port(*endpoint) : "";
+    }
     // Where it leads, once it is open.
     [[nodiscard]] const Endpoint& endpoint() const {
         return connecting_.endpoint();
@@ -130,6 +135,12 @@ class Connection final : private IoHandler {
     // A retired connection goes, unless it still owes an answer.
     void retire() noexcept;
     void lose(std::string_view reason) noexcept;
+    // The same, where nothing is wrong with it.
+    void give_up(std::string_view reason) noexcept {
+        given_up_ = true;
+        lose(reason);
+    }
+    [[nodiscard]] bool given_up() const { return given_up_; }
 
   private:
     enum class Look { unread, reading, checking, ready, broken };
@@ -242,6 +253,7 @@ class Connection final : private IoHandler {
     Milliseconds progressed_at_{0};
     bool was_open_ = false;
     bool was_silent_ = false;
+    bool given_up_ = false;
     bool proved_ = false;
     std::uint64_t syncs_ = 0;
     std::string name_prefix_;

@@ -95,6 +95,16 @@ OptionsPtr effective(Parameters given) {
 
 }  // namespace
 
+std::string host_and_port(const Endpoint& endpoint) {
+    const std::string& host =
+        endpoint.host.empty() ? endpoint.hostaddr : endpoint.host;
+    const bool is_v6 = host.find(':') != std::string::npos;
+    return (host.empty() ? "local"
+            : is_v6      ? "[" + host + "]"
+                         : host) +
+           ":" + (endpoint.port.empty() ? "5432" : endpoint.port);
+}
+
 ConnPtr start_connection(const Parameters& parameters) {
     std::vector<const char*> keywords, values;
     for (const auto& [keyword, value] : parameters) {

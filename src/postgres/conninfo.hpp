@@ -27,6 +27,10 @@ struct Endpoint {
     bool operator==(const Endpoint&) const = default;
 };
 
+// "db1:5432", "[::1]:5432", "/run/postgresql:5432"; "local:5432" where libpq
+// chooses the socket's folder.
+[[nodiscard]] std::string host_and_port(const Endpoint& endpoint);
+
 // One connection to be tried: where, and what is asked of the session there.
 struct Attempt {
     Endpoint endpoint;

@@ -346,7 +346,7 @@ void Pool::Impl::close_surplus() {
         }
     }
     if (idle && working > options_.connections && !others_wait()) {
-        idle->lose("no longer needed");
+        idle->give_up("no longer needed");
     }
 }
 

@@ -100,6 +100,23 @@ void Listener::on_clock() {
     }
 }
 
+std::optional<ConnectionFigure> Listener::connection() const {
+    switch (state_) {
+        case State::stopped:
+        case State::waiting:
+            return std::nullopt;
+        case State::connecting:
+        case State::subscribing:
+        case State::looking:
+        case State::resting:
+            break;
+    }
+    const Endpoint* endpoint = connecting_->whereto();
+    return ConnectionFigure{endpoint ? host_and_port(*endpoint) : "",
+                            up_ ? ConnectionFigure::State::listening
+                                : ConnectionFigure::State::connecting};
+}
+
 void Listener::connect() {
     try {
         backoff_.tried(reactor_.now());

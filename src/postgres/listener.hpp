@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "postgres/conninfo.hpp"
 #include "postgres/identity.hpp"
 #include "postgres/layout.hpp"
+#include "postgres/pool.hpp"
 #include "postgres/pq.hpp"
 #include "postgres/reactor.hpp"
 #include "postgres/triggers.hpp"
@@ -60,6 +62,9 @@ class Listener final : private IoHandler {
     [[nodiscard]] std::uint64_t server() const {
         return up_ ? identity_.server : 0;
     }
+
+    // Its connection; none while it waits to connect again.
+    [[nodiscard]] std::optional<ConnectionFigure> connection() const;
 
   private:
     // The look at the triggers is the ping as well, so that dropped triggers

@@ -62,6 +62,10 @@ Pool::Counters Pool::counters() const {
     return impl_->counters();
 }
 
+std::vector<ConnectionFigure> Pool::connections() const {
+    return impl_->connections();
+}
+
 Pool::Impl::Impl(Reactor& reactor, PoolOptions options)
     : reactor_(reactor),
       options_(std::move(options)),
@@ -163,6 +167,7 @@ void Pool::Impl::opened(Connection& connection) {
     connects_++;
     const std::uint64_t before = std::exchange(server_, connection.server());
     failovers_ += before != 0 && before != server_ ? 1 : 0;
+    reconnects_ += std::exchange(failed_, false) ? 1 : 0;
     trouble_.clear();
     if (std::exchange(restored_to_log_, false)) {
         reactor_.log(LogLevel::notice, "connection to PostgreSQL restored");
@@ -257,6 +262,7 @@ void Pool::Impl::lost(Connection& connection, Entries& inflight,
                pending->deadline > now ? Status::unavailable : Status::timeout,
                reason);
     }
+    failed_ = failed_ || !(connection.retired() || connection.given_up());
     try {
         count_failure(connection, reason, quiet);
     } catch (...) {

@@ -93,6 +93,20 @@ struct Query {
 [[nodiscard]] Parameter bytea_array(
     const std::vector<std::string_view>& elements);
 
+// One connection as its server sees it.
+struct ConnectionFigure {
+    enum class State {
+        connecting,  // it takes no statements yet
+        idle,
+        busy,       // it owes an answer
+        listening,  // for revocations
+    };
+    static constexpr std::size_t states = 4;
+
+    std::string server;  // host:port; empty while names are resolved
+    State state;
+};
+
 class Pool {
   public:
     // `reactor` outlives the pool.
@@ -118,6 +132,8 @@ class Pool {
     // others are closed once they have answered what they were sent.
     void renew();
 
+    [[nodiscard]] std::vector<ConnectionFigure> connections() const;
+
     // For the log and the tests.
     struct Counters {
         unsigned open = 0;     // connections that answer
@@ -128,6 +144,9 @@ class Pool {
         std::uint64_t connects = 0;   // connections that opened, ever
         std::uint64_t syncs = 0;      // sent, ever; looks at the catalog too
         std::uint64_t failovers = 0;  // connections to another server, ever
+        // Connections after one that was lost or could not be opened, ever;
+        // not after one that was no longer needed.
+        std::uint64_t reconnects = 0;
         // Queries that were sent together, ever: how often up to so many, and
         // how often more.
         std::array<std::uint64_t, batch_bounds.size() + 1> batches{};

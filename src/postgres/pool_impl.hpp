@@ -29,6 +29,7 @@ class Pool::Impl final : public ConnectionOwner {
     void touch(std::size_t layout, std::string_view stored);
     void renew();
     [[nodiscard]] Counters counters() const;
+    [[nodiscard]] std::vector<ConnectionFigure> connections() const;
 
   private:
     // ConnectionOwner
@@ -128,6 +129,8 @@ class Pool::Impl final : public ConnectionOwner {
     std::uint64_t past_syncs_ = 0;
     std::uint64_t server_ = 0;  // Identity::server of the last connection
     std::uint64_t failovers_ = 0;
+    std::uint64_t reconnects_ = 0;
+    bool failed_ = false;  // a connection has, and none was opened since
     std::array<std::uint64_t, batch_bounds.size() + 1> batches_{};
     std::uint64_t batched_ = 0;
     std::uint64_t connects_ = 0;

@@ -24,6 +24,7 @@ Pool::Counters Pool::Impl::counters() const {
     counters.syncs = past_syncs_;
     counters.connects = connects_;
     counters.failovers = failovers_;
+    counters.reconnects = reconnects_;
     counters.batches = batches_;
     counters.batched = batched_;
     for (const auto& connection : connections_) {
@@ -32,6 +33,28 @@ Pool::Counters Pool::Impl::counters() const {
         counters.syncs += connection->syncs();
     }
     return counters;
+}
+
+std::vector<ConnectionFigure> Pool::Impl::connections() const {
+    std::vector<ConnectionFigure> figures;
+    for (const auto& connection : connections_) {
+        using State = ConnectionFigure::State;
+        switch (connection->life()) {
+            case Connection::Life::connecting:
+            case Connection::Life::preparing:
+                figures.push_back(
+                    {connection->server_name(), State::connecting});
+                break;
+            case Connection::Life::open:
+                figures.push_back(
+                    {connection->server_name(),
+                     connection->idle() ? State::idle : State::busy});
+                break;
+            case Connection::Life::lost:
+                break;
+        }
+    }
+    return figures;
 }
 
 void Pool::Impl::layout_checked(std::size_t layout, const Outcome* error) {

@@ -37,8 +37,10 @@ enum class Statement {
     // The same, and counts the attempt before a hash is computed: $2 the
     // threshold, $3 the lock's seconds. UserRow::allowed is false beyond it
     attempt,
-    // Resets that count for who has given a right password and is logged in
-    // elsewhere: $1 the user's id, $2 the hash that was verified
+    // Resets that count for who has given a right password and is not logged
+    // in by `login`: $1 the user's id, $2 the hash that was verified, $3 NULL.
+    // Or takes one attempt back, whose password was not looked at: $3 the
+    // threshold, so that the lock goes that this attempt has set
     forgive,
     // A session for who has given a right password: $1 the user's id, $2 the
     // hash that was verified, $3 the new token, $4 the token of the session

@@ -59,7 +59,11 @@ std::string forgive_sql(const Layout& layout, const Catalog& catalog) {
     }
     return Template(layout, catalog)
         .expand(
-            "UPDATE {users} u SET failed_login_attempts = 0, locked_at = NULL"
+            "UPDATE {users} u SET failed_login_attempts ="
+            " CASE WHEN $3::integer IS NULL THEN 0"
+            " ELSE u.failed_login_attempts {-} 1 END,"
+            " locked_at = CASE WHEN $3::integer {<} u.failed_login_attempts"
+            " THEN u.locked_at END"
             " WHERE u.id {id=} $1::{text}::{id}"
             " AND u.hashed_password {=} $2::{text}"
             " AND u.failed_login_attempts {>} 0");

@@ -38,7 +38,7 @@ std::string arguments(Statement statement, const Layout& layout) {
         case Statement::attempt:
             return "'7@example.com', '5', '900'";
         case Statement::forgive:
-            return "'7', 'x'";
+            return "'7', 'x', NULL";
         case Statement::login:
             return std::string("'7', 'x', 'a', 'b', 'c', '60', '60', NULL") +
                    (is_sessions(layout) ? ", 'standard', NULL, 'c'" : "");

@@ -171,6 +171,39 @@ void attempts_are_counted(void**) {
     }
 }
 
+// A right password begins the count anew; an attempt that was not looked at is
+// taken back, and the lock with it that it has set.
+void attempts_are_forgiven(void**) {
+    Site site(database, cases[0]);
+    site.session.run("SET TimeZone = 'UTC'");
+    site.layout.lockout = true;
+    site.user(ann);
+    const auto forgive = [&](const Parameter& threshold,
+                             const std::string& hash = "x") {
+        site.ask(Statement::forgive,
+                 {text(site.id(ann)), text(hash), threshold});
+        return state(site);
+    };
+    const Parameter right;
+    attempt(site);
+    check_bytes(forgive(right, "another"), "1 none");
+    check_bytes(forgive(right), "0 none");
+    check_bytes(forgive(text("3")), "0 none", "there was none");
+    attempt(site);
+    attempt(site);
+    check_bytes(forgive(text("3"), "another"), "2 none");
+    check_bytes(forgive(text("3")), "1 none");
+    attempt(site);
+    attempt(site);
+    check_bytes(state(site), "3 new");
+    check_bytes(forgive(text("3")), "2 none", "it had set the lock");
+    attempt(site);
+    attempt(site);
+    check_bytes(state(site), "4 new");
+    check_bytes(forgive(text("3")), "3 new", "without it there are enough");
+    check_bytes(forgive(right), "0 none");
+}
+
 void of_many_attempts_at_once_the_threshold_is_allowed(void**) {
     Site site(database, cases[0]);
     site.session.run("SET TimeZone = 'UTC'");
@@ -237,6 +270,7 @@ int main() {
         cmocka_unit_test(a_second_factor_is_asked_of_the_users_row),
         cmocka_unit_test(an_email_may_be_of_several_users),
         cmocka_unit_test(attempts_are_counted),
+        cmocka_unit_test(attempts_are_forgiven),
         cmocka_unit_test(of_many_attempts_at_once_the_threshold_is_allowed),
         cmocka_unit_test(a_role_needs_few_rights),
         cmocka_unit_test(a_lockout_needs_its_columns),

@@ -231,7 +231,7 @@ void survives(const std::function<void(Zone&)>& change, bool ends) {
         check(has_bob || !has_ada, "emptied means all");
         if (ends) {
             check(has_ada || !settle(zone, hash_of(1), before, now, &ada),
-                  "gone, and let in again by an answer from before");
+                  "gone, and back again by an answer from before");
         }
         for (unsigned i = 0; i < 900; i++) {
             check(settle(zone, hash_of(100 + i), zone.seq(), now, &eve));

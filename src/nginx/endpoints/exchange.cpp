@@ -99,7 +99,15 @@ void Exchange::leave() noexcept {
 }
 
 ngx_int_t Exchange::late() {
-    return unavailable(r_);
+    return unavailable(r_, Counter::unavailable_timeout);
+}
+
+ngx_int_t Exchange::not_identified() {
+    return unavailable(r_, cause_of(visit_.verdict));
+}
+
+ngx_int_t Exchange::not_done() {
+    return unavailable(r_, failure());
 }
 
 void Exchange::resume(bool in_time) noexcept {
@@ -216,6 +224,7 @@ bool Exchange::ask(postgres::Statement statement,
     postgres::Pool* pool =
         w == nullptr ? nullptr : w->pool(*conf_.source->database);
     if (pool == nullptr) {
+        outcome_.status = postgres::Status::unavailable;
         return false;
     }
     tie_->orphaned = std::move(orphaned);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nginx/conf/conf.hpp"
+#include "nginx/counters.hpp"
 #include "nginx/gate/deadline.hpp"
 #include "nginx/gate/gate.hpp"
 #include "nginx/gate/question.hpp"
@@ -74,6 +75,12 @@ class Exchange {
 
     // Advances the exchange after so many milliseconds.
     void wait(ngx_msec_t delay) { pause_.start(delay); }
+    // 503: who asks is not known, or the last query has failed.
+    [[nodiscard]] ngx_int_t not_identified();
+    [[nodiscard]] ngx_int_t not_done();
+    [[nodiscard]] Counter failure() const {
+        return counter_of(Counter::unavailable_timeout, outcome_.status);
+    }
     // What it waits for now is to be there by then, or the answer is late().
     void expect_within(ngx_msec_t delay) { deadline_.start(delay); }
     // 503

@@ -40,7 +40,9 @@ Exchange::Result Login::advance() {
 }
 
 ngx_int_t Login::late() {
-    const ngx_int_t answer = Exchange::late();
+    const ngx_int_t answer = step_ == Step::checking
+                                 ? unavailable(r_, Counter::unavailable_checks)
+                                 : Exchange::late();
     tell_of(answer);
     return answer;
 }
@@ -61,6 +63,9 @@ void Login::tell_of(ngx_int_t answer) {
                 result_ = LoginResult::error;
                 break;
         }
+    }
+    if (answer >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        give_back();
     }
     tell(r_, visit_, {result_, reason_, form_.email, user_.id, user_.email});
 }
@@ -124,7 +129,7 @@ Exchange::Result Login::proceed() {
                 }
                 // Before anything is asked for it, or counted.
                 if (form_.password && !has_place()) {
-                    return unavailable(r_);
+                    return unavailable(r_, Counter::unavailable_checks);
                 }
                 step_ = Step::identify;
                 break;
@@ -134,7 +139,7 @@ Exchange::Result Login::proceed() {
                     case Decision::wait:
                         return waiting;
                     case Decision::no_answer:
-                        return unavailable(r_);
+                        return not_identified();
                     case Decision::two_cookies:
                     case Decision::internal_error:
                         return server_error;
@@ -148,23 +153,26 @@ Exchange::Result Login::proceed() {
                 break;
             case Step::find:
                 if (!has_place()) {
-                    return unavailable(r_);
+                    return unavailable(r_, Counter::unavailable_checks);
                 }
                 known_email_ = form_.email && phoenix::is_text(*form_.email);
                 if (known_email_) {
                     step_ = Step::finding;
                     if (!find()) {
-                        return unavailable(r_);
+                        return not_done();
                     }
                     return waiting;
                 }
                 if (!check()) {
-                    return unavailable(r_);
+                    return unavailable(r_, Counter::unavailable_checks);
                 }
                 return waiting;
             case Step::finding:
-                if (!succeeded() || !check()) {
-                    return unavailable(r_);
+                if (!succeeded()) {
+                    return not_done();
+                }
+                if (!check()) {
+                    return unavailable(r_, Counter::unavailable_checks);
                 }
                 return waiting;
             case Step::checking:
@@ -184,12 +192,12 @@ Exchange::Result Login::proceed() {
                 }
                 step_ = Step::forgiving;
                 if (!forgive()) {
-                    return unavailable(r_);
+                    return not_done();
                 }
                 return waiting;
             case Step::forgiving:
                 if (!succeeded()) {
-                    return unavailable(r_);
+                    return not_done();
                 }
                 step_ = Step::elsewhere;
                 break;
@@ -205,13 +213,13 @@ Exchange::Result Login::proceed() {
                     return server_error;
                 }
                 if (!insert()) {
-                    return unavailable(r_);
+                    return not_done();
                 }
                 step_ = Step::inserting;
                 return waiting;
             case Step::inserting:
                 if (!succeeded()) {
-                    return unavailable(r_);
+                    return not_done();
                 }
                 // Meanwhile another login has stored a better hash, another
                 // password was set, or the user is gone.
@@ -243,7 +251,7 @@ Exchange::Result Login::proceed() {
                     case Decision::wait:
                         return waiting;
                     case Decision::no_answer:
-                        return unavailable(r_);
+                        return not_identified();
                     case Decision::anonymous:
                         return ask_again();
                     case Decision::pass:

@@ -26,7 +26,7 @@ class LoginPage final : public Exchange {
     [[nodiscard]] ngx_int_t show(bool confirm);
     [[nodiscard]] ngx_int_t show_token();
     [[nodiscard]] ngx_int_t refresh();
-    [[nodiscard]] ngx_int_t send_page(const phoenix::Session& session,
+    [[nodiscard]] ngx_int_t send_form(const phoenix::Session& session,
                                       bool confirm);
 };
 
@@ -61,6 +61,7 @@ class Login final : public Exchange {
     void leave() noexcept override;
     [[nodiscard]] bool counts_attempts() const;
     [[nodiscard]] bool forgive();
+    void give_back();
     [[nodiscard]] bool find();
     [[nodiscard]] bool found(postgres::UserRow& user);
     [[nodiscard]] bool check();
@@ -92,6 +93,7 @@ class Login final : public Exchange {
     phoenix::LoginForm form_;
     bool again_ = false;        // the hash has changed under the first check
     bool known_email_ = false;  // one that can be asked for
+    bool counted_ = false;      // user_'s attempt
     postgres::UserRow user_;
     std::string hash_;     // of user_, checked
     PasswordPlace place_;  // until the check is submitted

@@ -34,7 +34,6 @@ bool Login::has_place() {
     }
     if (!place_) {
         result_ = LoginResult::busy;
-        count(Counter::unavailable_checks);
     }
     return static_cast<bool>(place_);
 }
@@ -45,7 +44,28 @@ bool Login::counts_attempts() const {
 
 // A right password begins the count anew, also where another logs the user in.
 bool Login::forgive() {
-    return ask(postgres::Statement::forgive, {text(user_.id), text(hash_)});
+    return ask(postgres::Statement::forgive,
+               {text(user_.id), text(hash_), postgres::Parameter{}});
+}
+
+// The fault is the server's or ours: the attempt does not count against the
+// user. Nobody waits for it.
+void Login::give_back() {
+    Worker* w = worker();
+    postgres::Pool* pool =
+        w == nullptr ? nullptr : w->pool(*conf_.source->database);
+    if (!std::exchange(counted_, false) || pool == nullptr) {
+        return;
+    }
+    postgres::Query query;
+    query.layout = conf_.source->layout;
+    query.statement = postgres::Statement::forgive;
+    query.parameters = {text(user_.id), text(hash_),
+                        verdict_.check == phoenix::PasswordCheck::matches
+                            ? postgres::Parameter{}
+                            : text(std::to_string(conf_.lockout->threshold))};
+    query.done = [](postgres::Outcome&&) {};
+    pool->submit(std::move(query));
 }
 
 bool Login::find() {
@@ -78,7 +98,9 @@ bool Login::check() {
         return false;
     }
     PasswordTask task;
+    verdict_ = {};
     const bool one = found(user_);
+    counted_ = one && counts_attempts();
     reason_ = one                 ? "wrong password"
               : rows().size() > 1 ? "several users"
               : user_.id.empty()  ? "unknown email"

@@ -40,7 +40,7 @@ Exchange::Result LoginPage::advance() {
             }
             return redirect(r_, onwards());
         case Decision::no_answer:
-            return unavailable(r_);
+            return not_identified();
         case Decision::two_cookies:
             return NGX_HTTP_BAD_REQUEST;
         case Decision::internal_error:
@@ -121,21 +121,18 @@ ngx_int_t LoginPage::show(bool confirm) {
         shown.put_flash("email", view(visit_.verdict.looked_up.identity.email));
     }
     visit_.outbox.shown = copy(r_->pool, shown.encode());
-    return send_page(shown, confirm);
+    return send_form(shown, confirm);
 }
 
 ngx_int_t LoginPage::refresh() {
     const phoenix::Messages& texts = messages_for(r_);
-    if (!add_language(r_)) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return send(r_, NGX_HTTP_OK, html,
-                phoenix::html_head(texts) +
-                    "<meta http-equiv=\"refresh\" content=\"0\">\n<title>" +
-                    phoenix::escape_html(texts.log_in) + "</title>\n");
+    return send_page(r_, NGX_HTTP_OK, phoenix::login_page_policy({}),
+                     phoenix::render_notice(texts, texts.log_in, "",
+                                            "<meta http-equiv=\"refresh\" "
+                                            "content=\"0\">\n"));
 }
 
-ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
+ngx_int_t LoginPage::send_form(const phoenix::Session& session, bool confirm) {
     const std::string token =
         phoenix::mask_csrf(session.binary(phoenix::csrf_key).value_or(""));
     phoenix::LoginPage page;
@@ -166,14 +163,10 @@ ngx_int_t LoginPage::send_page(const phoenix::Session& session, bool confirm) {
     if (conf_.second_factor != nullptr) {
         targets.push_back(view(conf_.second_factor->url));
     }
-    if (!add_language(r_) ||
-        !add_header(r_, "Content-Security-Policy",
-                    phoenix::login_page_policy(targets, page.logo)) ||
-        !add_header(r_, "X-Content-Type-Options", "nosniff")) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
     visit_.outbox.referrer_policy = ngx_string("same-origin");
-    return send(r_, NGX_HTTP_OK, html, phoenix::render_login_page(page));
+    return send_page(r_, NGX_HTTP_OK,
+                     phoenix::login_page_policy(targets, page.logo),
+                     phoenix::render_login_page(page));
 }
 
 ngx_int_t LoginPage::show_token() {

@@ -26,16 +26,6 @@ void log_out_unheard(const postgres::Outcome& outcome) {
     }
 }
 
-std::string alive_page(const phoenix::Messages& texts) {
-    const std::string title = phoenix::escape_html(texts.still_logged_in_title);
-    return phoenix::html_head(texts) +
-           "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
-           "content=\"width=device-width\">\n<title>" +
-           title + "</title>\n<main>\n<h1>" + title + "</h1>\n<p>" +
-           phoenix::escape_html(texts.still_logged_in) +
-           "</p>\n</main>\n</html>\n";
-}
-
 }  // namespace
 
 Exchange::Result Logout::advance() {
@@ -63,7 +53,7 @@ Exchange::Result Logout::advance() {
                     case Decision::wait:
                         return waiting;
                     case Decision::no_answer:
-                        return still_alive();
+                        return still_alive(cause_of(visit_.verdict));
                     case Decision::two_cookies:
                     case Decision::internal_error:
                         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -83,12 +73,12 @@ Exchange::Result Logout::advance() {
                 }
                 step_ = Step::removing;
                 if (!remove()) {
-                    return still_alive();
+                    return still_alive(failure());
                 }
                 return waiting;
             case Step::removing:
                 if (!succeeded()) {
-                    return still_alive();
+                    return still_alive(failure());
                 }
                 step_ = Step::answer;
                 break;
@@ -100,7 +90,7 @@ Exchange::Result Logout::advance() {
                     case Decision::wait:
                         return waiting;
                     case Decision::no_answer:
-                        return unavailable(r_);
+                        return not_identified();
                     case Decision::anonymous:
                         return end_prefetches(r_)
                                    ? redirect(r_, view(conf_.logged_out_url))
@@ -147,7 +137,8 @@ bool Logout::remove() {
                {session, remember, ttl(), remember_me_ttl()}, log_out_unheard);
 }
 
-ngx_int_t Logout::still_alive() {
+ngx_int_t Logout::still_alive(Counter cause) {
+    count(cause);
     if (visit_.verdict.has_token) {
         bar(visit_.verdict.token_hash);
     }
@@ -161,11 +152,11 @@ ngx_int_t Logout::still_alive() {
         return send_error(r_, NGX_HTTP_SERVICE_UNAVAILABLE,
                           &phoenix::Messages::still_logged_in);
     }
-    if (!add_language(r_)) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return send(r_, NGX_HTTP_SERVICE_UNAVAILABLE, "text/html; charset=utf-8",
-                alive_page(messages_for(r_)));
+    const phoenix::Messages& texts = messages_for(r_);
+    return send_page(r_, NGX_HTTP_SERVICE_UNAVAILABLE,
+                     phoenix::login_page_policy({}),
+                     phoenix::render_notice(texts, texts.still_logged_in_title,
+                                            texts.still_logged_in));
 }
 
 ngx_int_t Logout::say_goodbye() {

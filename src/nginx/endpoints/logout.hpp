@@ -15,7 +15,9 @@ class Logout : public Exchange {
 
   protected:
     Result advance() override;
-    ngx_int_t late() override { return still_alive(); }
+    ngx_int_t late() override {
+        return still_alive(Counter::unavailable_timeout);
+    }
     // Without a page or a redirect.
     [[nodiscard]] virtual bool answers_json() const { return wants_json(); }
     // The session's row has gone: what is left is to end by what advances next.
@@ -33,7 +35,7 @@ class Logout : public Exchange {
 
     [[nodiscard]] bool remove();
     [[nodiscard]] std::string session_token() const;
-    [[nodiscard]] ngx_int_t still_alive();
+    [[nodiscard]] ngx_int_t still_alive(Counter cause);
     [[nodiscard]] ngx_int_t say_goodbye();
 
     Step step_ = Step::parse;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "nginx/conf/conf.hpp"
 #include "nginx/counters.hpp"
@@ -22,7 +23,26 @@ struct Metrics {
     std::array<std::uint64_t, postgres::batch_bounds.size() + 1> batches{};
     std::uint64_t batched = 0;
     std::map<std::string, cache::Zone::Figures> zones;  // by name
+    // By server; the sum of all workers'.
+    std::map<std::string,
+             std::array<std::uint64_t, postgres::ConnectionFigure::states>>
+        connections;
+    // By the worker's number. While a reload is under way two have the same.
+    struct Channels {
+        std::uint64_t up = 0;
+        std::uint64_t down = 0;
+    };
+    std::map<std::uint64_t, Channels> channels;
+
+    [[nodiscard]] std::uint64_t operator[](Counter counter) const {
+        return counts[static_cast<std::size_t>(counter)];
+    }
 };
+
+// In the order of postgres::ConnectionFigure::State.
+inline constexpr std::array<std::string_view,
+                            postgres::ConnectionFigure::states>
+    connection_states{"connecting", "idle", "busy", "listening"};
 
 [[nodiscard]] Metrics read_metrics(const CacheConf& caches);
 // {"workers":1,"requests":{"hit":0,…},…}

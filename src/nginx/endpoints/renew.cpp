@@ -54,7 +54,7 @@ Exchange::Result Renew::advance() {
                     case Decision::wait:
                         return waiting;
                     case Decision::no_answer:
-                        return unavailable(r_);
+                        return not_identified();
                     case Decision::two_cookies:
                         return NGX_HTTP_BAD_REQUEST;
                     case Decision::internal_error:
@@ -74,12 +74,12 @@ Exchange::Result Renew::advance() {
                 }
                 step_ = Step::replacing;
                 if (!replace()) {
-                    return unavailable(r_);
+                    return not_done();
                 }
                 return waiting;
             case Step::replacing:
                 if (!succeeded()) {
-                    return lost();
+                    return lost(failure());
                 }
                 return rows().empty() ? too_late() : rotated();
         }
@@ -164,15 +164,15 @@ ngx_int_t Renew::anonymous() {
 
 // The old token may be gone: nobody is given it again, by the application's
 // answer.
-ngx_int_t Renew::lost() {
+ngx_int_t Renew::lost(Counter cause) {
     if (confirmed_) {
         take_out(visit_, conf_.session_cookie->name);
     }
-    return unavailable(r_);
+    return unavailable(r_, cause);
 }
 
 ngx_int_t Renew::late() {
-    return lost();
+    return lost(Counter::unavailable_timeout);
 }
 
 // Another was first, whose cookie may be on its way to the same browser: this

@@ -32,7 +32,7 @@ class Renew final : public Exchange {
     [[nodiscard]] bool seal_cookies();
     [[nodiscard]] bool replace();
     [[nodiscard]] ngx_int_t anonymous();
-    [[nodiscard]] ngx_int_t lost();
+    [[nodiscard]] ngx_int_t lost(Counter cause);
     [[nodiscard]] ngx_int_t too_late();
     [[nodiscard]] ngx_int_t rotated();
 

@@ -21,7 +21,7 @@ Exchange::Result SessionInfo::advance() {
             set_challenge(conf_, visit_);
             return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
         case Decision::no_answer:
-            return unavailable(r_);
+            return not_identified();
         case Decision::two_cookies:
             return NGX_HTTP_BAD_REQUEST;
         case Decision::internal_error:

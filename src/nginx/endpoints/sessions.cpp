@@ -47,7 +47,7 @@ bool may_be_id(std::string_view id) {
 
 Exchange::Result Sessions::advance() {
     if (step_ == Step::asking) {
-        return succeeded() ? tell() : unavailable(r_);
+        return succeeded() ? tell() : not_done();
     }
     switch (identify()) {
         case Decision::ask:
@@ -62,7 +62,7 @@ Exchange::Result Sessions::advance() {
             set_challenge(conf_, visit_);
             return send_error(r_, NGX_HTTP_UNAUTHORIZED, must_log_in);
         case Decision::no_answer:
-            return unavailable(r_);
+            return not_identified();
         case Decision::two_cookies:
             return NGX_HTTP_BAD_REQUEST;
         case Decision::internal_error:
@@ -70,7 +70,7 @@ Exchange::Result Sessions::advance() {
     }
     on_pass(r_, conf_, visit_);
     step_ = Step::asking;
-    return list() ? waiting : Result(unavailable(r_));
+    return list() ? waiting : Result(not_done());
 }
 
 bool Sessions::list() {
@@ -91,7 +91,7 @@ ngx_int_t Sessions::tell() {
         const auto session = postgres::read_listed(row);
         // A row of another shape is a database that lies.
         if (!session) {
-            return unavailable(r_);
+            return unavailable(r_, Counter::unavailable_error);
         }
         list += (list.empty() ? "" : ",") + as_json(*session);
     }
@@ -131,7 +131,7 @@ Exchange::Result EndSession::advance() {
                                             must_log_in)
                                : send_to_login();
                 case Decision::no_answer:
-                    return unavailable(r_);
+                    return not_identified();
                 case Decision::two_cookies:
                     return NGX_HTTP_BAD_REQUEST;
                 case Decision::internal_error:
@@ -141,10 +141,10 @@ Exchange::Result EndSession::advance() {
                 return not_found();
             }
             step_ = Step::ending;
-            return end() ? waiting : Result(unavailable(r_));
+            return end() ? waiting : Result(not_done());
         case Step::ending:
             if (!succeeded()) {
-                return unavailable(r_);
+                return not_done();
             }
             if (rows().empty()) {
                 return not_found();

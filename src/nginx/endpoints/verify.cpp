@@ -14,8 +14,8 @@ namespace {
 
 constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
-// Whoever was not let in by this very location is nobody: where the gate is
-// off, optional, or was passed by another way.
+// Only what this very location has let pass is verified: not where the gate is
+// off or optional, or was passed in another way.
 bool is_verified(const Visit* visit, const LocationConf& conf) {
     return visit != nullptr && visit->passed && visit->verdict.judge == &conf &&
            visit->verdict.identified &&

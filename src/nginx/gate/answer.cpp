@@ -33,6 +33,15 @@ ngx_int_t send_json(ngx_http_request_t* r, ngx_uint_t status,
     return send(r, status, "application/json", body);
 }
 
+ngx_int_t send_page(ngx_http_request_t* r, ngx_uint_t status,
+                    std::string_view policy, std::string_view body) {
+    return add_language(r) &&
+                   add_header(r, "Content-Security-Policy", policy) &&
+                   add_header(r, "X-Content-Type-Options", "nosniff")
+               ? send(r, status, "text/html; charset=utf-8", body)
+               : server_error;
+}
+
 ngx_int_t send_error(ngx_http_request_t* r, ngx_uint_t status, Text text) {
     return add_language(r) ? send_error(r, status, say(r, text)) : server_error;
 }
@@ -59,7 +68,8 @@ ngx_int_t not_allowed(ngx_http_request_t* r, std::string_view allowed) {
                                            : server_error;
 }
 
-ngx_int_t unavailable(ngx_http_request_t* r) {
+ngx_int_t unavailable(ngx_http_request_t* r, Counter cause) {
+    count(cause);
     return add_header(r, "Retry-After", "2") ? NGX_HTTP_SERVICE_UNAVAILABLE
                                              : server_error;
 }

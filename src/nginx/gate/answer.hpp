@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "nginx/counters.hpp"
 #include "nginx/gate/texts.hpp"
 #include "nginx/ngx.hpp"
 
@@ -15,6 +16,10 @@ namespace sigra::nginx {
 [[nodiscard]] ngx_int_t send(ngx_http_request_t* r, ngx_uint_t status,
                              std::string_view type, std::string_view body);
 [[nodiscard]] ngx_int_t send_json(ngx_http_request_t* r, ngx_uint_t status,
+                                  std::string_view body);
+// A page of the module's in a language of the visitor's.
+[[nodiscard]] ngx_int_t send_page(ngx_http_request_t* r, ngx_uint_t status,
+                                  std::string_view policy,
                                   std::string_view body);
 // {"error":…}, in a language of the visitor's
 [[nodiscard]] ngx_int_t send_error(ngx_http_request_t* r, ngx_uint_t status,
@@ -33,8 +38,8 @@ namespace sigra::nginx {
 [[nodiscard]] ngx_int_t not_allowed(ngx_http_request_t* r,
                                     std::string_view allowed);
 
-// 503 with Retry-After
-[[nodiscard]] ngx_int_t unavailable(ngx_http_request_t* r);
+// 503 with Retry-After, counted by its cause.
+[[nodiscard]] ngx_int_t unavailable(ngx_http_request_t* r, Counter cause);
 
 // Text as a JSON string, in quotes; bytes that are no UTF-8 become U+FFFD.
 [[nodiscard]] std::string json_string(std::string_view text);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -27,6 +28,9 @@ class Channel final : public postgres::ListenerObserver {
     void start() { listener_.start(); }
     [[nodiscard]] const ChannelConf& conf() const { return conf_; }
     [[nodiscard]] bool up() const { return listener_.up(); }
+    [[nodiscard]] std::optional<postgres::ConnectionFigure> connection() const {
+        return listener_.connection();
+    }
     // Whom it listens to; see postgres::Outcome::server.
     [[nodiscard]] std::uint64_t server() const { return listener_.server(); }
     // What was asked before it may have ended unheard.

@@ -67,7 +67,7 @@ bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
            equal_ignoring_case(text.substr(text.size() - end.size()), end);
 }
 
-// Some caches heed these before Cache-Control, CDN-Cache-Control also with
+// Some caches follow these before Cache-Control, CDN-Cache-Control also with
 // their vendor's name in front.
 bool speaks_to_caches(std::string_view name) {
     return equal_ignoring_case(name, "cache-control") ||

@@ -1,5 +1,6 @@
 #include "nginx/gate/gate.hpp"
 
+#include "nginx/counters.hpp"
 #include "nginx/debug.hpp"
 #include "nginx/gate/cache.hpp"
 #include "nginx/gate/facts.hpp"
@@ -17,6 +18,7 @@ constexpr std::int64_t touch_after_ms = 5 * 60 * 1000;
 bool keep(ngx_pool_t* pool, const LookupResult& result, LookedUp& out) {
     const postgres::SessionRow& row = result.row;
     out.state = result.state;
+    out.failure = result.failure;
     out.how = Status::miss;
     out.at = result.at;
     if (result.state != LookupResult::State::found) {
@@ -97,10 +99,14 @@ bool keep(ngx_pool_t* pool, const cache::ZoneFacts& facts, LookedUp& out) {
     std::uint32_t nowhere = no_cell;
     std::uint32_t& place =
         verdict.place_in_zone != nullptr ? *verdict.place_in_zone : nowhere;
-    return verdict.cache != nullptr &&
-           find_trusted(*verdict.cache, key_of(verdict), place, cell, facts) &&
-           keep(visit.request->pool, cell, facts, Status::hit,
-                verdict.looked_up);
+    if (verdict.cache == nullptr) {
+        return false;
+    }
+    const bool found =
+        find_trusted(*verdict.cache, key_of(verdict), place, cell, facts);
+    count(found ? Counter::cache_hit : Counter::cache_miss);
+    return found && keep(visit.request->pool, cell, facts, Status::hit,
+                         verdict.looked_up);
 }
 
 bool take_stale(Visit& visit) {
@@ -314,7 +320,7 @@ Lookup::Key key_of(const Verdict& verdict) {
 void take_result(Visit& visit, const LookupResult& result) {
     Verdict& verdict = visit.verdict;
     verdict.step = Verdict::Step::answered;
-    if (!(result.out_of_reach && take_stale(visit)) &&
+    if (!(result.out_of_reach() && take_stale(visit)) &&
         !keep(visit.request->pool, result, verdict.looked_up)) {
         verdict.looked_up.state = LookupResult::State::no_answer;
     }

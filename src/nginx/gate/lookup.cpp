@@ -14,8 +14,8 @@ namespace {
 constexpr ngx_msec_t log_again_after = 60'000;
 constexpr unsigned max_overtaken = 3;  // changes of a user
 
-Counter counter_of(LookupResult::State state) {
-    switch (state) {
+Counter counter_of(const LookupResult& result) {
+    switch (result.state) {
         case LookupResult::State::found:
             return Counter::lookup_found;
         case LookupResult::State::absent:
@@ -23,7 +23,9 @@ Counter counter_of(LookupResult::State state) {
         case LookupResult::State::no_answer:
             break;
     }
-    return Counter::lookup_no_answer;
+    return result.failure == postgres::Status::unwanted
+               ? Counter::lookup_unwanted
+               : counter_of(Counter::lookup_timeout, result.failure);
 }
 
 // Each worker raises the mark when it hears of a change, so that one change may
@@ -42,8 +44,7 @@ LookupResult read_outcome(postgres::Outcome&& outcome) {
     result.at = ngx_current_msec;
     result.server = outcome.server;
     if (outcome.status != postgres::Status::ok) {
-        result.out_of_reach = outcome.status == postgres::Status::timeout ||
-                              outcome.status == postgres::Status::unavailable;
+        result.failure = outcome.status;
         return result;
     }
     if (outcome.rows.empty()) {
@@ -364,7 +365,7 @@ void Lookup::answered(Flight& flight, postgres::Outcome&& outcome) {
     if (put_together(flight, result)) {
         return;
     }
-    count(counter_of(result.state));
+    count(counter_of(result));
     warn_of_misfit(*flight.key, result);
     if (!goes_on && overtaken(flight, result, fresh)) {
         result = LookupResult();

@@ -27,10 +27,17 @@ struct LookupResult {
     };
     State state = State::no_answer;
     postgres::SessionRow row;
-    std::string attributes;     // the row's, encoded
-    ngx_msec_t at = 0;          // ngx_current_msec when the answer came
-    bool out_of_reach = false;  // no_answer for want of a server
-    std::uint64_t server = 0;   // postgres::Outcome::server
+    std::string attributes;  // the row's, encoded
+    ngx_msec_t at = 0;       // ngx_current_msec when the answer came
+    // Of no_answer: why. ok: nothing that can be read.
+    postgres::Status failure = postgres::Status::ok;
+    std::uint64_t server = 0;  // postgres::Outcome::server
+
+    // No server has answered: what is remembered may do.
+    [[nodiscard]] bool out_of_reach() const {
+        return failure == postgres::Status::timeout ||
+               failure == postgres::Status::unavailable;
+    }
 };
 
 // One that waits. Lives in the request's pool; its owner detaches it when the

@@ -40,7 +40,6 @@ std::int64_t left_ms(const OpenRequest& open) {
 // On HTTP/2 the request's connection is its stream, and nothing else ends.
 void end(ngx_http_request_t* r) {
     ngx_connection_t* c = r->connection;
-    count(Counter::closed_session);
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
                   "auth_sigra: the session has ended, so does its request");
     c->error = 1;
@@ -193,6 +192,8 @@ void OpenRequests::end_later(OpenRequest& open) {
 void OpenRequests::end_all() {
     while (!ending_.empty()) {
         Visit& visit = *ending_.front().visit;
+        count(left_ms(ending_.front()) <= 0 ? Counter::closed_expired
+                                            : Counter::closed_revoked);
         forget(visit);
         end(visit.request);
     }
@@ -236,7 +237,7 @@ void OpenRequests::take(OpenRequest& open, const LookupResult& result) {
             end_later(open);
             break;
         case LookupResult::State::no_answer:
-            // Not known to have ended; it was let in while all was well.
+            // Not known to have ended; it passed while all was well.
             move(open, queued_);
             retry_->start(retry_after);
             return;

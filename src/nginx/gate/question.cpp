@@ -20,7 +20,7 @@ Question::Question(Visit& visit, void* owner, Resume resume)
       deadline_(visit.request, this, [](void* data) noexcept {
           LookupResult late;
           late.at = ngx_current_msec;
-          late.out_of_reach = true;
+          late.failure = postgres::Status::timeout;
           auto* self = static_cast<Question*>(data);
           Lookup::detach(self->waiter_);
           self->take(late);
@@ -37,6 +37,7 @@ bool Question::ask() {
     if (pool == nullptr) {
         verdict.step = Verdict::Step::answered;
         verdict.looked_up.state = LookupResult::State::no_answer;
+        verdict.looked_up.failure = postgres::Status::unavailable;
         return false;
     }
     w->lookup().ask(*pool, *verdict.source, key_of(verdict),

@@ -156,10 +156,21 @@ ngx_int_t answer_not_fresh(ngx_http_request_t* r, const LocationConf& conf,
     return redirect_to_login(r, conf, visit, session);
 }
 
+Counter cause_of(const Verdict& verdict) {
+    const LookedUp& looked_up = verdict.looked_up;
+    return looked_up.state == LookupResult::State::no_answer
+               ? counter_of(Counter::unavailable_timeout, looked_up.failure)
+               : Counter::unavailable_error;
+}
+
 ngx_int_t answer_unavailable(ngx_http_request_t* r, Visit& visit) {
-    count(Counter::unavailable_database);
     visit.answered_here = true;
-    return r != r->main ? NGX_HTTP_SERVICE_UNAVAILABLE : unavailable(r);
+    const Counter cause = cause_of(visit.verdict);
+    if (r == r->main) {
+        return unavailable(r, cause);
+    }
+    count(cause);
+    return NGX_HTTP_SERVICE_UNAVAILABLE;
 }
 
 }  // namespace sigra::nginx

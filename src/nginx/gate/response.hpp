@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "nginx/conf/conf.hpp"
+#include "nginx/counters.hpp"
 #include "nginx/gate/texts.hpp"
 #include "nginx/gate/visit.hpp"
 #include "nginx/ngx.hpp"
@@ -46,6 +47,10 @@ void set_challenge(const LocationConf& conf, Visit& visit);
 // For the answer that logs somebody in or out: what the browser has prefetched
 // or prerendered is not shown to who is there then. False when memory is out.
 [[nodiscard]] bool end_prefetches(ngx_http_request_t* r);
+
+// Of a 503 to who asks: by what the lookup said, or by a condition or attribute
+// that was not told.
+[[nodiscard]] Counter cause_of(const Verdict& verdict);
 
 // 503 with Retry-After; touches no cookie.
 [[nodiscard]] ngx_int_t answer_unavailable(ngx_http_request_t* r, Visit& visit);

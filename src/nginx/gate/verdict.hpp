@@ -39,7 +39,8 @@ struct Identity {
 // What the lookup said, with ages that grow by this process's own clock.
 struct LookedUp {
     LookupResult::State state;
-    Status how;  // hit, miss or stale
+    postgres::Status failure;  // LookupResult's
+    Status how;                // hit, miss or stale
     Identity identity;
     bool remember_me_row;
     ngx_msec_t at;
