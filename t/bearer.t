@@ -216,7 +216,7 @@ for my $layout (qw(sigra phx_gen_auth sigra_sessions)) {
     db()->do("DELETE FROM $ada->{tokens} WHERE id = ?", undef, $ada->{token_id});
     await { ($ask->(bearer($ada)))[0] =~ /^401/ } 'the first refusal';
     my %seen = map { ($ask->(bearer($ada)))[0] => 1 } 1 .. 20;
-    is(join(', ', sort keys %seen), '401 unknown', "$layout: let in by nobody from then on");
+    is(join(', ', sort keys %seen), '401 unknown', "$layout: passes nowhere from then on");
     is(($ask->(bearer($bob)))[0], '200 hit', "$layout: another token stays");
     db()->do('UPDATE users SET email = ? WHERE id = ?', undef, 'new@example.com', $bob->{user_id});
     await { ($ask->(bearer($bob)))[0] =~ /^401/ } 'the refusal';

@@ -1,4 +1,4 @@
-# Requests that another site has sent a visitor with: his session may have been held back, and is not replaced.
+# Requests that another site has sent a visitor with: the session may have been held back, and is not replaced.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

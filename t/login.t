@@ -104,7 +104,7 @@ sub story {
         } else {
             is($cookie, undef, 'no remember-me cookie');
         }
-        like($browser->get('/private/')->{content}, qr/^id=$id\nemail=Ada\@example\.com$/m, 'he is in');
+        like($browser->get('/private/')->{content}, qr/^id=$id\nemail=Ada\@example\.com$/m, 'logged in');
     }
 
     my $browser = client();
@@ -118,7 +118,7 @@ sub story {
         my $text = $id =~ /^\d+$/ ? $id : qq("$id");
         is($answer->{content}, qq({"redirect_to":"/","user":{"id":$text,"email":"Ada\@example.com"}}), 'JSON: who');
         like($answer->{headers}{'cache-control'}, qr/no-store/, 'JSON: no-store');
-        is($browser->get('/private/')->{status}, 200, 'JSON: he is in');
+        is($browser->get('/private/')->{status}, 200, 'JSON: logged in');
     }
 }
 
@@ -145,11 +145,11 @@ is($browser->session->{phoenix_flash}, undef, 'and says it once');
 my $csrf = $browser->session->{_csrf_token};
 my $answer = log_in($browser);
 is($answer->{status}, 302, 'logged in');
-is($answer->{headers}{location}, '/private/page?a=b', 'back where he wanted to go');
+is($answer->{headers}{location}, '/private/page?a=b', 'back to the page that was asked for');
 like($answer->{headers}{'cache-control'}, qr/no-store/, 'no-store');
 my $session = $browser->session;
 my $row = session_row($session->{user_token});
-is($row->{user_id}, $::ada{sigra}{user_id}, 'a row of his');
+is($row->{user_id}, $::ada{sigra}{user_id}, 'a row of this user');
 is($row->{context}, 'session', 'of the context');
 is($row->{authenticated_at}, $row->{inserted_at}, 'authenticated now');
 is($session->{live_socket_id}, live_socket_id($session->{user_token}), 'live_socket_id');
@@ -158,8 +158,8 @@ isnt($session->{_csrf_token}, $csrf, 'a new CSRF state');
 is(length $session->{_csrf_token}, 24, 'of 24 characters');
 is_deeply([sort keys %$session], [qw(_csrf_token live_socket_id phoenix_flash user_token)], 'and nothing else');
 is($browser->cookies->{$::remember}, undef, 'not remembered');
-like($browser->get('/private/page')->{content}, qr/^email=Ada\@example\.com$/m, 'he is in');
-is($browser->get('/users/log-in')->{headers}{location}, '/', 'the login page sends him on');
+like($browser->get('/private/page')->{content}, qr/^email=Ada\@example\.com$/m, 'logged in');
+is($browser->get('/users/log-in')->{headers}{location}, '/', 'the login page leads onwards');
 
 
 

@@ -89,7 +89,7 @@ GET /users/log-in
 my $page = client()->get('/users/log-in');
 like($page->{content}, qr{<title>Log in · A &amp; B</title>}, 'the name in the title');
 like($page->{content}, qr{<p class="site"><img src="/logo.svg" alt="">A &amp; B</p>\n<h1>Log in</h1>}, 'and on the page');
-like($page->{headers}{'content-security-policy'}, qr{; img-src 'self'; form-action}, 'the logo is let in');
+like($page->{headers}{'content-security-policy'}, qr{; img-src 'self'; form-action}, 'the logo is allowed');
 like($page->{content}, qr{<a href="/users/reset-password">Forgot your password\?</a>}, 'reset');
 like($page->{content}, qr{<a href="https://www.example.com/users/register\?a=b&amp;c=d">Register</a>}, 'register');
 my @forms = $page->{content} =~ m{<form method="post">(.*?)</form>}sg;
@@ -201,7 +201,7 @@ my $post  = sub {
 };
 for my $path (qw(/users/log-in /users/log-in/ /users/log-in// /users//log-in/ /users/%6cog-in/ /x/../users/log-in/ /users/log-in/?a=b)) {
     is($post->($path, { 'user[email]' => 'nobody@example.com', 'user[password]' => 'wrong' }), '302 /users/log-in', "$path: refused here");
-    is($post->($path, { 'user[email]' => 'ada@example.com', 'user[password]' => $::password }), '302 /', "$path: let in here");
+    is($post->($path, { 'user[email]' => 'ada@example.com', 'user[password]' => $::password }), '302 /', "$path: logged in here");
     like($post->($path, { 'user[email]' => 'ada@example.com' }), qr/^200 POST/, "$path: a magic link is the application's");
 }
 is(client()->use_cookie($::ada->{cookie})->post('/users/log-out/', { _csrf_token => $::ada->{csrf_token} })->{status}, 302, 'the log-out as well');

@@ -74,7 +74,7 @@ db()->do('CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEG
 db()->do('CREATE TRIGGER full_disk BEFORE INSERT ON users_tokens FOR EACH ROW EXECUTE FUNCTION full_disk()');
 is(attempt(), $away, 'full: 503');
 is(attempt($ada), $away, 'full, with a session: 503');
-ok(session_row($ada), 'and his row stays');
+ok(session_row($ada), 'and the row stays');
 db()->do('DROP TRIGGER full_disk ON users_tokens');
 is(attempt(), $in, 'full: back at once');
 

@@ -72,7 +72,7 @@ $now = $browser->session;
 is_deeply([sort keys %$now], [qw(_csrf_token live_socket_id phoenix_flash user_token)], 'reset');
 isnt($now->{_csrf_token}, $eve->{csrf_state}, 'another CSRF state');
 is_deeply([map { session_row($_) } $eve, $bobs], [undef, undef], 'both rows of the first are gone');
-is_deeply([@{ $answer->{cookies}{$::remember} }{qw(value max-age path)}], ['', 0, '/'], 'his remember-me cookie is cleared');
+is_deeply([@{ $answer->{cookies}{$::remember} }{qw(value max-age path)}], ['', 0, '/'], 'the other user\'s remember-me cookie is cleared');
 is($browser->cookies->{$::remember}, undef, 'and gone');
 like($browser->get('/private/')->{content}, qr/^email=Ada/m, 'the second is in');
 
@@ -89,7 +89,7 @@ my $own = authenticated_fixture(user_id => $::ada->{user_id}, email => 'ada@exam
 my $state = csrf_state();
 $browser = client()->use_cookie(session_cookie({ _csrf_token => $state }), $own->{remember_cookie});
 $answer = $browser->post('/users/log-in', { _csrf_token => csrf_mask($state), email => 'ada@example.com', password => $::password });
-is($answer->{cookies}{$::remember}, undef, 'his own remember-me cookie is left alone');
+is($answer->{cookies}{$::remember}, undef, 'the user\'s own remember-me cookie is left alone');
 ok(session_row($own), 'and its row');
 
 
@@ -116,7 +116,7 @@ isnt($client->session->{user_token}, 'x' x 32, 'and its token never taken up');
 my $expired = authenticated_fixture(user_id => $::ada->{user_id}, email => 'ada@example.com', age => 61 * 86400, session => { planted => 'x' });
 $browser = client()->use_cookie($expired->{cookie});
 $browser->post('/users/log-in', { _csrf_token => $expired->{csrf_token}, email => 'ada@example.com', password => $::password });
-ok(!exists $browser->session->{planted}, 'over an expired one of his own: reset');
+ok(!exists $browser->session->{planted}, 'over an expired one of the same user: reset');
 is(session_row($expired), undef, 'and the row is gone');
 my $known = csrf_state();
 my ($anonymous) = log_in_over({ planted => 'x', _csrf_token => $known }, _csrf_token => csrf_mask($known));

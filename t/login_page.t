@@ -78,7 +78,7 @@ is_deeply([keys %$json], ['csrf_token'], 'one field');
 is(csrf_unmask($json->{csrf_token}), $client->session->{_csrf_token}, 'of the session');
 $answer = page({ accept => 'application/json' }, $::ada->{cookie});
 is($answer->{status}, 200, 'logged in: too');
-is(csrf_unmask(decode_json($answer->{content})->{csrf_token}), $::ada->{csrf_state}, 'of his session');
+is(csrf_unmask(decode_json($answer->{content})->{csrf_token}), $::ada->{csrf_state}, 'of this session');
 is($answer->{headers}{'set-cookie'}, undef, 'which stays as it is');
 is(page({ accept => 'text/html, application/json' })->{headers}{'content-type'}, 'text/html; charset=utf-8', 'a browser gets the page');
 for ([{ 'sec-fetch-site' => 'cross-site' } => 403], [{ 'sec-fetch-site' => 'same-site' } => 403], [{ origin => 'http://evil.example' } => 403], [{ origin => 'null', 'sec-fetch-site' => 'cross-site' } => 403],
@@ -115,7 +115,7 @@ my $page = page({}, $sudo->{cookie});
 is($page->{status}, 200, 'asked to confirm: the form');
 like($page->{content}, qr/Confirm your password/, 'that says so');
 my ($email) = grep { /user\[email\]/ } $page->{content} =~ /<input[^>]*>/g;
-like($email, qr/value="\Q$sudo->{email}\E".* readonly/, 'with his email');
+like($email, qr/value="\Q$sudo->{email}\E".* readonly/, 'with the email');
 
 
 

@@ -1,4 +1,4 @@
-# auth_sigra_login: who is not let in, and that the answer does not say why; what is no login at all.
+# auth_sigra_login: which logins are refused, and that the answer does not say why; what is no login at all.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -305,7 +305,7 @@ my %wire = map { ($_->[0] => Sigra::Wire::wire(request_of(form(@{ $_->[1] })))) 
     ['no email', [email => "\xff", password => 'x']], ['locked', [email => 'locked@example.com', password => $::password]],
     ['no password', [email => 'unknown@example.com']];
 my $answer = post(right());
-is(header($answer, 'Location'), '/', 'let in');
+is(header($answer, 'Location'), '/', 'logged in');
 cmp_ok(Time::HiRes::time() - $from, '<', 10, 'before the floor');
 is(post(urlencoded(email => 'ada@example.com'))->{status}, 403, 'without a CSRF token');
 cmp_ok(Time::HiRes::time() - $from, '<', 10, 'a 403 does not wait either');
@@ -353,8 +353,8 @@ is_deeply([sort keys %seen], ['all', 'no email', 'no way back'], 'first the emai
 --- request
 GET /users/log-in
 --- flow
-my ($mine, $his) = map { authenticated_fixture(email => $_) } 'mallory@example.com', 'victim@example.com';
-my $planted = join '; ', ($mine->{cookie}) x 20, $his->{cookie};
+my ($mine, $theirs) = map { authenticated_fixture(email => $_) } 'mallory@example.com', 'victim@example.com';
+my $planted = join '; ', ($mine->{cookie}) x 20, $theirs->{cookie};
 my $body = urlencoded(_csrf_token => $mine->{csrf_token}, email => 'ada@example.com', password => $::password);
 is(post($body, "Cookie: $planted", "Sec-Fetch-Site: $_")->{status}, 403, "the form of a page of a $_ origin") for 'same-site', 'cross-site';
 my $answer = post($body, "Cookie: $planted");
@@ -363,7 +363,7 @@ isnt(kept($answer)->{user_token}, $mine->{token}, 'and the token is new');
 
 
 
-=== TEST 10: who leaves while he is looked up, or before his refusal is due
+=== TEST 10: the client leaves while the user is looked up, or before the refusal is due
 --- http_config eval: $::http =~ s/floor=20ms/floor=1m/r
 --- config eval: $::location . ' location = /status { stub_status; }'
 --- request
@@ -386,6 +386,6 @@ my $lock = Sigra::Wire::hold_lock();
 @wires = map { Sigra::Wire::wire($request->('ada@example.com', $::password)) } 1 .. 3;
 Sigra::Wire::await_lookup();
 $_->leave for @wires;
-ok($alone->(), 'left while he was looked up');
+ok($alone->(), 'left while the user was looked up');
 $lock->rollback;
 ok(kept(post(right()))->{user_token}, 'the next one is in');

@@ -15,7 +15,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: every session of his, in every layout
+=== TEST 1: every session of the user, in every layout
 --- http_config eval: echo_upstream()
 --- config eval: $::layouts
 --- request
@@ -29,19 +29,19 @@ for my $name (layouts()) {
     my $sessions = database()->{layout} eq 'sigra_sessions';
     my $ada = authenticated_fixture();
     my @same = (user_id => $ada->{user_id}, email => $ada->{email});
-    my @his = map { authenticated_fixture(@same, @$_) } [], [age => 90 * 86400], [remember_me => 86400], ($sessions ? [type => 'mfa_pending'] : ());
+    my @same_user = map { authenticated_fixture(@same, @$_) } [], [age => 90 * 86400], [remember_me => 86400], ($sessions ? [type => 'mfa_pending'] : ());
     my @others = (authenticated_fixture(), authenticated_fixture(remember_me => 86400),
         $sessions ? () : map { authenticated_fixture(@same, context => $_, sent_to => $ada->{email}) } qw(reset_password change:a@b.c login));
     my $browser = client()->use_cookie($ada->{cookie});
     is($browser->delete("/$name/log-out", {})->{status}, 403, "$name: CSRF");
-    is(alive($ada, @his), 1 + @his, "$name: nothing has changed");
+    is(alive($ada, @same_user), 1 + @same_user, "$name: nothing has changed");
     my $answer = $browser->delete("/$name/log-out", { _csrf_token => $ada->{csrf_token} });
     is("$answer->{status} $answer->{headers}{location}", '302 /', "$name: the answer");
     is_deeply($browser->session, { phoenix_flash => { info => 'Logged out of all devices.' } }, "$name: the session");
     is($answer->{cookies}{_my_app_user_remember_me}{'max-age'}, 0, "$name: remember-me is cleared");
-    is(alive($ada, @his), 0, "$name: all sessions of his are gone");
+    is(alive($ada, @same_user), 0, "$name: all sessions of the user are gone");
     is(alive(@others), scalar @others, "$name: nothing else is");
-    is(client()->get("/$name/private", { cookie => $his[2]{remember_cookie} })->{status}, 401, "$name: out everywhere");
+    is(client()->get("/$name/private", { cookie => $same_user[2]{remember_cookie} })->{status}, 401, "$name: out everywhere");
 }
 
 
@@ -58,10 +58,10 @@ for my $name (qw(sigra sessions)) {
     my $state = csrf_state();
     my $form = { _csrf_token => csrf_mask($state) };
     my $ada = authenticated_fixture(remember_me => 86400);
-    my @his = map { authenticated_fixture(user_id => $ada->{user_id}) } 1 .. 3;
+    my @same_user = map { authenticated_fixture(user_id => $ada->{user_id}) } 1 .. 3;
     my $browser = client()->use_cookie(session_cookie({ _csrf_token => $state }), $ada->{remember_cookie});
     is($browser->delete("/$name/log-out", $form)->{status}, 302, "$name: remember-me");
-    is(alive($ada, @his), 0, "$name: all of his");
+    is(alive($ada, @same_user), 0, "$name: all of them");
 
     my $bob = authenticated_fixture(age => 90 * 86400);
     my $alive = authenticated_fixture(user_id => $bob->{user_id});

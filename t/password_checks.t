@@ -82,7 +82,7 @@ $writing->(0);
 my $next = slow_login();
 $writing->(1);
 release_checks($check);
-is($next->answer->{status}, 302, 'who leaves his running check harms nobody');
+is($next->answer->{status}, 302, 'a client that leaves while its check runs harms nobody');
 
 
 

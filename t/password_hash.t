@@ -62,7 +62,7 @@ for (
     is(log_in('/users/log-in', $user), '302 /', "$what: a right one");
     my $new = hash_of($user);
     like($new, qr/\A\$argon2id\$v=19\$m=2048,t=2,p=2\$[\w+\/]{22}\$[\w+\/]{43}\z/, 'stores a new one');
-    is(log_in('/users/log-in', $user), '302 /', 'which lets him in');
+    is(log_in('/users/log-in', $user), '302 /', 'which logs the user in');
     is(hash_of($user), $new, 'and is good enough');
     is(log_in('/users/log-in', $user, 'wrong'), '302 /users/log-in', 'and no other password');
     is(log_in('/weaker/log-in', $user), '302 /', 'at a location that asks for less');
@@ -126,10 +126,10 @@ $lock->do('UPDATE users SET hashed_password = ? WHERE id = ?', undef, $other, $u
 my $wire = wire(request($user));
 await_lookup();
 $lock->commit;
-is($wire->answer->{headers}{location}, '/users/log-in', 'refused: it is his password no more');
+is($wire->answer->{headers}{location}, '/users/log-in', 'refused: the password was changed');
 is(hash_of($user), $other, 'the new one stands');
 is(db()->selectrow_array('SELECT count(*) FROM users_tokens WHERE user_id = ?', undef, $user->{user_id}), 0, 'no session');
-is(log_in('/off/log-in', $user, 'changed'), '302 /', 'and lets him in');
+is(log_in('/off/log-in', $user, 'changed'), '302 /', 'and logs the user in');
 
 
 

@@ -77,11 +77,11 @@ is(wire(request('quick', '/none/log-in'))->answer->{status}, 503, 'without a que
 
 # One that waits leaves and makes room for another; the one that runs leaves, and the next comes in time.
 $accepted[2]->leave;
-await { writing() == 2 } 'his leave';
+await { writing() == 2 } 'one leaves';
 my $next = wire(request('quick'));
-await { writing() == 3 } 'his place taken';
+await { writing() == 3 } 'the place is taken';
 $accepted[0]->leave;
-await { writing() == 2 } 'his leave as well';
+await { writing() == 2 } 'this one leaves too';
 release_checks($check);
 is($accepted[1]->answer->{headers}{location}, '/', 'who has waited is in');
 is($next->answer->{headers}{location}, '/', 'and who took the place');

@@ -45,7 +45,7 @@ is(page('/user/', $::ada), 'MISS ada', 'the user: asked for');
 is(page('/user/', $::ada), 'HIT ada', 'the user: kept');
 is(page('/user/', $again), 'HIT ada', 'the user: by another session of hers too');
 is(page('/user/', $::bob), 'MISS bob', 'the user: not for another');
-is(page('/user/', $::bob), 'HIT bob', 'the user: who has one of his own');
+is(page('/user/', $::bob), 'HIT bob', 'the user: each has an entry of their own');
 is(page('/user/'), 401, 'the user: and nobody gets in');
 is(page('/session/', $::ada), 'MISS ada', 'the session: asked for');
 is(page('/session/', $::ada), 'HIT ada', 'the session: kept');
@@ -56,7 +56,7 @@ is(page('/not/'), 'HIT nobody', 'of nobody: kept');
 is(page('/not/', $::ada), 'BYPASS ada', 'and not for a user');
 is(page('/plain/', $::ada), 'MISS ada', 'the key says nothing of users');
 is(page('/plain/', $::bob), 'HIT ada', 'and so her page is everybody\'s');
-is(page('/plain/'), 401, 'of those who are let in');
+is(page('/plain/'), 401, 'of those that pass');
 db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $::ada->{session_id});
 is(page($_, $::ada), 401, "$_: no page is given to who has logged out") for '/user/', '/session/', '/plain/';
 

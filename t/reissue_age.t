@@ -76,7 +76,7 @@ for my $name (layouts()) {
     is($answer->{cookies}{_my_app_user_remember_me}, undef, "$name: not remembered");
     like($answer->{content}, qr/^cookie=_my_app_key=\Q@{[ $browser->cookies->{_my_app_key} ]}\E$/m, "$name: the upstream sees the new cookie");
     my $row = session_row(raw_token($session));
-    is($row->{"${key}_id"}, $ada->{user_id}, "$name: his row");
+    is($row->{"${key}_id"}, $ada->{user_id}, "$name: the row of the user");
     is($row->{id}, $before->{id}, "$name: the one that it was");
     is(authenticated_at($row), authenticated_at($before), "$name: authenticated_at is carried over");
     my $left = left($ada, $row, $ttl{ database()->{layout} });
@@ -187,11 +187,11 @@ await_lookup();
 $wire->leave;
 await { wire(get('/status', 'Connection: close'))->answer->{body} =~ /Writing: 1\b/ } 'the leave';
 my $answer = visit($bob);
-is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 0', 'who was looked up passes, with his old token');
+is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 0', 'the request that was looked up passes, with the old token');
 await { !db()->selectrow_array(q(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')) } 'the end of both statements';
 $lock->rollback;
 $answer = visit($bob);
-is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 1', 'and has his turn when it is back');
+is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 1', 'and is reissued when it is back');
 --- error_log
 auth_sigra
 

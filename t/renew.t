@@ -194,7 +194,7 @@ is(session_row($bob), undef, 'renewed');
 my $eve   = authenticated_fixture();
 my $other = authenticated_fixture(user_id => $eve->{user_id}, remember_me => 86400);
 $browser = client()->use_cookie($eve->{cookie}, $other->{remember_cookie});
-is($browser->post('/renew', { _csrf_token => $eve->{csrf_token} })->{status}, 302, 'with a remember-me cookie of another session of his');
+is($browser->post('/renew', { _csrf_token => $eve->{csrf_token} })->{status}, 302, 'with a remember-me cookie of another session of the same user');
 ok(session_row($other), 'which nobody asked to be renewed');
 
 

@@ -212,8 +212,8 @@ is(statuses(2, '/admin/page', $who{broken}), '200 hit, 200 hit', 'beside what is
 is(lookups(), 0, 'and costs no query');
 is(ask('/typo/page', 'admin')->{headers}{'retry-after'}, 2, 'Retry-After');
 db()->do(q(UPDATE users SET level = '5' WHERE id = ?), undef, $who{broken}{user_id});
-await { seen('/level/page', $who{broken}) =~ /^200/ } 'the mended row';
-pass('a row that is mended counts');
+await { seen('/level/page', $who{broken}) =~ /^200/ } 'the corrected row';
+pass('a row that is corrected counts');
 
 # What was wrong with the tables is seen by the next connection.
 db()->do('ALTER TABLE users ADD rolle text');
@@ -400,7 +400,7 @@ is(ask('/page', 'user')->{status}, 503, 'not known');
 my @lines = grep { /forged/ } split /\n/, Sigra::Nginx::slurp("$ENV{TEST_NGINX_SERVER_ROOT}/logs/error.log");
 is(scalar @lines, 1, 'one line');
 like($lines[0], qr/22P02.*forged/, 'which is what was refused');
-unlike($lines[0], qr/\e|\r/, 'and nothing that a terminal heeds');
+unlike($lines[0], qr/\e|\r/, 'and nothing that a terminal obeys');
 db()->do('UPDATE users SET level = NULL');
 
 

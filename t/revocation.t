@@ -1,4 +1,4 @@
-# A session that PostgreSQL no longer has is let in by no worker once one has heard of it, whatever came between. Each
+# A session that PostgreSQL no longer has passes in no worker once one has heard of it, whatever came between. Each
 # block has its own nginx of two workers, for what a Test::Nginx block cannot do: reload, lose a worker or a channel.
 
 use v5.14;
@@ -58,7 +58,7 @@ sub out {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     await { asked($who, $path) =~ /^401/ } "$name: the first refusal";
     my %seen = map { asked($who, $path) => 1 } 1 .. 30;
-    is(join(', ', sort keys %seen), '401 unknown', "$name: let in by nobody from then on");
+    is(join(', ', sort keys %seen), '401 unknown', "$name: passes nowhere from then on");
     return;
 }
 

@@ -145,7 +145,7 @@ for my $path (qw(/reissue /renew)) {
     $lock->rollback;
     await { is_taken_back($ada, $old) } "$path: the old token is what it was";
     my $browser = client()->use_cookie($ada->{cookie});
-    is(in($browser), 200, "$path: and lets in");
+    is(in($browser), 200, "$path: and passes");
     my $answer = $browser->get('/reissue');
     is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 1', "$path: it is reissued to who stays");
     isnt($browser->session->{user_token}, $ada->{token}, "$path: with another token");
@@ -172,7 +172,7 @@ is(rows_of($ada), 2, 'reissued');
 $wire->leave;
 await { is_taken_back($ada, $old) } 'the old token is what it was';
 my $browser = client()->use_cookie($ada->{cookie});
-is(in($browser), 200, 'and lets in');
+is(in($browser), 200, 'and passes');
 
 $wire = wire(get('/slow', $ada->{header}));
 $asked = $upstream->accept;
@@ -182,5 +182,5 @@ sysread $asked, $request, 4096, length $request or last until $request =~ /\r\n\
 print $asked "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok";
 close $asked;
 my $answer = $wire->answer;
-is("$answer->{status} $answer->{body}", '200 ok', 'who stays has his page');
-ok(!is_taken_back($ada, $old) && rows_of($ada) == 2, 'and his new token');
+is("$answer->{status} $answer->{body}", '200 ok', 'the client that stays gets the page');
+ok(!is_taken_back($ada, $old) && rows_of($ada) == 2, 'and the new token');

@@ -55,7 +55,7 @@ is_deeply([sort keys %$session], [qw(_csrf_token live_socket_id user_return_to u
 is($session->{user_return_to}, '/private/x', 'the way back is kept');
 is($answer->{cookies}{ remember_me_cookie_name() }, undef, 'nobody is remembered');
 is($browser->get('/private/x.txt')->{status}, 401, 'no gate lets it in');
-is($browser->get('/users/log-in')->{status}, 200, 'and the login page is for him');
+is($browser->get('/users/log-in')->{status}, 200, 'and the login page is shown');
 my $remember = remember_me_cookie($session->{user_token});
 is(client()->get('/private/x.txt', { cookie => $remember })->{status}, 401, 'nor as remember-me');
 

@@ -80,7 +80,7 @@ __DATA__
 GET /ready
 --- flow
 upstreams();
-cannot_override('nothing of his own');
+cannot_override('nothing of their own');
 cannot_override('X-Auth-User-Id', 'X-Auth-User-Id: 1', 'X-Auth-Email: eve@example.com', 'X-Auth-Authenticated-At: 2030-01-01T00:00:00Z');
 cannot_override('mixed case', 'x-AUTH-user-ID: 1', 'X-AUTH-EMAIL: eve@example.com', 'x-auth-authenticated-at: 0');
 cannot_override('repeated', ('X-Auth-User-Id: 1') x 5, ('x-auth-email: eve@example.com') x 30);

@@ -9,7 +9,7 @@ fresh_database('sigra');
 our $http = sigra_http_config();
 our $ada  = authenticated_fixture(email => 'ada@example.com');
 
-# No target is kept, nobody is let in, and the login page is where it always is. A target that nginx itself refuses
+# No target is kept, nobody is logged in, and the login page is where it always is. A target that nginx itself refuses
 # is as good, and so is one with a line feed in it: the first line is then HTTP/0.9, whose answer has no head.
 sub leads_nowhere {
     my ($target, @headers) = @_;

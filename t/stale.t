@@ -76,8 +76,8 @@ for my $way ('frozen', 'stopped') {
     is($answer->{status}, 503, "$way: no log-out without a database");
     like($answer->{content}, qr/still logged in/, "$way: says so");
     is_deeply($answer->{cookies}, {}, "$way: and touches no cookie");
-    is(asked('tired'), '503 error', "$way: but who wanted to be gone is not let in by what was known of him");
-    is(asked('remembered'), '503 error', "$way: nor by his remember-me cookie");
+    is(asked('tired'), '503 error', "$way: but a user who wanted to log out does not pass by what was known");
+    is(asked('remembered'), '503 error', "$way: nor by the remember-me cookie");
     is(asked('ada'), '200 stale', "$way: the others are");
     cluster($way eq 'frozen' ? 'thaw' : 'start');
     until_seen('200 hit', 'ada');

@@ -164,7 +164,7 @@ is($browser->get('/page?a=b')->{status}, 302, 'sent to the login page');
 my $page = $browser->get('/users/log-in');
 like($page->{content}, qr/<h1>Confirm your password<\/h1>/, 'which asks for the password');
 is($browser->submit('/users/log-in', { 'user[password]' => 'wrong' })->{headers}{location}, '/users/log-in', 'a mistake');
-ok($browser->session->{auth_sigra_sudo}, 'is to be mended');
+ok($browser->session->{auth_sigra_sudo}, 'is to be confirmed');
 is($browser->session->{user_token}, $stale->{token}, 'and logs nobody out');
 $page = $browser->get('/users/log-in');
 like($page->{content}, qr/Invalid email or password/, 'and told');

@@ -42,7 +42,7 @@ is(lookups(), 1, 'with a query of its own');
 
 
 
-=== TEST 2: twenty tokens at once, each his own answer
+=== TEST 2: twenty tokens at once, each gets its own answer
 --- http_config eval: $::http
 --- config
 location /private/ { auth_sigra on; add_header X-Who $auth_sigra_email; }
@@ -59,13 +59,13 @@ my @wires = map { wire(get('/private/page.txt', $_->{header})) } @::users;
 my @lost  = map { wire(get('/private/page.txt', 'Cookie: ' . session_cookie({user_token => chr($_) x 32}))) } 1 .. 5;
 await_requests('/status', 25);
 $lock->rollback;
-is_deeply([map { $_->answer->{headers}{'x-who'} } @wires], [map { $_->{email} } @::users], 'each his own');
+is_deeply([map { $_->answer->{headers}{'x-who'} } @wires], [map { $_->{email} } @::users], 'each its own');
 is_deeply([map { $_->answer->{status} } @lost], [(401) x 5], 'and nobody');
 is(lookups(), 25, 'a query each');
 
 
 
-=== TEST 3: the client leaves while he is looked up
+=== TEST 3: the client leaves while its session is looked up
 --- http_config eval: $::http
 --- config
 location /private/ { auth_sigra on; }

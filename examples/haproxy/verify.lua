@@ -1,5 +1,5 @@
 -- Asks auth_sigra_verify who a request is of: in with the identity headers, or answered as nginx says. Whoever cannot be
--- judged is not let in.
+-- judged does not pass.
 local url = "http://127.0.0.1:8080/verify"
 local patience = 5000 -- ms; longer than timeout= of auth_sigra_postgres
 

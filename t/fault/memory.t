@@ -77,7 +77,7 @@ for my $round (1 .. 3) {
     }
     limit_to($worker, 'unlimited');
 }
-ok(!@wrong, 'nobody gets what is not his') or diag(join "\n", @wrong);
+ok(!@wrong, 'nobody gets what is another user\'s') or diag(join "\n", @wrong);
 diag(join ', ', map { "$_: $seen{$_}" } sort keys %seen) if $ENV{TEST_VERBOSE};
 ok($seen{0} || $seen{500} || $seen{503}, 'it was felt');
 ok(await(sub { get($nginx, '/private', $good)->{status} == 200 }), 'well again with memory');

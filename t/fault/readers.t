@@ -70,7 +70,7 @@ for my $line (map { split /\n/, Sigra::Nginx::slurp("$folder/$_") } 1 .. $client
     else                          { push @mistakes, $line }
 }
 is("@mistakes[0 .. ($#mistakes < 4 ? $#mistakes : 4)]", '', 'nobody was taken for another');
-is_deeply([sort keys %sum], ['hit', 'miss'], 'each was let in');
+is_deeply([sort keys %sum], ['hit', 'miss'], 'each passed');
 cmp_ok($sum{hit}, '>', $clients * $each / 4, "many from the cache: $sum{hit}");
 cmp_ok($sum{miss}, '>', 3 * $users, "and many displaced others: $sum{miss}");
 has_no_problems($nginx);

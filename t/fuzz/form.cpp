@@ -107,7 +107,7 @@ void check_urlencoded(const LoginForm& form, std::string_view body) {
                 (!password || form.password->view() == *password),
             "the password");
     require(form.remember_me == (field("remember_me") == "true"),
-            "whether he is to be remembered");
+            "whether the user is to be remembered");
     require(form.csrf_token == field("_csrf_token").value_or(""), "the token");
     require(form.method == field("_method").value_or(""), "the method");
 }

@@ -1,5 +1,5 @@
 # Patroni with etcd, as examples/ha has it: a switchover, and a leader that is killed, under load, with two nodes of nginx.
-# Nobody is logged out, nobody is let in who had logged out. Not part of make test; make test-ha runs it.
+# Nobody is logged out, no session that had ended passes. Not part of make test; make test-ha runs it.
 
 use v5.14;
 use strict;

@@ -413,7 +413,7 @@ base64url), C<header> (Authorization: Bearer TEXT).
 
 =item user_fixture(%options)
 
-Only the user. Without a password he has the one of C<argon2id_hash()>: «correct horse battery staple».
+Only the user. Without a password it is the one of C<argon2id_hash()>: «correct horse battery staple».
 
 =back
 
