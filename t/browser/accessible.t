@@ -1,6 +1,7 @@
-# Each page of the module for who cannot see it, or not well: light, dark, on a phone, from right to left, with a message
+# Each page of the module, for people who cannot see it, or not well: light, dark, on a phone, from right to left, with a message
 # and without. What matters most is checked here; axe-core checks the rest where it is installed: `npm install axe-core` in
-# this folder, or AXE=/path/to/axe.min.js. Run by t/browser/run.
+# this folder, or AXE=/path/to/axe.min.js. Run by t/browser/run. What answers 401, 403, 405, 413 or 415 in HTML is nginx's own
+# error page, which "error_page" replaces: not looked at here.
 
 use v5.14;
 use strict;
