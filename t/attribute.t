@@ -30,7 +30,8 @@ our $attributes = q(
     auth_sigra_attribute tenant tenant;
     auth_sigra_attribute user_groups "(SELECT string_agg(g.name, ',' ORDER BY g.name) FROM groups g WHERE g.user_id = u.id)";
 );
-our $base = sigra_http_config(extra => 'auth_sigra_unauthenticated status;') . $upstream
+# What nginx itself says of the connection to an upstream differs from version to version.
+our $base = "proxy_set_header Connection close;\n" . sigra_http_config(extra => 'auth_sigra_unauthenticated status;') . $upstream
     . 'add_header X-Status $auth_sigra_status always; add_header X-Attributes "$auth_sigra_attribute_name|$auth_sigra_attribute_tenant|$auth_sigra_attribute_user_groups|$auth_sigra_attribute_nosuch" always;';
 our $http = $base . 'auth_sigra_cache zone=sessions:1m;';
 our @files = map { [$_ => 'for ada'] } qw(page off/page level/page bio/page optional/page other/page);
