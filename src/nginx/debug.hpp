@@ -22,8 +22,9 @@ inline bool debugs([[maybe_unused]] const ngx_http_request_t* r) {
 [[gnu::cold]] inline void debug(const ngx_http_request_t* r,
                                 std::string_view text) {
     ngx_str_t line = as_ngx_str(text);
-    ngx_log_error_core(NGX_LOG_DEBUG, r->connection->log, 0, "auth_sigra: %V",
-                       &line);
+    // By the macro: what it calls takes one argument more in Angie.
+    ngx_log_error(NGX_LOG_DEBUG, r->connection->log, 0, "auth_sigra: %V",
+                  &line);
 }
 
 }  // namespace sigra::nginx
