@@ -27,7 +27,7 @@ sub run {
     return (
         result(what => 'pgbench, the same query, prepared, 8 clients', values => $figures{pgbench}, unit => 'tps'),
         result(what => 'this module, uncached', values => $figures{module}, unit => 'req/s', ratios => ratios_of(@figures{qw(module pgbench)}),
-            against => 'pgbench', target => '1.0 or more', least => 1),
+            against => 'pgbench', target => '2.5 or more', least => 2.5),
     );
 }
 

@@ -80,11 +80,11 @@ END
         $has_cache ? $row->('this module, cached, 20 requests of a session in a row', 'cached', target => '0.95 or more', least => 0.95)
             : skipped('this module, cached', 'nginx does not know auth_sigra_cache'),
         $has_cache ? $row->('this module, cached, every request another session', 'another') : (),
-        $row->('this module, uncached', 'uncached'),
+        $row->('this module, uncached', 'uncached', target => '0.70 or more', least => 0.7),
         ref $apache ? (
             $row->('Apache, mod_auth_form with mod_session_dbd', 'apache'),
             result(what => 'this module, uncached', values => $figures{uncached}, unit => 'req/s',
-                ratios => ratios_of($figures{uncached}, $figures{apache}), against => 'Apache', target => '3 or more', least => 3),
+                ratios => ratios_of($figures{uncached}, $figures{apache}), against => 'Apache', target => '7 or more', least => 7),
         ) : skipped('Apache, mod_auth_form with mod_session_dbd', $apache),
     );
 }

@@ -1,0 +1,100 @@
+package Sigra::Bench::Herd;
+
+use v5.14;
+use strict;
+use warnings;
+
+use IO::Select;
+use IO::Socket::INET;
+use Sigra::Bench;
+use Sigra::Bench::Rows;
+use Sigra::Fixture;
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
+
+# A reload while sessions are asked for at full rate: a new worker trusts nothing that was stored before it listened, so
+# that it asks for each session again.
+my ($sessions, $connections) = (10_000, 32);
+
+sub run {
+    return skipped('a reload under load', 'nginx does not know auth_sigra_cache') unless knows('auth_sigra_cache');
+    my $database = database_of(100_000);
+    my $nginx = bench_nginx(
+        http   => sigra_http_config(conninfo => conninfo_of($database), layout => 'phx_gen_auth'),
+        server => 'location = /private { auth_sigra on; auth_sigra_cache zone=sessions:16m ttl=1h; alias html/file; }',
+    );
+    my @requests = map { "GET /private HTTP/1.1\r\nHost: localhost\r\nCookie: " . cookie_of($_) . "\r\n\r\n" } 1 .. $sessions;
+    my $ask = sub { return ask_all($nginx->port, \@requests, @_) };
+    # A round is one measurement: before the reload, and from it on.
+    my %figures = interleaved(herd => sub {
+        $ask->(seconds => 5);    # all of them are stored
+        my $before = $ask->(seconds => seconds());
+        my $after  = $ask->(seconds => seconds() + 2, begun => sub { on_core(server_core(), sub { $nginx->signal('HUP') }) });
+        return { before => [percentile(99, @$before)], longest => [percentile(100, @$after)] };
+    });
+    my $p99 = median(@{ $figures{before} });
+    return (
+        result(what => "p99 of $sessions cached sessions at full rate", values => $figures{before}, unit => 'ms'),
+        result(what => 'the longest answer from a reload on', values => $figures{longest}, unit => 'ms',
+            ratios => [map { $_ / $p99 } @{ $figures{longest} }], against => 'the p99 before', target => 'within 3 times, none fails', most => 3),
+    );
+}
+
+# Milliseconds of each answer. Clients without pause on kept connections; one that the server closes before it answers
+# anything is opened again, as a browser does, in the same request's time.
+sub ask_all {
+    my ($port, $requests, %option) = @_;
+    my ($next, @times, %client) = (0);
+    my $select = IO::Select->new;
+    my $open = sub {
+        my ($client) = @_;
+        my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die "connect: $@\n";
+        setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
+        $client->{socket} = $socket;
+        $client{$socket} = $client;
+        $select->add($socket);
+    };
+    my $send = sub {
+        my ($client) = @_;
+        $client->{text} = '';
+        syswrite $client->{socket}, $client->{request};
+    };
+    my $again = sub {
+        my ($client) = @_;
+        $select->remove($client->{socket});
+        delete $client{ $client->{socket} };
+        close $client->{socket};
+        $open->($client);
+    };
+    my $take = sub {
+        my ($client) = @_;
+        $client->{request} = $requests->[$next++ % @$requests];
+        $client->{since} = now();
+        $send->($client);
+    };
+    local $SIG{PIPE} = 'IGNORE';
+    for (1 .. $connections) { my $client = {}; $open->($client); $take->($client) }
+    my $end = now() + $option{seconds};
+    $option{begun}->() if $option{begun};
+    while (now() < $end) {
+        for my $socket ($select->can_read(1)) {
+            my $client = $client{$socket} // next;
+            my $count = sysread $socket, $client->{text}, 65536, length $client->{text};
+            if (!$count) {
+                $client->{text} eq '' or die "half an answer\n";
+                $again->($client);
+                $send->($client);
+                next;
+            }
+            my ($head) = $client->{text} =~ /\A(.*?\r\n\r\n)/s or next;
+            $head =~ m{\AHTTP/1\.1 200 } or die "refused: $head\n";
+            next if length $client->{text} < length($head) + 1024;
+            push @times, (now() - $client->{since}) * 1000;
+            $again->($client) if $head =~ /^Connection: close/mi;
+            $take->($client);
+        }
+    }
+    @times or die "no answers\n";
+    return \@times;
+}
+
+1;
