@@ -350,8 +350,8 @@ for my $name (qw(sigra phx sessions)) {
     is("$answer->{status} " . keys %{ $answer->{cookies} }, '204 0', "$name: an end, and no cookie");
     is(main::alive($ada), 0, "$name: the row");
     is(main::alive($one, $eve), 2, "$name: no other");
-    my ($bob, $his, $other) = main::visitor(1);
-    is(main::end_session($his, $other->{session_id}, '', "/$name/sessions")->{status}, 403, "$name: without one CSRF is asked for");
+    my ($bob, $bobs_browser, $other) = main::visitor(1);
+    is(main::end_session($bobs_browser, $other->{session_id}, '', "/$name/sessions")->{status}, 403, "$name: without one CSRF is asked for");
 }
 use_layout('sigra');
 

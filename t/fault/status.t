@@ -20,7 +20,10 @@ my $nginx = gated_nginx(
     http     => 'auth_sigra_unauthenticated status;',
     server   => gated_locations() . 'location /cached { auth_sigra on; auth_sigra_cache zone=sessions:1m; try_files /private.txt =404; }
         location /broken { auth_sigra on; auth_sigra_require "u.email::int > 0"; try_files /private.txt =404; }
+        location /long { auth_sigra on; auth_sigra_close_on_revoke on; limit_rate 1k; try_files /long.txt =404; }
+        location /short { auth_sigra on; auth_sigra_close_on_revoke on; auth_sigra_session_ttl 1h; limit_rate 1k; try_files /long.txt =404; }
         location = /status { auth_sigra_status; }',
+    files => { 'private.txt' => 'for ada', 'public.txt' => 'for all', 'long.txt' => 'x' x 1_000_000 },
 );
 add_triggers();
 my $ada = user('ada');
@@ -51,6 +54,23 @@ $lock->rollback;
 ok(await(sub { ask('/private') eq '200' }), 'well again');
 
 is_counted(error => '/broken');
+
+# A download that has begun, or nothing where the session was over already.
+sub begun {
+    my ($path, $who) = @_;
+    my $wire = Sigra::Wire::wire(Sigra::Wire::get($path, $who->{header}), port => $nginx->port);
+    $wire->read_until(sub { $wire->{read} =~ /\r\n\r\n/ });
+    return $wire->{read} =~ m{^HTTP/1.1 200 } ? $wire : undef;
+}
+my $carl = authenticated_fixture();
+my $long = begun('/long', $carl);
+ok($long, 'a download has begun');
+revoke($carl);
+ok(await(sub { status_of()->{closed}{revoked} == 1 }), 'closed: revoked');
+my $short;
+for my $left (5, 20, 60) { $short ||= begun('/short', authenticated_fixture(age => 3600 - $left)) }
+ok($short, 'a download whose session is about to end');
+ok(await(sub { status_of()->{closed}{expired} == 1 }), 'closed: expired');
 
 cluster('freeze');
 is_counted(timeout => '/private');

@@ -135,7 +135,7 @@ std::string as_prometheus(const Metrics& metrics) {
                   latency_bounds_ms, 1000, metrics.check_latency,
                   metrics.check_latency_us, 1000000);
     add_histogram(out, "auth_sigra_batch_statements",
-                  "Statements that were sent to PostgreSQL together.",
+                  "Statements sent to PostgreSQL together; each lookup counts.",
                   postgres::batch_bounds, 1, metrics.batches, metrics.batched,
                   1);
     add_connections(out, metrics);

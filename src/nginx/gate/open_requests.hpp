@@ -1,6 +1,6 @@
-// auth_sigra_close_on_revoke: what this worker has let in because of a session
-// and what is still open, a WebSocket, an event stream, a download. It ends
-// with its session.
+// auth_sigra_close_on_revoke: what has passed in this worker because of a
+// session and what is still open, a WebSocket, an event stream, a download. It
+// ends with its session.
 #pragma once
 
 #include <cstdint>
@@ -80,7 +80,7 @@ struct OpenRequest {
     const Source* source;
     std::string stored;      // the token as its row has it
     LookedUp found;          // what it names is the request's pool's
-    std::string attributes;  // that it was let in with
+    std::string attributes;  // when it passed
     std::list<OpenRequest>* list;
     std::list<OpenRequest>::iterator self;
     std::unique_ptr<postgres::Timer> expiry;

@@ -36,7 +36,7 @@ void set_challenge(const LocationConf& conf, Visit& visit);
                                          const LocationConf& conf,
                                          Visit& visit);
 
-// Logged in, but not to be let in here: 403.
+// Logged in, but may not pass here: 403.
 [[nodiscard]] ngx_int_t answer_forbidden(ngx_http_request_t* r, Visit& visit);
 
 // A session that is to be confirmed: 302 to the login page, or 403.

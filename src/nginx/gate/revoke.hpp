@@ -19,7 +19,7 @@ void revoke_rows(const std::vector<postgres::Row>& rows);
 // The tokens of the request's cookies, which a new one has replaced.
 void revoke_replaced(const LocationConf& conf, const Visit& visit);
 
-// A log-out that did not reach the database: the token is not let in on the
+// A log-out that did not reach the database: the token does not pass on the
 // strength of what was known of it before.
 void bar(const phoenix::Sha256& token_hash);
 

@@ -22,8 +22,8 @@ struct Visit {
     Verdict verdict;
     Outbox outbox;  // the main request's alone
 
-    bool passed;            // let in because of a session
-    bool everybody_passes;  // let in, as who has none would have been
+    bool passed;            // because of a session
+    bool everybody_passes;  // as a request without one would have
     bool answered_here;     // by the gate or an endpoint
     // Of a 401, static; empty: that of the cookies.
     std::string_view challenge;
