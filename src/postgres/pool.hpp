@@ -119,7 +119,7 @@ class Pool {
     std::size_t add_layout(const Layout& layout);
 
     // Reads of one kind and one turn of the loop share a sync on one
-    // connection; a write goes alone. A read is repeated on another connection
+    // connection, and lookups of one layout a statement; a write goes alone. A read is repeated on another connection
     // when its own is lost, a write never.
     void submit(Query query);
 
