@@ -10,6 +10,8 @@ namespace {
 constexpr Milliseconds broken_pause{1000};
 // A migration that only adds a column fails no statement.
 constexpr Milliseconds refresh_interval{60000};
+// Somebody waits for a condition that means nothing yet.
+constexpr Milliseconds refresh_broken_interval{1000};
 constexpr unsigned max_sends = 3;
 
 // Statements that were right once and are no longer: the plan's result type
@@ -75,7 +77,9 @@ Connection::Readiness Connection::readiness(std::size_t layout) {
         case Look::checking:
             return Readiness::wait;
         case Look::ready:
-            if (!at.refreshing && age >= refresh_interval) {
+            if (!at.refreshing &&
+                age >= (at.broken.empty() ? refresh_interval
+                                          : refresh_broken_interval)) {
                 look(layout);
             }
             return life_ == Life::open ? Readiness::ready : Readiness::wait;

@@ -75,6 +75,15 @@ Standing standing(const Rules& rules, std::uint64_t met, std::uint64_t judged,
     return (rules.conditions & ~met) != 0 ? Standing::may_not : Standing::may;
 }
 
+bool is_doubtful(const Rules& rules, const LookedUp& found) {
+    constexpr std::int64_t ask_again_after_ms = 1000;
+    return found.how == Status::hit &&
+           found.state == LookupResult::State::found &&
+           found.kept_ms >= ask_again_after_ms &&
+           standing(rules, found.met, found.judged, found.readable) ==
+               Standing::not_known;
+}
+
 bool variables_hold(ngx_http_request_t* r, const Rules& rules) {
     if (rules.variables.empty()) {
         return true;

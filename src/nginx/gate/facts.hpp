@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nginx/conf/conf.hpp"
+#include "nginx/gate/verdict.hpp"
 #include "nginx/ngx.hpp"
 
 namespace sigra::nginx {
@@ -31,6 +32,10 @@ enum class Standing { may, may_not, not_known };
 // variables_hold().
 [[nodiscard]] Standing standing(const Rules& rules, std::uint64_t met,
                                 std::uint64_t judged, std::uint32_t readable);
+
+// What could not be evaluated is kept to spare the database, not because it is
+// known: whoever wants it has it asked for again, once a second.
+[[nodiscard]] bool is_doubtful(const Rules& rules, const LookedUp& found);
 
 // Each of the location's $variables is neither empty nor "0". They may name
 // what was just found of the user.

@@ -87,6 +87,7 @@ bool keep(ngx_pool_t* pool, const cache::ZoneFacts& facts, LookedUp& out) {
     out.age_ms = now - cell.inserted_at;
     out.authenticated_age_ms = age_of(cell.authenticated, now);
     out.idle_ms = age_of(cell.active_at, now);
+    out.kept_ms = now - cell.verified_at;
     return facts == nullptr || keep(pool, *facts, out);
 }
 
@@ -155,6 +156,11 @@ bool is_for(const LocationConf& conf, const Arrival& arrival,
     visit.verdict.judge = nullptr;
     visit.verdict.cache = conf.cache;
     return true;
+}
+
+bool may_ask_again() {
+    Worker* w = worker();
+    return w != nullptr && w->lookup().may_ask_again();
 }
 
 bool is_idle(const LocationConf& conf, const Verdict& verdict) {
@@ -378,6 +384,10 @@ void take_result(Visit& visit, const LookupResult& result) {
             return Decision::wait;
         case Verdict::Step::answered:
             break;
+    }
+    if (conf.rules != nullptr && is_doubtful(*conf.rules, verdict.looked_up) &&
+        may_ask_again()) {
+        return Decision::ask;
     }
     return judge(r, conf, verdict);
 }

@@ -68,6 +68,18 @@ class Lookup {
 
     static void detach(Waiter& waiter);
 
+    // Whether a session that is known may be asked for once more, for what
+    // could not be evaluated before; counts it. Where a table is missing that
+    // is every session of a location, and each is a handful of queries.
+    [[nodiscard]] bool may_ask_again() {
+        constexpr unsigned max_a_second = 100;
+        if (ngx_current_msec - again_since_ >= 1000) {
+            again_since_ = ngx_current_msec;
+            again_ = 0;
+        }
+        return again_++ < max_a_second;
+    }
+
     // What is on its way may be from before: it is asked again.
     cache::Marks& marks() { return marks_; }
 
@@ -132,6 +144,9 @@ class Lookup {
     std::string refusal_;
     ngx_msec_t refusal_at_ = 0;
     bool misfit_logged_ = false;
+    // Of may_ask_again(): how often in the second that began then.
+    ngx_msec_t again_since_ = 0;
+    unsigned again_ = 0;
 };
 
 }  // namespace sigra::nginx

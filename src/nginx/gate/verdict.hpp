@@ -52,6 +52,7 @@ struct LookedUp {
     std::uint64_t judged;
     std::uint32_t readable;
     ngx_str_t attributes;
+    std::int64_t kept_ms;  // of a hit: how long it was in the cache
 
     [[nodiscard]] std::int64_t now(std::int64_t age) const {
         return age + static_cast<std::int64_t>(ngx_current_msec - at);
