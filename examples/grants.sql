@@ -10,6 +10,8 @@
 --     prune=on          auth_sigra_prune; login=on includes it
 --     schema=sigra      as in auth_sigra_schema: sigra, phx_gen_auth, sigra_sessions
 --     api_tokens=users_tokens   auth_sigra_bearer, where API tokens have a table of their own, as in sigra_sessions
+--     reads=memberships,billing.plans   other tables that conditions and attributes read (auth_sigra_require,
+--                       auth_sigra_attribute): the role may read them. A right that it has there already stays
 --     users=, tokens=   where the tables have other names; "auth.users" names a schema too
 --
 -- With login=on and a users table that has a column updated_at, the role may write that column. It never does: it is
@@ -57,6 +59,10 @@
 \else
     \set prune off
 \endif
+\if :{?reads}
+\else
+    \set reads ''
+\endif
 
 BEGIN;
 
@@ -66,12 +72,16 @@ SELECT :'users'::regclass AS users, :'tokens'::regclass AS tokens, :'api_tokens'
 SELECT format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, :'role')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid IN (:'users'::regclass, :'tokens'::regclass, :'api_tokens'::regclass)
+    OR c.oid = ANY (string_to_array(:'reads', ',')::regclass[])
 GROUP BY n.nspname
 \gexec
 
 REVOKE ALL ON :users, :tokens, :api_tokens FROM :"role";
 -- REVOKE ALL on a table takes those on its columns too.
 GRANT SELECT ON :users, :tokens, :api_tokens TO :"role";
+
+SELECT format('GRANT SELECT ON %s TO %I', name, :'role') FROM unnest(string_to_array(:'reads', ',')::regclass[]) name
+\gexec
 
 \if :login
     GRANT INSERT, UPDATE, DELETE ON :tokens TO :"role";

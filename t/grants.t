@@ -118,3 +118,38 @@ for my $layout (qw(sigra phx_gen_auth sigra_sessions)) {
     await { !session_row($dead) } "$layout: the row";
     is($nginx->stop, 0, "$layout: the end");
 }
+
+
+
+=== TEST 4: tables that conditions and attributes read
+--- config
+--- request
+GET /
+--- timeout: 120
+--- flow
+fresh_database('sigra', name => 'grants_reads');
+db()->do('CREATE SCHEMA billing');
+db()->do('CREATE TABLE memberships (user_id bigint)');
+db()->do('CREATE TABLE billing."Plans" (owner_id bigint, name text)');
+my $ada = authenticated_fixture();
+db()->do('INSERT INTO memberships VALUES (?)', undef, $ada->{user_id});
+db()->do(q(INSERT INTO billing."Plans" VALUES (?, 'pro')), undef, $ada->{user_id});
+is(main::grants(), '', 'without them');
+my $nginx = Sigra::Nginx->new(
+    files  => { page => 'for ada', 'x/page' => 'for ada' }, http => sigra_http_config() =~ s/user=sigra\b/user=$::role/r,
+    server => 'auth_sigra on; auth_sigra_unauthenticated status; location / { } location /x/ { '
+        . 'auth_sigra_require "EXISTS (SELECT FROM memberships m WHERE m.user_id = u.id)"; '
+        . q(auth_sigra_attribute plan "(SELECT p.name FROM billing.\"Plans\" p WHERE p.owner_id = u.id)"; add_header X-Plan $auth_sigra_attribute_plan; }),
+);
+my $asked = sub { my ($nginx, $path) = @_; my $answer = client(port => $nginx->port)->get($path, { cookie => $ada->{cookie} }); return "$answer->{status} " . ($answer->{headers}{'x-plan'} // '') };
+is($asked->($nginx, '/page'), '200 ', 'a session');
+is($asked->($nginx, '/x/page'), '503 ', 'a condition that may not be asked');
+is(main::grants('reads=memberships,billing."Plans"'), '', 'with them');
+await { $asked->($nginx, '/x/page') eq '200 pro' } 'the right';
+pass('the right counts without a reload');
+for my $table ('memberships', 'billing."Plans"') {
+    ok(!db()->selectrow_array("SELECT has_table_privilege(?, ?, 'INSERT, UPDATE, DELETE, TRUNCATE')", undef, $::role, $table), "no more than to read: $table");
+}
+is(main::grants('reads=memberships,billing."Plans"', 'login=on'), '', 'again');
+like(main::grants('reads=memberships,nosuch'), qr/relation "nosuch" does not exist/, 'a table that is not there');
+is($nginx->stop, 0, 'the end');
