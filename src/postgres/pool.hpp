@@ -119,8 +119,9 @@ class Pool {
     std::size_t add_layout(const Layout& layout);
 
     // Reads of one kind and one turn of the loop share a sync on one
-    // connection, and lookups of one layout a statement; a write goes alone. A read is repeated on another connection
-    // when its own is lost, a write never.
+    // connection, and lookups of one layout a statement; a write goes alone. A
+    // read is repeated on another connection when its own is lost, a write
+    // never.
     void submit(Query query);
 
     // `stored` was seen: last_active_at is written with those of others, when
