@@ -1,0 +1,137 @@
+// What a lookup says beside who it is, where some of it means nothing or was
+// not asked for.
+#include "postgres/statements.hpp"
+#include "statements_cases.hpp"
+#include "unit.hpp"
+
+namespace {
+
+using namespace sigra::postgres;
+using namespace sigra::test;
+using sigra::unit::check;
+using sigra::unit::check_bytes;
+
+const std::string database = "sigra_statements_facts";
+const std::string ann = "ann@example.com";
+const std::string fails = "1 / (length(u.email) - length(u.email)) = 1";
+
+SessionRow found(Site& site, Statement statement,
+                 const std::vector<Parameter>& parameters) {
+    const auto rows = site.ask(statement, parameters);
+    check(rows.size() == 1, site.a.title);
+    const auto session = read_session(rows[0]);
+    check(session && session->email == ann, site.a.title);
+    return *session;
+}
+
+SessionRow whole(Site& site) {
+    return found(site, Statement::lookup, {token_parameter(1)});
+}
+
+SessionRow part(Site& site, std::uint64_t conditions,
+                std::uint64_t attributes) {
+    return found(site, Statement::lookup_part,
+                 {token_parameter(1), text(bits_parameter(conditions)),
+                  text(bits_parameter(attributes))});
+}
+
+void fill(Site& site) {
+    site.user(ann);
+    site.login(1, ann);
+    // The second of each means nothing to this server, and was taken out.
+    site.layout.conditions = {"email = 'ann@example.com'", "",
+                              "NULL::boolean -- nobody", "u.id IS NULL"};
+    site.layout.attributes = {"u.email", "", "NULL", "1 + 1"};
+}
+
+// What is not there is neither met nor judged, and its neighbours keep their
+// numbers.
+void what_means_nothing_is_not_judged(void**) {
+    for (const Case& a : cases) {
+        Site site(database, a);
+        fill(site);
+        const SessionRow row = whole(site);
+        check(row.judged == 0b1101 && row.met == 0b0001, a.title);
+        check(row.readable == 0b1101 && row.attributes.size() == 4, a.title);
+        check_bytes(row.attributes[0].value_or("NULL"), ann, a.title);
+        check_bytes(row.attributes[3].value_or("NULL"), "2", a.title);
+        check(!row.attributes[1] && !row.attributes[2], a.title);
+    }
+}
+
+void nothing_means_anything(void**) {
+    for (const Case& a : {cases[0], cases[3], cases[6]}) {
+        Site site(database, a);
+        fill(site);
+        site.layout.conditions = {"", ""};
+        site.layout.attributes = {""};
+        const SessionRow row = whole(site);
+        check(row.judged == 0 && row.met == 0 && row.readable == 0, a.title);
+        check(row.attributes.size() == 1 && !row.attributes[0], a.title);
+        // Of one kind alone.
+        site.layout.attributes.clear();
+        check(whole(site).attributes.empty(), a.title);
+        // Where there is none, there is no part to ask for.
+        site.layout.conditions.clear();
+        check_bytes(site.sql(Statement::lookup_part), "", a.title);
+        const SessionRow plain = whole(site);
+        check(plain.judged == 0 && plain.readable == 0, a.title);
+    }
+}
+
+// What is not asked for is not evaluated, and not judged.
+void what_is_not_asked_for_is_not_judged(void**) {
+    for (const Case& a : {cases[0], cases[3], cases[6]}) {
+        Site site(database, a);
+        fill(site);
+        site.layout.conditions.push_back(fails);
+        site.layout.attributes.emplace_back(
+            "(1 / (length(u.email) -"
+            " length(u.email)))");
+        check_bytes(site.session.failure(site.sql(Statement::lookup),
+                                         {token_parameter(1)}),
+                    "22012", a.title);
+        const SessionRow without = part(site, 0b01111, 0b01111);
+        check(without.judged == 0b01101 && without.met == 0b0001, a.title);
+        check(without.readable == 0b01101, a.title);
+        check_bytes(without.attributes[3].value_or("NULL"), "2", a.title);
+        const SessionRow one = part(site, 0b00010, 0b00001);
+        check(one.judged == 0 && one.met == 0, a.title);
+        check(one.readable == 1 && !one.attributes[3], a.title);
+        const SessionRow none = part(site, 0, 0);
+        check(none.judged == 0 && none.met == 0 && none.readable == 0, a.title);
+        check(none.attributes.size() == 5 && !none.attributes[0], a.title);
+        check_bytes(
+            site.session.failure(site.sql(Statement::lookup_part),
+                                 {token_parameter(1), text(bits_parameter(16)),
+                                  text(bits_parameter(0))}),
+            "22012", a.title);
+    }
+}
+
+// The last of 64 is the sign of PostgreSQL's bigint.
+void the_last_condition(void**) {
+    Site site(database, cases[0]);
+    fill(site);
+    site.layout.attributes.clear();
+    site.layout.conditions.assign(max_conditions, "");
+    site.layout.conditions[0] = "false";
+    site.layout.conditions[63] = "true";
+    constexpr std::uint64_t last = std::uint64_t{1} << 63;
+    check(whole(site).judged == (last | 1) && whole(site).met == last);
+    check(part(site, last, 0).judged == last);
+    check(part(site, last - 1, 0).judged == 1);
+    check(part(site, last - 1, 0).met == 0);
+}
+
+}  // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(what_means_nothing_is_not_judged),
+        cmocka_unit_test(nothing_means_anything),
+        cmocka_unit_test(what_is_not_asked_for_is_not_judged),
+        cmocka_unit_test(the_last_condition),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
