@@ -8,6 +8,7 @@ use warnings;
 
 use Errno qw(EAGAIN EINTR EWOULDBLOCK);
 use Exporter qw(import);
+use File::Temp ();
 use IO::Select;
 use IO::Socket::INET;
 use Test::Nginx::Util;
@@ -137,16 +138,17 @@ sub exchange_by_curl {
     my ($head, $body) = split /\r\n\r\n/, $request, 2;
     my ($line, @headers) = split /\r\n/, $head;
     my ($method, $url) = split ' ', $line;
+    my $file;    # until curl has ended
 
     my @command = (qw(curl -i -sS --http2-prior-knowledge -H User-Agent: -H Accept:), '--max-time', $timeout);
     push @command, $method eq 'HEAD' ? '-I' : ('-X', $method);
     push @command, map { ('-H', s/^([^:]+):\s*$/$1;/r) } grep { !/^(?:Connection|Content-Length):/i } @headers;
     if (length $body) {
         push @command, '-H', 'Content-Type:' unless grep { /^Content-Type:/i } @headers;
-        my $file = server_root() . '/request-body';
-        open my $out, '>:raw', $file or bail_out("$file: $!");
-        print $out $body;
-        close $out;
+        $file = File::Temp->new;
+        binmode $file;
+        print $file $body;
+        close $file or bail_out("$file: $!");
         push @command, '--data-binary', "\@$file";
     }
     push @command, split ' ', $block->curl_options // '';
