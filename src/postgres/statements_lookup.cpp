@@ -201,6 +201,21 @@ namespace {
 // What stands for the token: a parameter, or one of an array.
 enum class Token { parameter, element };
 
+// A text that closes a bracket which it has not opened, "a) OR (b", would undo
+// what stands beside it: that the user is the session's own. Between brackets
+// of another kind it does not parse, and then no statement of the layout is
+// used; this one is prepared before any. What follows `true OR` is never
+// evaluated.
+std::string where_of(const Layout& layout, Token token) {
+    if (layout.where.empty()) {
+        return "";
+    }
+    return (token == Token::element
+                ? ""
+                : "(true OR ARRAY[" + layout.where + "\n] IS NULL) AND ") +
+           condition(layout.where);
+}
+
 std::string facts(const Layout& layout, Asked asked) {
     const bool all = asked == Asked::all;
     return ", " + met_bits(layout.conditions, asked) + " AS met, " +
@@ -227,8 +242,7 @@ std::string lookup_sql(const Layout& layout, const Catalog& catalog,
                               ? ""
                               : " AND t.sent_to::{text} {=} u.email::{text}");
     sql.set("asked", token == Token::element ? "asked.token" : "$1");
-    const std::string where =
-        layout.where.empty() ? "" : condition(layout.where);
+    const std::string where = where_of(layout, token);
     // Of many tokens it is the planner's choice to begin with the users, and
     // an error of one who was not asked for would be everybody's.
     const bool is_fenced = token == Token::element && !where.empty();

@@ -85,21 +85,52 @@ void a_missing_table_is_found_later(void**) {
     check(bench.status_of(1) == Status::ok);
 }
 
+// What closes the brackets around it would let a session be another user's.
 void a_condition_that_does_not_parse(void**) {
     make_tables();
-    Bench bench(options());
-    Layout broken;
-    broken.where = "u.email = ";
-    bench.pool->add_layout(broken);
-    bench.pool->add_layout({});
-    for (int i = 0; i < 5; i++) {
-        const auto refused = bench.look_up(1);
-        const auto well = bench.look_up(1, 1);
-        check(bench.status(refused) == Status::refused);
-        check_bytes(refused->outcome.sqlstate, "42601");
-        check(bench.status(well) == Status::ok);
+    for (const std::string where :
+         {"u.email = ", "true) OR (true", "true] IS NULL) OR (true",
+          "true) OR (ARRAY[true] IS NULL", "true -- ) OR (true\n) OR (true"}) {
+        for (const bool has_facts : {false, true}) {
+            Bench bench(options());
+            Layout broken;
+            broken.where = where;
+            if (has_facts) {
+                broken.conditions = {"true"};
+            }
+            bench.pool->add_layout(broken);
+            bench.pool->add_layout({});
+            for (int i = 0; i < 5; i++) {
+                const auto refused = bench.look_up_many(3);
+                const auto login = bench.find_user(1);
+                const auto well = bench.look_up(1, 1);
+                check(bench.answered(refused));
+                check(count(refused, Status::refused) == 3, where);
+                check_bytes(refused[0]->outcome.sqlstate, "42601");
+                check(bench.status(login) == Status::refused, where);
+                check(bench.status(well) == Status::ok);
+            }
+            check(bench.reactor.count_logged(LogLevel::error, "syntax error") ==
+                  1);
+        }
     }
-    check(bench.reactor.count_logged(LogLevel::error, "syntax error") == 1);
+}
+
+void a_condition_with_brackets(void**) {
+    make_tables();
+    Bench bench(options());
+    Layout layout;
+    layout.where =
+        "(u.email LIKE ('%@example.com')) AND (ARRAY[u.id])[1] > 0"
+        " AND u.email <> ') OR ]' /* ) */ AND EXISTS (SELECT FROM users o"
+        " WHERE o.id = u.id) -- )";
+    bench.pool->add_layout(layout);
+    const auto all = bench.look_up_many(10);
+    check(bench.answered(all));
+    check(count(all, Status::ok) == 10, all[0]->outcome.message);
+    for (const AskedPtr& asked : all) {
+        check(asked->outcome.rows.size() == 1);
+    }
 }
 
 void a_second_factor_that_means_nothing(void**) {
@@ -246,6 +277,7 @@ int main() {
         cmocka_unit_test(without_prepared_statements),
         cmocka_unit_test(a_missing_table_is_found_later),
         cmocka_unit_test(a_condition_that_does_not_parse),
+        cmocka_unit_test(a_condition_with_brackets),
         cmocka_unit_test(a_second_factor_that_means_nothing),
         cmocka_unit_test(migrations_go_by),
         cmocka_unit_test(deallocated_statements_are_prepared_again),
