@@ -350,7 +350,13 @@ for my $name (qw(sigra phx sessions)) {
     is("$answer->{status} " . keys %{ $answer->{cookies} }, '204 0', "$name: an end, and no cookie");
     is(main::alive($ada), 0, "$name: the row");
     is(main::alive($one, $eve), 2, "$name: no other");
+    # No cookie is set, whatever else it asks for: one that is there is not the token's.
     my ($bob, $bobs_browser, $other) = main::visitor(1);
+    for (['nonsense', 401], [$token->{text}, 404]) {
+        my ($text, $status) = @$_;
+        $answer = $bobs_browser->post("/$name/sessions/$other->{session_id}", { _method => 'delete' }, { accept => 'text/html', authorization => "Bearer $text" });
+        is("$answer->{status} $answer->{headers}{'content-type'} " . keys %{ $answer->{cookies} }, "$status application/json 0", "$name: a form with $status");
+    }
     is(main::end_session($bobs_browser, $other->{session_id}, '', "/$name/sessions")->{status}, 403, "$name: without one CSRF is asked for");
 }
 use_layout('sigra');

@@ -167,7 +167,8 @@ ngx_int_t EndSession::late() {
 }
 
 bool EndSession::answers_json() const {
-    return r_->method == NGX_HTTP_DELETE || wants_json() || is_program(r_);
+    return r_->method == NGX_HTTP_DELETE || visit_.verdict.by_bearer ||
+           wants_json() || is_program(r_);
 }
 
 // The argument `id`, or the path's last segment.

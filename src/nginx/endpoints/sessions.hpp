@@ -41,7 +41,8 @@ class EndSession final : public Logout {
 
     Result advance() override;
     ngx_int_t late() override;
-    // A DELETE is a script's: browsers' forms have none.
+    // A DELETE is a script's: browsers' forms have none, nor an API token, for
+    // which no cookie is set.
     [[nodiscard]] bool answers_json() const override;
     [[nodiscard]] std::string wanted() const;
     [[nodiscard]] bool end();
