@@ -124,6 +124,7 @@ void Connection::take(const PGresult* result) {
         case Entry::Kind::sync:
             unanswered_syncs_--;
             failed_prepare_.reset();
+            pace();
             commit();
             break;
     }
@@ -151,6 +152,7 @@ void Connection::take_first(const PGresult* result) {
 
 void Connection::take_query(const PGresult* result) {
     const auto front = inflight_.begin();
+    looked_up_ += work_ == Work::lookup ? 1 : 0;
     if (!front->pending) {
         queries_--;
         inflight_.pop_front();

@@ -198,6 +198,7 @@ class Connection final : private IoHandler {
     bool send_together(Entries& batch,
                        const std::vector<std::string_view>& tokens);
     void take_many(const Entry& many, const PGresult* result);
+    void pace();
     bool share_out(std::size_t count, const PGresult* result);
     void ask_again(std::size_t count, const Outcome& outcome);
     Pending* give_up_front();
@@ -250,6 +251,10 @@ class Connection final : private IoHandler {
     std::size_t queries_ = 0;
     Work work_ = Work::lookup;
     std::size_t unanswered_syncs_ = 0;
+    // Lookups that go in one statement, and what that is reckoned from.
+    std::size_t most_together_ = 16;
+    std::size_t looked_up_ = 0;  // since the last sync was answered
+    Milliseconds turned_at_{0};  // it was, or what is in flight was begun
     Milliseconds progressed_at_{0};
     bool was_open_ = false;
     bool was_silent_ = false;

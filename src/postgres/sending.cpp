@@ -51,6 +51,7 @@ void Connection::send(Entries& batch) {
         }
         if (inflight_.empty()) {
             progressed_at_ = reactor_.now();
+            turned_at_ = progressed_at_;
         }
         work_ = pending.work;
         if (!send_next(batch)) {

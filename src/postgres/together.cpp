@@ -11,6 +11,7 @@ namespace sigra::postgres {
 namespace {
 
 constexpr std::size_t max_together = 128;
+constexpr std::size_t min_together = 2;
 
 bool is_lookup_of(const Pending& pending, std::size_t layout) {
     const Query& query = pending.query;
@@ -46,9 +47,9 @@ std::vector<std::string_view> Connection::tokens_of(const Entries& batch) {
         !known(layout).puts_together) {
         return tokens;
     }
-    tokens.reserve(std::min(batch.size(), max_together));
+    tokens.reserve(std::min(batch.size(), most_together_));
     for (const Entry& entry : batch) {
-        if (tokens.size() == max_together) {
+        if (tokens.size() == most_together_) {
             break;
         }
         if (is_lookup_of(*entry.pending, layout)) {
@@ -84,8 +85,31 @@ bool Connection::send_together(Entries& batch,
     return send_statement(layout, Statement::lookup_many, parameters);
 }
 
+// All of them are answered when the last one is. Where a lookup takes its time
+// (cold disks, a condition that reads much) they are fewer, or the statement
+// would meet the server's limit, and the connection count as silent while it
+// works as well as it can. Sync by sync: the server keeps its answers until
+// then.
+void Connection::pace() {
+    const auto long_enough = owner_.options().timeout / 12;
+    const Milliseconds now = reactor_.now();
+    const auto took = now - std::exchange(turned_at_, now);
+    const std::size_t count = std::exchange(looked_up_, 0);
+    if (count == 0) {
+        return;
+    }
+    if (took > long_enough) {
+        const auto in_time = static_cast<std::size_t>(long_enough.count()) *
+                             count / static_cast<std::size_t>(took.count());
+        most_together_ = std::clamp(in_time, min_together, max_together);
+    } else if (2 * took <= long_enough && count >= most_together_) {
+        most_together_ = std::min(2 * most_together_, max_together);
+    }
+}
+
 void Connection::take_many(const Entry& many, const PGresult* result) {
     const bool is_aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
+    looked_up_ += is_aborted ? 0 : many.count;
     if (!is_aborted && !std::exchange(proved_, true)) {
         owner_.proved();
     }
