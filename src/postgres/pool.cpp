@@ -9,7 +9,11 @@
 namespace sigra::postgres {
 namespace {
 
-constexpr unsigned max_sends = 3;
+// Where all connections are ended at once, and again a moment later, a question
+// meets each of them: those that are as good as gone count as well. It is not
+// asked for ever: it may be what ends them.
+constexpr unsigned max_sends = 5;
+constexpr unsigned alone_from = 3;
 constexpr std::size_t max_touches = 4096;
 
 // A statement that the server ends leaves the connection as it was. One that
@@ -229,12 +233,12 @@ void Pool::Impl::repeat(Entries& from, Entries::iterator entry) noexcept {
     Pending& pending = *entry->pending;
     if (pending.sends >= max_sends) {
         from.erase(entry);
-        answer(pending, Status::unavailable, "given up after three attempts");
+        answer(pending, Status::unavailable, "given up after five attempts");
         return;
     }
     pending.outcome = Outcome();
     // What has cost others their answer twice does so no third time.
-    pending.alone = pending.alone || pending.sends + 1 == max_sends;
+    pending.alone = pending.alone || pending.sends + 1 >= alone_from;
     Entries& queue = waiting(pending.work);
     queue.splice(queue.end(), from, entry);
     dispatch_->schedule();

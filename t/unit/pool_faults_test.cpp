@@ -149,7 +149,24 @@ void killed_sessions_lose_no_read(void**) {
     check(bench.reactor.count_logged(LogLevel::notice, "restored") == 1);
 }
 
-void three_kills_are_enough(void**) {
+void three_kills_are_survived(void**) {
+    make_tables();
+    Bench bench(patient(1));
+    bench.pool->add_layout(gated());
+    Session session(database);
+    close_gate(session);
+    const auto asked = bench.look_up(1);
+    for (int kills = 0; kills < 3; kills++) {
+        check(bench.reactor.run_until([&] { return session.blocked() > 0; }));
+        check(session.terminate() > 0);
+        check(bench.reactor.run_until([&] { return session.blocked() == 0; }));
+    }
+    open_gate(session);
+    check(bench.answered({asked}));
+    check(asked->outcome.status == Status::ok);
+}
+
+void it_is_not_asked_for_ever(void**) {
     make_tables();
     Bench bench(patient(1));
     bench.pool->add_layout(gated());
@@ -291,7 +308,8 @@ int main() {
         cmocka_unit_test(a_locked_table_under_load),
         cmocka_unit_test(a_slow_mate_leaves_time_to_the_others),
         cmocka_unit_test(killed_sessions_lose_no_read),
-        cmocka_unit_test(three_kills_are_enough),
+        cmocka_unit_test(three_kills_are_survived),
+        cmocka_unit_test(it_is_not_asked_for_ever),
         cmocka_unit_test(a_killed_write_is_not_repeated),
         cmocka_unit_test(an_idle_session_ends_quietly),
         cmocka_unit_test(a_frozen_server),
