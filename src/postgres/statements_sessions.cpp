@@ -34,7 +34,7 @@ std::optional<std::int64_t> seconds(const std::optional<std::string>& text) {
     if (code != std::errc() || stop != end || std::isnan(value)) {
         return std::nullopt;
     }
-    constexpr auto bound = static_cast<double>(max_time / 1000);
+    constexpr auto bound = static_cast<double>(max_time) / 1000;
     return static_cast<std::int64_t>(
         std::floor(std::clamp(value, -bound, bound)));
 }

@@ -163,7 +163,9 @@ Exchange::Result EndSession::advance() {
 }
 
 ngx_int_t EndSession::late() {
-    return step_ == Step::leaving ? Logout::late() : Exchange::late();
+    return step_ == Step::leaving
+               ? Logout::late()
+               : unavailable(r_, Counter::unavailable_timeout);
 }
 
 bool EndSession::answers_json() const {
