@@ -109,6 +109,9 @@ sub survives_outage {
     my ($name, $nginx, %option) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $load = start_load(port => $nginx->port, clients => { clients() });
+    # After an outage a worker may ask for its next connection only here: the last load may have had the other one alone.
+    state %asked;
+    my $well = $asked{$nginx}++ && $load->await_everybody(0, sub { $_[0]{status} != 503 }) ? now() : 0;
     ok($load->await_answers(20, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 }), "$name: well before");
 
     my $down = now();
@@ -127,7 +130,7 @@ sub survives_outage {
     sees_only('anonymous', '302', $name, @answers);
     sees_only('optional|public', '200', $name, @answers);
     my @refused = grep { $_->{status} == 503 } @answers;
-    my @early   = grep { $_->{to} < $down || $_->{from} > $back } @refused;
+    my @early   = grep { ($_->{from} > $well && $_->{to} < $down) || $_->{from} > $back } @refused;
     ok(!@early, "$name: 503 only while the database is away") or diag(join '; ', map { describe($_, $up) } @early);
     my @late = grep { $_->{to} - $_->{from} > 4 * $timeout } @refused;
     ok(!@late, "$name: each within the deadline, with room") or diag(join '; ', map { describe($_, $up) } @late);
