@@ -2,19 +2,32 @@
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
+use Sigra::Nginx ();
 use Sigra::Raw;
 use Sigra::Upstream;
+use Sigra::Versions;
 
 no_root_location();
 fresh_database('sigra');
 our $ada  = authenticated_fixture(email => 'ada@example.com');
 our $http = sigra_http_config() . "    auth_sigra_forward on;\n";
 
+# What speaks HTTP/2 to an upstream speaks it to another server of this nginx, which shows it to the one of HTTP.
+my $h2 = Sigra::Nginx::free_port();
+my @over_h2;
+if (nginx_has('http_v2_module')) {
+    my $listen = http2_listen("127.0.0.1:$h2");
+    $http .= "    server { $listen auth_sigra_forward off; location / { proxy_pass http://unix:\$TEST_NGINX_SERVER_ROOT/logs/http.sock; } }\n";
+    @over_h2 = ([grpc => "grpc_pass grpc://127.0.0.1:$h2;"]);
+    push @over_h2, [http2 => "proxy_pass http://127.0.0.1:$h2; proxy_http_version 2;"] if nginx_at_least('1.29.4');
+}
+
 # The same gate before each protocol, closed, open and absent.
 our $config = join '', "location /ready { return 200; }\n", map {
     my ($protocol, $pass) = @$_;
     map { "location /$protocol/$_ { auth_sigra $_; $pass }\n" } qw(on optional off);
 } (
+    @over_h2,
     [http    => 'proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/http.sock; proxy_http_version 1.1;'],
     [fastcgi => 'fastcgi_pass unix:$TEST_NGINX_SERVER_ROOT/logs/fastcgi.sock; fastcgi_param REQUEST_METHOD $request_method;'],
     [uwsgi   => 'uwsgi_pass unix:$TEST_NGINX_SERVER_ROOT/logs/uwsgi.sock; uwsgi_param REQUEST_METHOD $request_method;'],
@@ -22,13 +35,12 @@ our $config = join '', "location /ready { return 200; }\n", map {
 # nginx drops such names by itself unless told otherwise: told so, the module stands alone.
 our $permissive = "underscores_in_headers on;\nignore_invalid_headers off;\n";
 
-my @protocols = qw(http fastcgi uwsgi);
-my @kinds     = qw(user_id email authenticated_at);
-my $started;
+my @listening = qw(http fastcgi uwsgi);
+our @protocols = (@listening, map { $_->[0] } @over_h2);
 
 # An upstream for each protocol, once there is a folder for their sockets. nginx is started anew for every block with a
 # configuration, and its folder with it.
-sub upstreams { start_upstream($_ => "$ENV{TEST_NGINX_SERVER_ROOT}/logs/$_.sock") for @protocols }
+sub upstreams { start_upstream($_ => "$ENV{TEST_NGINX_SERVER_ROOT}/logs/$_.sock") for @listening }
 
 # What an upstream holds for the identity: {user_id => [...], ...}, under any name that a gateway could fold into it.
 sub told {
@@ -60,7 +72,7 @@ sub is_told_nobody {
 # With a session, without, and where the gate is off.
 sub cannot_override {
     my ($name, @headers) = @_;
-    for my $protocol (@protocols) {
+    for my $protocol (@::protocols) {
         is_told_ada(ask("/$protocol/on", $::ada->{header}, @headers), "$protocol, $name");
         is_told_ada(ask("/$protocol/on", @headers, $::ada->{header}), "$protocol, $name, in front");
         is_told_nobody(ask("/$protocol/optional", @headers), "$protocol, $name, no session");
@@ -173,7 +185,7 @@ it is not forwarded
 upstreams();
 for my $email ("a\@b.c\nX-Auth-User-Id: 1", "a\@b.c\r\nX-Evil: 1", "\n", "a\@b.c\t", "a b\@c", "a\@b.c\x7f", '', "a\@b.c\n\n<body>") {
     my $eve = authenticated_fixture(email => $email);
-    for my $protocol (qw(http fastcgi uwsgi)) {
+    for my $protocol (@::protocols) {
         my $answer = ask("/$protocol/on", $eve->{header});
         my $name = $email =~ s/([^!-~])/sprintf '<%02x>', ord $1/ger;
         is_deeply([@{ told($answer) }{qw(user_id email)}], [[$eve->{user_id}], undef], "$protocol, $name - the id, no email");
