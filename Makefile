@@ -217,18 +217,19 @@ suite-and-fault: build
 # what counts instructions or its own memory, or races.
 VALGRIND_UNIT := $(filter-out password% vectors% statements_login% \
     memo% zone_processes% zone_threads%,$(UNIT_SRCS:t/unit/%_test.cpp=%))
+VALGRIND_PROGRAMS = $(patsubst %,$(O)/unit/%_test,\
+    $(or $(UNIT),$(filter-out %.cpp,$(VALGRIND_UNIT))))
+MEMCHECK := valgrind -q --error-exitcode=99 --leak-check=full \
+    --errors-for-leak-kinds=definite
 VALGRIND_SUITE := $(addprefix t/,auth_sigra.t cache.t remember_me.t renew.t \
     logout.t revocation.t session_cookie.t)
 
 .PHONY: test-valgrind
 test-valgrind: ## unit tests and some of the suite under memcheck; T=, UNIT=
 	@.ci/deps valgrind
-	@$(MAKE) build $(patsubst %,$(O)/unit/%_test,\
-	    $(or $(UNIT),$(filter-out %.cpp,$(VALGRIND_UNIT))))
-	@UNIT_UNDER='valgrind -q --error-exitcode=99 --leak-check=full \
-	    --errors-for-leak-kinds=definite' VALGRIND=1 \
-	    t/lib/with-postgres .ci/unit $(patsubst %,$(O)/unit/%_test,\
-	    $(or $(UNIT),$(filter-out %.cpp,$(VALGRIND_UNIT))))
+	@$(MAKE) build $(VALGRIND_PROGRAMS)
+	@UNIT_UNDER='$(MEMCHECK)' VALGRIND=1 \
+	    t/lib/with-postgres .ci/unit $(VALGRIND_PROGRAMS)
 	@$(BESIDE) VALGRIND=1 .ci/suite $(O)/$(MODULE) $(or $(T),$(VALGRIND_SUITE))
 
 .PHONY: test-tsan
