@@ -83,3 +83,41 @@ SKIP: {
     my $said = qx($regex $ENV{TEST_NGINX_SERVER_ROOT}/logs/error.log examples/fail2ban/nginx-auth-sigra.conf 2>&1);
     like($said, qr/^Lines: \d+ lines, 0 ignored, 5 matched/m, 'fail2ban sees each refusal') or diag($said);
 }
+
+
+
+=== TEST 2: why another endpoint answers 403
+--- http_config eval: $::http
+--- config
+location = /log-out { auth_sigra_logout; }
+location = /renew { auth_sigra_renew; }
+location /sessions { auth_sigra_sessions; }
+location = /me { auth_sigra_session; }
+location = /page { ssi on; ssi_types *; }
+location = /plain { return 200 "plain\n"; }
+--- user_files
+>>> page
+<!--# include virtual="/me" -->
+--- request
+GET /plain
+--- response_body
+plain
+--- timeout: 60
+--- flow
+my $session = authenticated_fixture(email => 'kim@example.com');
+my $said = sub {
+    my ($request, @headers) = @_;
+    my $path = "$ENV{TEST_NGINX_SERVER_ROOT}/logs/error.log";
+    my $read = sub { open my $in, '<', $path or return ''; local $/; return <$in> // '' };
+    my $before = length $read->();
+    my $answer = wire("$request HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n" . join('', map { "$_\r\n" } @headers) . "\r\n")->answer;
+    return "$answer->{status} " . join ', ', substr($read->(), $before) =~ /\[info\] .*?auth_sigra: (.*? answers 403: .*?), client: 127/g;
+};
+my $token = q(the CSRF token is missing, or is not this session's);
+my $site  = 'another site has sent it, by Sec-Fetch-Site or Origin';
+is($said->($_->[0], $session->{header}), "403 \"$_->[1]\" answers 403: $token", "$_->[1]: no token")
+    for ['POST /log-out', 'auth_sigra_logout'], ['POST /renew', 'auth_sigra_renew'], ['DELETE /sessions/1', 'auth_sigra_sessions'];
+is($said->($_->[0], $session->{header}, 'Sec-Fetch-Site: cross-site'), "403 \"$_->[1]\" answers 403: $site", "$_->[1]: from elsewhere")
+    for ['POST /log-out', 'auth_sigra_logout'], ['POST /renew', 'auth_sigra_renew'], ['DELETE /sessions/1', 'auth_sigra_sessions'], ['GET /me', 'auth_sigra_session'];
+is($said->('GET /page', $session->{header}), '200 "auth_sigra_session" answers 403: a subrequest', 'a subrequest');
+is($said->('POST /log-out', 'Sec-Fetch-Site: same-origin'), '302 ', 'an old form is led on, and is no refusal');

@@ -94,6 +94,7 @@ ngx_int_t answer(ngx_http_request_t* r) {
     const LocationConf& conf = location_conf(r);
     // A subrequest's answer is part of another's: nobody logs in by it.
     if (r != r->main) {
+        log_forbidden(r, conf.endpoint->kind, "a subrequest");
         return NGX_HTTP_FORBIDDEN;
     }
     // The application's own page: it looks after itself.
@@ -126,6 +127,10 @@ ngx_int_t answer(ngx_http_request_t* r) {
                                    ? LoginResult::malformed
                                    : LoginResult::origin;
                 tell(r, *visit, story);
+            } else if (rc == NGX_HTTP_FORBIDDEN) {
+                log_forbidden(r, conf.endpoint->kind,
+                              "another site has sent it, by Sec-Fetch-Site or "
+                              "Origin");
             }
             return rc;
         }

@@ -37,6 +37,13 @@ std::string text_of(std::int64_t number) {
 
 }  // namespace
 
+void log_forbidden(ngx_http_request_t* r, Endpoint::Kind kind,
+                   const char* why) {
+    const std::string directive = directive_of(kind);
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "auth_sigra: %s answers 403: %s", directive.c_str(), why);
+}
+
 Exchange::Exchange(ngx_http_request_t* r, const LocationConf& conf,
                    Visit& visit)
     : r_(r),
@@ -136,6 +143,16 @@ void Exchange::finish(Result result) noexcept {
     }
     leave();
     ngx_http_request_t* r = r_;
+    // The login has a line for each of its refusals.
+    if (*result == NGX_HTTP_FORBIDDEN &&
+        conf_.endpoint->kind != Endpoint::Kind::login) {
+        (void)guarded(r->connection->log, false, [&] {
+            log_forbidden(
+                r, conf_.endpoint->kind,
+                "the CSRF token is missing, or is not this session's");
+            return true;
+        });
+    }
     // Of one that was handed over another handler reads by now.
     if (*result != NGX_DONE) {
         r->read_event_handler = ngx_http_block_reading;

@@ -20,6 +20,10 @@
 
 namespace sigra::nginx {
 
+// A line of the level `info`: why an endpoint that is not the login answers
+// 403.
+void log_forbidden(ngx_http_request_t* r, Endpoint::Kind kind, const char* why);
+
 // What all endpoints share. Lives in its request's pool. What outlives the
 // request (a query in flight) holds the tie and not the exchange: the request
 // cuts it when it goes.
