@@ -24,7 +24,7 @@ our @wrong = (
     [$http, "$cache zone=z:1m; location /a { $cache zone=z:2m; }", 'the zone "z" has another size elsewhere, 1048576 bytes; say it in one place'],
     ["limit_req_zone \$arg_a zone=z:1m rate=1r/s;$http", "$cache zone=z:1m;", 'the shared memory zone "z" is already declared for a different use'],
     (map { [$http, "$cache zone=z:1m $_;",      'in "auth_sigra_cache" directive'] } qw(ttl=0 ttl=x require_listen=yes stale=x stale= size=1m zone=y:1m)),
-    [$http, "$cache off zone=z:1m;",            'invalid parameter "off"'],
+    [$http, "$cache off zone=z:1m;",            'invalid parameter "zone=z:1m" .*"off" takes no parameter'],
     [$http, "$cache zone=z:1m; $cache off;",    '"auth_sigra_cache" directive is duplicate'],
     [$http, "$cache zone=z:1m; $channel off;",  '"auth_sigra_cache" needs a channel: name one with "auth_sigra_revocation_channel", or say require_listen=off'],
     [$deaf, "$cache zone=z:1m;",                'with prepare=off give "auth_sigra_postgres" listen=CONNINFO, a way around it, or say require_listen=off'],

@@ -38,7 +38,11 @@ our @wrong = (
     ["auth_sigra_postgres host=a\nproxy_pass http://b;", 'invalid parameter "proxy_pass" .*is the ";" before it missing\?'],
     ['auth_sigra_require;',                 'invalid number of arguments in "auth_sigra_require"'],
     ['auth_sigra_require u.role = 1;',      'invalid number of arguments in "auth_sigra_require"'],
-    ['auth_sigra_require "";',              'the condition is empty, it must be SQL on the users row "u" .* in "auth_sigra_require"'],
+    ['auth_sigra_require "";',              'the SQL is empty, it must be on the users row "u" .* in "auth_sigra_require"'],
+    ['auth_sigra_require on;',              '"on" is no condition, it must be SQL on the users row "u" .* in "auth_sigra_require"'],
+    (map { ["$_->[0];", "the SQL is part of a statement: leave out the \";\" at its end in \"$_->[1]\""] }
+        [q(auth_sigra_require "u.role = 'admin'; "), 'auth_sigra_require'], ['auth_sigra_attribute name "u.name;"', 'auth_sigra_attribute'],
+        ['auth_sigra_schema sigra "where=u.deleted_at IS NULL;"', 'auth_sigra_schema'], ['auth_sigra_second_factor "true;" url=/code', 'auth_sigra_second_factor']),
     ['auth_sigra_require off; auth_sigra_require "true";', '"off" stands beside a condition in "auth_sigra_require"'],
     ['auth_sigra_require "true"; auth_sigra_require off;', '"off" stands beside a condition'],
     ['auth_sigra on; ' . join(' ', map { qq(auth_sigra_require "$_ = $_";) } 1 .. 65), '"auth_sigra_require" stands for more than 64 conditions of one database'],
@@ -46,17 +50,44 @@ our @wrong = (
     ['auth_sigra_attribute a-b name;',      'the name of an attribute must be made of letters, digits and "_" in "auth_sigra_attribute"'],
     ['auth_sigra_attribute User_Id id;',    '"user_id" is what the identity\'s own header is called, give the attribute another name in "auth_sigra_attribute"'],
     ['auth_sigra_attribute a b; auth_sigra_attribute A c;', 'the attribute "a" stands twice here in "auth_sigra_attribute"'],
-    ['auth_sigra_attribute a "";',          'the expression is empty'],
+    ['auth_sigra_attribute a "";',          'the SQL is empty'],
+    ['auth_sigra_attribute name u.name 64;', 'invalid parameter "64" in "auth_sigra_attribute" directive; it takes "size="'],
     ['auth_sigra_attribute a b size=0;',    'invalid value "0" of "size".* in "auth_sigra_attribute"'],
     ['auth_sigra_attribute a b length=3;',  'invalid parameter "length=3" in "auth_sigra_attribute"'],
     ['limit_except GET { auth_sigra_attribute a b; }', '"auth_sigra_attribute" directive is not allowed here'],
     ['auth_sigra on; ' . join(' ', map { "auth_sigra_attribute a$_ $_;" } 1 .. 33), '"auth_sigra_attribute" stands for more than 32 expressions'],
     ['auth_sigra on; ' . join(' ', map { "auth_sigra_attribute a$_ $_ size=4096;" } 1 .. 2), '"auth_sigra_attribute" asks for more than 8k of attributes a session'],
     ['auth_sigra_lockout 5 15m;',           'invalid parameter "5" in "auth_sigra_lockout" directive; say "threshold=5 duration=15m"'],
-    ['auth_sigra_remember_me_cookie off max_age=60d;', 'invalid parameter "max_age=60d" in "auth_sigra_remember_me_cookie"'],
+    # What a directive takes.
+    ['auth_sigra_bearer on api-token;',     'invalid parameter "api-token" in "auth_sigra_bearer" directive; it takes "context=", "ttl=" or "tokens="'],
+    ['auth_sigra_prune 1h 500;',            'invalid parameter "500" in "auth_sigra_prune" directive; it takes "batch="'],
+    ['auth_sigra_password_checks 4;',       'invalid parameter "4" in "auth_sigra_password_checks" directive; it takes "running=", "queue=" or "floor="'],
+    ['auth_sigra_session_ttl 14 days;',     'invalid parameter "days" in "auth_sigra_session_ttl" directive; it takes "remember_me="'],
+    ['auth_sigra_status prometheus;',       'invalid parameter "prometheus" in "auth_sigra_status" directive; it takes "format="'],
+    ['auth_sigra_logout all;',              'invalid parameter "all", it must be "everywhere" in "auth_sigra_logout"'],
+    ['auth_sigra_renew sudo;',              'invalid parameter "sudo", it must be "authenticated" in "auth_sigra_renew"'],
+    (map { ["$_->[0] off $_->[1];", "invalid parameter \"$_->[1]\" in \"$_->[0]\" directive; \"off\" takes no parameter"] }
+        ['auth_sigra_cache', 'zone=z:1m'], ['auth_sigra_prune', 'batch=5'], ['auth_sigra_lockout', 'threshold=5'], ['auth_sigra_bearer', 'context=api'],
+        ['auth_sigra_remember_me_cookie', 'max_age=60d']),
+    ["$cookie _my_app_key signing_salt = s;", 'a "=" by itself, it must be written NAME=VALUE in "auth_sigra_session_cookie"'],
+    ['auth_sigra_remember_me_cookie on;',   'say the cookie\'s name, or "off" in "auth_sigra_remember_me_cookie"'],
+    ['auth_sigra_revocation_channel on;',   '"on" is no name: leave the directive out for "auth_sigra_revoked" in "auth_sigra_revocation_channel"'],
+    # What libpq would say only when it connects.
+    (map { ["auth_sigra_postgres '$_->[0]';", "invalid conninfo: $_->[1].* in \"auth_sigra_postgres\""] }
+        ['host=a sslmode=verify_full', '"sslmode" must be one of disable, allow, prefer, require, verify-ca, verify-full'],
+        ['postgresql://a,b/c?target_session_attrs=readwrite', '"target_session_attrs" must be one of any, read-write, read-only, primary, standby, prefer-standby'],
+        ['host=a port=54320000', '"port" must be a number from 1 to 65535'], ['host=a,b port=5432,x', '"port" must be'],
+        ['host=a,b port=5432,5433,5434', 'the numbers of host and port values differ'],
+        ['postgresql://u:p@ss@db/c', 'the name of a host has a "@": write one in a user or a password of a URI as "%40"'],
+        ['host=db1, db2 dbname=c', '.*\(a list of hosts has no blanks: "host=db1,db2"\)']),
+    # Names that are nowhere.
+    ['auth_sigra_require $nosuch;',         'unknown "nosuch" variable in "auth_sigra_require" directive'],
+    ['auth_sigra_cookie_secure $Nosuch;',   'unknown "nosuch" variable in "auth_sigra_cookie_secure" directive'],
     ['auth_sigra_login; proxy_pass http://127.0.0.1:1;', '"auth_sigra_login" stands beside another directive that answers requests, .* give each a location of its own'],
     ['proxy_pass http://127.0.0.1:1; auth_sigra_login;', '"auth_sigra_login" stands beside another directive that answers requests, .* give each a location of its own .*in "auth_sigra_login"'],
     ['auth_sigra_logout; stub_status;',     '"auth_sigra_logout" stands beside another'],
+    ['auth_sigra_status; proxy_pass http://127.0.0.1:1;', '"auth_sigra_status" stands beside another'],
+    ['stub_status; auth_sigra_status;',     '"auth_sigra_status" stands beside another'],
     ['empty_gif; auth_sigra_renew;',        '"auth_sigra_renew" stands beside another'],
     ['auth_sigra_login fallback=@nosuch;',  '"auth_sigra_login" leads to "@nosuch", and this server has no "location @nosuch"'],
     (map { ["auth_sigra_postgres host=a $_;", "invalid (?:value \"[^\"]*\" of )?.*in \"auth_sigra_postgres\""] } qw(connections=0 connections=x connections=-1
@@ -133,6 +164,18 @@ our @right = (
     'auth_sigra_remember_me_cookie off;', 'auth_sigra_session_ttl 1d remember_me=60d;', 'auth_sigra_login_url https://login.example.com/;',
     'auth_sigra_login_url /in?a=b;', 'auth_sigra_sudo 10m; limit_except GET { auth_sigra_sudo 1m; auth_sigra_unauthenticated status; auth_sigra off; }',
     'if ($arg_a) { set $a b; }',
+    (map { "auth_sigra_postgres '$_';" } 'host=a,b port=1', 'host=a,b port=,5433 sslmode=verify-full', 'host=/run/a@b', 'host=@abstract', 'postgresql://u:p%40ss@db/c', 'password=p@ss host=a'),
+    'auth_sigra_require $Uri;', 'auth_sigra_cookie_secure $a; set $a b;', 'auth_sigra_cookie_secure "${scheme}x";', 'auth_sigra_require "u.name = \';\'";',
+);
+
+# Said of what is accepted, and does not do what was meant; with a pattern, or that nothing is said.
+our @warned = (
+    ['auth_sigra_verify;', qr{"auth_sigra_verify" in location "/" answers 401 to everybody: "auth_sigra" is "off" there}],
+    ['auth_sigra on; auth_sigra_verify trusted=10.0.0.1/8;', qr{low address bits of 10\.0\.0\.1/8 are meaningless in \S+:\d+}],
+    ['auth_sigra on; auth_sigra_bearer only; auth_sigra_sudo 10m;', qr{"auth_sigra_sudo" in location "/" lets nobody in: "auth_sigra_bearer only" takes API tokens alone}],
+    ['auth_sigra on; auth_sigra_attribute name u.name; add_header X-Name $auth_sigra_attribute_nam;', qr{"\$auth_sigra_attribute_nam" is always empty: no "auth_sigra_attribute" has the name "nam"}],
+    ['auth_sigra on; auth_sigra_attribute Full_Name u.name; add_header X-Name $auth_sigra_attribute_full_name;'],
+    ['auth_sigra optional; auth_sigra_verify trusted=10.0.0.0/8;'], ['auth_sigra on; auth_sigra_bearer on; auth_sigra_sudo 10m;'],
 );
 
 # nginx -t of a location; what it says, and whether it is content.
@@ -141,7 +184,7 @@ sub test_config {
     my $root  = $ENV{TEST_NGINX_SERVER_ROOT};
     my $alone = $directives =~ s/^alone: //;
     my $above = $alone ? '' : $http;
-    my $on    = $alone || $directives =~ /auth_sigra(?: |;)/ ? '' : 'auth_sigra on;';
+    my $on    = $alone || $directives =~ /auth_sigra(?: |;)|\Aauth_sigra_verify;\z/ ? '' : 'auth_sigra on;';
     my $load  = join '', map { "load_module $_;\n" } split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
     open my $out, '>', "$root/conf/wrong.conf" or die "$root: $!";
     print $out "${load}pid $root/logs/wrong.pid;\nerror_log stderr;\nevents { }\nhttp {\n    access_log off;\n$above    server {\n"
@@ -184,7 +227,22 @@ for (@::right) {
 
 
 
-=== TEST 3: a password is not shown
+=== TEST 3: what is accepted and cannot have been meant
+--- config
+--- request
+GET /
+--- flow
+for (@::warned) {
+    my ($directives, $expected) = @$_;
+    my ($said, $content) = test_config($directives);
+    ok($content, "accepted: $directives") or diag($said);
+    my $warned = join "\n", grep { !/sends visitors to/ } $said =~ /(\[warn\].*)/g;
+    $expected ? like($warned, $expected, "warned of: $directives") : is($warned, '', "no warning: $directives");
+}
+
+
+
+=== TEST 4: a password is not shown
 --- config
 --- request
 GET /
@@ -206,7 +264,7 @@ unlike(scalar qx($ENV{TEST_NGINX_BINARY} -e stderr -T -p $root/ -c conf/wrong.co
 
 
 
-=== TEST 4: nginx itself refuses to start
+=== TEST 5: nginx itself refuses to start
 --- http_config
 auth_sigra on;
 --- config

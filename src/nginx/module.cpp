@@ -3,9 +3,9 @@
 #include "nginx/conf/conf.hpp"
 #include "nginx/conf/directives.hpp"
 #include "nginx/conf/named_locations.hpp"
+#include "nginx/conf/needed_variables.hpp"
 #include "nginx/conf/reachable_login.hpp"
 #include "nginx/conf/sources.hpp"
-#include "nginx/conf/template_variables.hpp"
 #include "nginx/endpoints/status.hpp"
 #include "nginx/gate/access.hpp"
 #include "nginx/gate/filter.hpp"
@@ -188,10 +188,11 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
         return true;
     });
     if (!shared || !check_zones(cf, conf.cache) || !check_named_locations(cf) ||
-        !check_template_variables(cf)) {
+        !check_needed_variables(cf)) {
         return NGX_ERROR;
     }
     warn_of_unreachable_logins(cf);
+    warn_of_unknown_attributes(cf);
     ngx_http_handler_pt* preaccess = add_handler(cf, NGX_HTTP_PREACCESS_PHASE);
     if (preaccess == nullptr ||
         !add_last_handler(cf, NGX_HTTP_ACCESS_PHASE, access_handler) ||

@@ -44,6 +44,9 @@ inline constexpr std::array<unsigned, 7> batch_bounds{1, 2, 4, 8, 16, 32, 64};
 // What libpq says against a connection string; empty where it is well formed.
 // Touches no network.
 [[nodiscard]] std::string conninfo_error(const std::string& conninfo);
+// Of one that is well formed: what libpq would refuse when it connects. Repeats
+// no value, for it may be a password in the wrong place.
+[[nodiscard]] std::string conninfo_value_error(const std::string& conninfo);
 // It names several hosts, and nothing says that the one is meant which takes
 // writes.
 [[nodiscard]] bool may_reach_several_servers(const std::string& conninfo);

@@ -1,5 +1,6 @@
 #include "nginx/conf/arguments.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -22,6 +23,7 @@ std::string_view Arguments::word(ngx_uint_t index) const {
 }
 
 std::optional<std::string_view> Arguments::take(std::string_view name) {
+    names_.emplace_back(name);
     for (auto it = rest_.begin(); it != rest_.end(); ++it) {
         if (it->size() > name.size() && it->starts_with(name) &&
             (*it)[name.size()] == '=') {
@@ -36,6 +38,19 @@ std::optional<std::string_view> Arguments::take(std::string_view name) {
 void Arguments::fail(std::string message) {
     if (error_.empty()) {
         error_ = std::move(message);
+    }
+}
+
+void Arguments::check_sql(std::string_view sql) {
+    constexpr std::string_view blanks = " \t\r\n";
+    const std::size_t last = sql.find_last_not_of(blanks);
+    if (last == std::string_view::npos) {
+        fail(
+            "the SQL is empty, it must be on the users row \"u\" like "
+            "\"u.role = 'admin'\"");
+    } else if (sql[last] == ';') {
+        // Within a text or a comment it would not be the last.
+        fail("the SQL is part of a statement: leave out the \";\" at its end");
     }
 }
 
@@ -111,6 +126,9 @@ std::optional<bool> Arguments::flag(std::string_view name) {
 
 char* Arguments::finish() {
     std::string hint;
+    if (std::find(rest_.begin(), rest_.end(), "=") != rest_.end()) {
+        error_ = "a \"=\" by itself, it must be written NAME=VALUE";
+    }
     if (error_.empty() && !rest_.empty()) {
         error_ = "invalid parameter \"" + std::string(rest_.front()) + "\"";
         hint = this->hint();
@@ -155,7 +173,24 @@ std::string Arguments::hint() const {
         return "; quote a parameter that has a blank: \"" +
                std::string(before) + " " + std::string(rest_.front()) + "\"";
     }
-    return expected_.empty() ? "" : "; " + expected_;
+    if (!expected_.empty()) {
+        return "; " + expected_;
+    }
+    if (names_.empty()) {
+        return before == "off" ? "; \"off\" takes no parameter" : "";
+    }
+    return "; " + known_names();
+}
+
+std::string Arguments::known_names() const {
+    std::string names;
+    for (const std::string& name : names_) {
+        if (!names.empty()) {
+            names += &name == &names_.back() ? " or " : ", ";
+        }
+        names.append("\"").append(name).append("=\"");
+    }
+    return "it takes " + names;
 }
 
 std::string choices(const ngx_conf_enum_t* values) {

@@ -31,6 +31,8 @@ class Arguments {
     std::optional<bool> flag(std::string_view name);  // on or off
 
     void fail(std::string message);
+    // An error where the text cannot be SQL on the users row "u".
+    void check_sql(std::string_view sql);
     // What to say to whoever gave a parameter that nobody took.
     void expected(std::string hint) { expected_ = std::move(hint); }
 
@@ -44,9 +46,12 @@ class Arguments {
                    std::string_view wanted);
     std::optional<std::int64_t> time(std::string_view name, bool is_sec);
     [[nodiscard]] std::string hint() const;
+    // What was asked for: `it takes "a=" or "b="`.
+    [[nodiscard]] std::string known_names() const;
 
     ngx_conf_t* cf_;
     std::vector<std::string_view> rest_;
+    std::vector<std::string> names_;  // of the parameters that were asked for
     std::string error_;
     std::string expected_;
 };

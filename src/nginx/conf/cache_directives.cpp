@@ -189,11 +189,8 @@ char* set_cache(ngx_conf_t* cf, ngx_command_t*, void* data) noexcept {
         }
         auto* setting = make<CacheSetting>(cf);
         conf.cache_setting = setting;
-        const bool off =
-            cf->args->nelts == 2 &&
-            view(static_cast<ngx_str_t*>(cf->args->elts)[1]) == "off";
-        if (off) {
-            return NGX_CONF_OK;
+        if (view(static_cast<ngx_str_t*>(cf->args->elts)[1]) == "off") {
+            return Arguments(cf, 2).finish();
         }
         Arguments arguments(cf, 1);
         auto zone = arguments.text("zone");
@@ -224,6 +221,11 @@ char* set_revocation_channel(ngx_conf_t* cf, ngx_command_t*,
         const std::string_view name = arguments.word(1);
         if (name.empty() || name.size() > max_channel) {
             arguments.fail("a channel's name has 1 to 63 bytes");
+        }
+        if (name == "on") {
+            arguments.fail(
+                "\"on\" is no name: leave the directive out for "
+                "\"auth_sigra_revoked\"");
         }
         conf.channel = as_ngx_str(name == "off" ? name.substr(0, 0) : name);
         return arguments.finish();

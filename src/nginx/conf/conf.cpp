@@ -213,6 +213,10 @@ char* merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
     if (conf.verify != nullptr && core->handler != conf.verify->handler) {
         return conf_error(cf, beside_another_handler("\"auth_sigra_verify\""));
     }
+    if (conf.status_handler != nullptr &&
+        core->handler != conf.status_handler) {
+        return conf_error(cf, beside_another_handler("\"auth_sigra_status\""));
+    }
     if (conf.endpoint == nullptr) {
         return NGX_CONF_OK;
     }
@@ -229,21 +233,43 @@ char* merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
     return NGX_CONF_OK;
 }
 
-// Whoever writes such a directive into a location believes that somebody is
-// asked there. On a server it may be meant for the locations in it.
-void warn_of_idle(ngx_conf_t* cf, const LocationConf& conf,
-                  const char* directive) {
+void warn(ngx_conf_t* cf, const char* directive, const char* problem) {
     const auto* core = static_cast<const ngx_http_core_loc_conf_t*>(
         ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    const bool is_location = core->name.len != 0 || core->noname;
-    if (!is_location || conf.gate == gate_on || conf.endpoint != nullptr) {
-        return;
-    }
     ngx_str_t name = core->name;
-    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "\"%s\" in location \"%V\" keeps nobody out: "
-                  "\"auth_sigra\" is not \"on\" there",
-                  directive, &name);
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0, "\"%s\" in location \"%V\" %s",
+                  directive, &name, problem);
+}
+
+// Not the server's own level, whose directives may be meant for its locations.
+bool is_location(ngx_conf_t* cf) {
+    const auto* core = static_cast<const ngx_http_core_loc_conf_t*>(
+        ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    return core->name.len != 0 || core->noname;
+}
+
+// Whoever writes such a directive into a location believes that somebody is
+// asked there.
+void warn_of_idle(ngx_conf_t* cf, const LocationConf& conf,
+                  const char* directive) {
+    if (is_location(cf) && conf.gate != gate_on && conf.endpoint == nullptr) {
+        warn(cf, directive,
+             "keeps nobody out: \"auth_sigra\" is not \"on\" there");
+    }
+}
+
+// What no request can pass.
+void warn_of_closed(ngx_conf_t* cf, const LocationConf& conf) {
+    if (conf.verify != nullptr && conf.gate == gate_off) {
+        warn(cf, "auth_sigra_verify",
+             "answers 401 to everybody: \"auth_sigra\" is \"off\" there");
+    }
+    if (is_location(cf) && conf.gate == gate_on && conf.endpoint == nullptr &&
+        conf.sudo > 0 && conf.bearer->mode == Bearer::Mode::only) {
+        warn(cf, "auth_sigra_sudo",
+             "lets nobody in: \"auth_sigra_bearer only\" takes API tokens "
+             "alone, and none of them is fresh");
+    }
 }
 
 void fill_in(ngx_conf_t* cf, LocationConf& conf) {
@@ -343,6 +369,7 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept {
         if (own_bearer != nullptr && own_bearer->mode == Bearer::Mode::only) {
             warn_of_idle(cf, conf, "auth_sigra_bearer only");
         }
+        warn_of_closed(cf, conf);
         return conf.looks_at_sessions() ? check_and_compile(cf, conf)
                                         : NGX_CONF_OK;
     });

@@ -234,6 +234,7 @@ struct LocationConf {
     const MessagesList* messages;  // null: English
     const CacheSetting* cache_setting;
     const PruneSetting* prune;
+    ngx_http_handler_pt status_handler;  // null: no auth_sigra_status
 
     time_t idle_timeout_s() const {
         return idle_timeout == NGX_CONF_UNSET ? 30 * 60 : idle_timeout;
@@ -256,11 +257,10 @@ struct NamedLocation {
     ngx_uint_t line;
 };
 
-// A variable that a template names; see template_variables.hpp.
-struct TemplateVariable {
+// A variable that must exist; see needed_variables.hpp.
+struct NeededVariable {
     std::string name;
-    std::string file;
-    ngx_uint_t line;
+    std::string place;  // as a message ends with it
 };
 
 // What is known of a server's login page; see reachable_login.hpp.
@@ -280,7 +280,7 @@ struct MainConf {
     std::map<std::string, Lifetimes> longest_lives;  // by the table's bare name
     std::vector<NamedLocation> named_locations;
     std::map<const ngx_http_core_srv_conf_t*, ServerLogins> logins;
-    std::vector<TemplateVariable> template_variables;
+    std::vector<NeededVariable> needed_variables;
     ngx_shm_zone_t* counters = nullptr;  // null: no auth_sigra_status
     // One of each for all levels that share the same parts: here the layout as
     // the database has numbered it, and the plural.

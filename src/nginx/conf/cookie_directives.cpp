@@ -3,6 +3,7 @@
 
 #include "nginx/conf/arguments.hpp"
 #include "nginx/conf/directives.hpp"
+#include "nginx/conf/needed_variables.hpp"
 #include "nginx/conf/setter.hpp"
 
 namespace sigra::nginx {
@@ -21,6 +22,13 @@ bool is_cookie_path(std::string_view s) {
     return s.starts_with('/') && std::all_of(s.begin(), s.end(), [](char c) {
                return c >= 0x20 && c < 0x7f && c != ';';
            });
+}
+
+bool is_variable_name(std::string_view s) {
+    return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) {
+        return c == '_' || (c >= '0' && c <= '9') ||
+               ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    });
 }
 
 bool is_same_site(std::string_view s) {
@@ -102,6 +110,9 @@ char* set_remember_me_cookie(ngx_conf_t* cf, ngx_command_t*,
         if (!is_cookie_name(cookie->name)) {
             arguments.fail("invalid cookie name \"" + cookie->name + "\"");
         }
+        if (cookie->name == "on") {
+            arguments.fail("say the cookie's name, or \"off\"");
+        }
         if (!is_cookie_path(cookie->path)) {
             arguments.fail("\"path\" must start with \"/\"");
         }
@@ -156,6 +167,11 @@ char* set_cookie_secure(ngx_conf_t* cf, ngx_command_t* cmd,
         compile.complex_value = value;
         if (ngx_http_compile_complex_value(&compile) != NGX_OK) {
             return static_cast<char*>(NGX_CONF_ERROR);
+        }
+        // Of more than a name, nginx knows itself what it is made of.
+        if (const std::string_view name = arguments.word(1).substr(1);
+            arguments.word(1).starts_with('$') && is_variable_name(name)) {
+            need_variable(cf, name);
         }
         location(conf).secure = secure_variable;
         location(conf).secure_value = value;

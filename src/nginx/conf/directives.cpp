@@ -73,12 +73,17 @@ std::optional<std::string> read_conninfo(ngx_conf_t* cf, Arguments& arguments,
         return conninfo;
     }
     error = postgres::conninfo_error(*conninfo);
-    if (!error.empty()) {
+    if (error.empty()) {
+        error = postgres::conninfo_value_error(*conninfo);
+    } else if (word.starts_with("file:")) {
         // libpq quotes what it stumbles over, and that may be the password
         // that the file was to keep out of sight.
-        arguments.fail(word.starts_with("file:")
-                           ? "the file holds no well-formed conninfo"
-                           : "invalid conninfo: " + error);
+        arguments.fail("the file holds no well-formed conninfo");
+    } else if (conninfo->find(", ") != std::string::npos) {
+        error += " (a list of hosts has no blanks: \"host=db1,db2\")";
+    }
+    if (!error.empty()) {
+        arguments.fail("invalid conninfo: " + error);
     }
     return conninfo;
 }
@@ -163,7 +168,10 @@ char* set_schema(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         layout.users = arguments.text("users").value_or(layout.users);
         layout.tokens = arguments.text("tokens").value_or(layout.tokens);
         layout.singular = arguments.text("singular").value_or(layout.singular);
-        layout.where = arguments.text("where").value_or("");
+        if (auto where = arguments.text("where")) {
+            arguments.check_sql(*where);
+            layout.where = std::move(*where);
+        }
         schema->plural = arguments.text("plural").value_or(schema->plural);
         if (!is_identifier(layout.singular) || !is_identifier(schema->plural)) {
             arguments.fail(

@@ -6,6 +6,7 @@
 #include "cache/facts.hpp"
 #include "nginx/conf/arguments.hpp"
 #include "nginx/conf/conf.hpp"
+#include "nginx/conf/needed_variables.hpp"
 #include "nginx/conf/setter.hpp"
 #include "postgres/layout.hpp"
 
@@ -31,10 +32,6 @@ std::string lower(std::string_view s) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
     });
     return out;
-}
-
-bool is_blank(std::string_view s) {
-    return s.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
 // No SQL begins with a name behind a dollar sign.
@@ -147,12 +144,14 @@ char* set_require(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
             if (index == NGX_ERROR) {
                 return static_cast<char*>(NGX_CONF_ERROR);
             }
+            need_variable(cf, view(name));
             require->variables.push_back(index);
-        } else if (is_blank(word)) {
+        } else if (word == "on") {
             arguments.fail(
-                "the condition is empty, it must be SQL on the users row \"u\" "
+                "\"on\" is no condition, it must be SQL on the users row \"u\" "
                 "like \"u.role = 'admin'\"");
         } else {
+            arguments.check_sql(word);
             require->conditions.emplace_back(word);
         }
         return arguments.finish();
@@ -180,11 +179,7 @@ char* set_attribute(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
                            "\" is what the identity's own header is called, "
                            "give the attribute another name");
         }
-        if (is_blank(setting.expression)) {
-            arguments.fail(
-                "the expression is empty, it must be SQL on the "
-                "users row \"u\" like \"u.name\"");
-        }
+        arguments.check_sql(setting.expression);
         auto* settings =
             const_cast<AttributeSettings*>(location(conf).attributes);
         if (settings == nullptr) {

@@ -47,7 +47,8 @@ char* set_optional_word(ngx_conf_t* cf, void* conf, Endpoint::Kind kind,
         if (cf->args->nelts > 1) {
             if (arguments.word(1) != word) {
                 arguments.fail("invalid parameter \"" +
-                               std::string(arguments.word(1)) + "\"");
+                               std::string(arguments.word(1)) +
+                               "\", it must be \"" + std::string(word) + "\"");
             }
             endpoint->*flag = true;
         }
@@ -193,6 +194,7 @@ char* set_second_factor(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
                 "\"url=\" the path of the page that asks for the second "
                 "factor,");
         }
+        arguments.check_sql(factor->condition);
         factor->url = copy(cf->pool, url);
         location(conf).second_factor = factor;
         return arguments.finish();

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "nginx/conf/template_variables.hpp"
+#include "nginx/conf/needed_variables.hpp"
 
 namespace sigra::nginx {
 namespace {

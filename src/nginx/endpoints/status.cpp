@@ -44,7 +44,7 @@ ngx_int_t prometheus_handler(ngx_http_request_t* r) noexcept {
 
 }  // namespace
 
-char* set_status(ngx_conf_t* cf, ngx_command_t*, void*) noexcept {
+char* set_status(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     return setter(cf, [&]() -> char* {
         auto* core = static_cast<ngx_http_core_loc_conf_t*>(
             ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
@@ -55,7 +55,11 @@ char* set_status(ngx_conf_t* cf, ngx_command_t*, void*) noexcept {
                            "\" of \"format\", it must be \"json\" or "
                            "\"prometheus\"");
         }
+        if (core->handler != nullptr) {
+            arguments.fail(beside_another_handler("\"auth_sigra_status\""));
+        }
         core->handler = format == "json" ? json_handler : prometheus_handler;
+        location(conf).status_handler = core->handler;
         if (!add_counters_zone(cf)) {
             return static_cast<char*>(NGX_CONF_ERROR);
         }

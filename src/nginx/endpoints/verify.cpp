@@ -65,7 +65,12 @@ bool add_trusted(ngx_conf_t* cf, Verify& verify, std::string_view word) {
         return true;
     }
     ngx_str_t text = as_ngx_str(word);
-    return ngx_ptocidr(&text, cidr) != NGX_ERROR;
+    const ngx_int_t rc = ngx_ptocidr(&text, cidr);
+    if (rc == NGX_DONE) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "low address bits of %V are meaningless", &text);
+    }
+    return rc != NGX_ERROR;
 }
 
 }  // namespace
