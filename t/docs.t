@@ -96,6 +96,7 @@ for my $page (grep { /README|docs/ } @pages) {
 }
 
 my $pg = sub { Sigra::Fixture::connect_to(@_) };
+local $ENV{PGOPTIONS} = '-c client_min_messages=warning';
 $pg->('postgres', 'postgres')->do($_) for 'DROP DATABASE IF EXISTS my_app', 'CREATE DATABASE my_app OWNER sigra',
     q(DO $$ BEGIN CREATE ROLE nginx LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$);
 $pg->('my_app', 'postgres')->do('CREATE EXTENSION IF NOT EXISTS citext');
@@ -113,5 +114,29 @@ for (@commands) {
     $ran++;
 }
 cmp_ok($ran, '>=', 4, 'commands that ran');
+
+# Statements, too: on tables that lack what they add.
+$ran = 0;
+for (@commands) {
+    my ($page, $statement) = @$_;
+    next unless $statement =~ /^(?:ALTER|CREATE|DELETE|GRANT|NOTIFY|UPDATE) .*;$/;
+    my $admin = $pg->('my_app', 'postgres');
+    if ($statement =~ /^ALTER TABLE (\w+)/) {
+        my $table = $1;
+        $admin->do("ALTER TABLE $table DROP COLUMN IF EXISTS $_") for $statement =~ /\bADD (\w+)/g;
+    }
+    ok(eval { $admin->do($statement) }, "$page: $statement") or diag($@);
+    $ran++;
+}
+cmp_ok($ran, '>=', 4, 'statements that ran');
+
+# ---- sigra-user: what --help lists, the manual page and operations.md have
+
+my ($listed) = qx(examples/sigra-user --help) =~ /^Commands:\n(.*?)^$/ms;
+my $manual = slurp('examples/sigra-user.1') =~ s/\\-/-/gr;
+for my $command ($listed =~ /^  (\w+)/mg) {
+    like($manual, qr/^\.BI? $command\b|^\.BR $command /m, "sigra-user $command: in the manual page");
+    like($text{'docs/operations.md'}, qr/`$command(?: EMAIL[^`]*)?`/, "sigra-user $command: in operations.md");
+}
 
 done_testing;

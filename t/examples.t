@@ -150,8 +150,21 @@ sub as_run_here {
     $text =~ s{^(\s*load_module\s+)\S+;}{$1"$module";}mg;
     $text =~ s{^(\s*server\s+)127\.0\.0\.1:4000;}{$1$upstream_address;}mg;
     $text =~ s{^(\s*auth_sigra_postgres\s+[^;]*);}{$1 timeout=60s;}mg;
+    $text =~ s{^(\s*listen\s+)8443 }{${1}127.0.0.1:$gate_port }mg;
+    $text =~ s{/etc/ssl/(?:certs|private)/site\.(pem|key)}{certificate()}ge;
     $text =~ s{^(\s*allow\s+)192\.0\.2\.0/24;}{${1}127.0.0.2;}mg;
     return $text;
+}
+
+# Certificate and key in one file.
+sub certificate {
+    my $path = "$prefix/site.pem";
+    return $path if -e $path;
+    local %ENV = %ENV;
+    delete $ENV{LD_PRELOAD};
+    system("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout $path.key -out $path.crt 2>/dev/null") == 0 or die "openssl: $?";
+    spew($path, slurp("$path.crt") . slurp("$path.key"), 0600);
+    return $path;
 }
 
 sub prepare {
@@ -177,7 +190,6 @@ sub prepare {
 # Not nginx -t: it ends without giving back what it has, and a leak detector says so.
 
 sub start_nginx {
-    local %ENV = (%ENV, SECRET_KEY_BASE => $secret);
     $nginx = fork() // die "fork: $!";
     if (!$nginx) {
         open STDIN,  '<',  '/dev/null';
@@ -633,7 +645,7 @@ for my $snippet (@others) {
     my ($head) = $snippet =~ /(\S[^\n]*)/;
     my $server = $snippet =~ /^(?:server|upstream|map|log_format)\b/m ? "$snippet server {\nlisten 8080;\n}"
         : "server {\nlisten 8080;\n$snippet}";
-    runs "README.md: $head", <<"CONF", sub { };
+    runs "a snippet: $head", <<"CONF", sub { };
 user www-data;
 pid logs/nginx.pid;
 error_log logs/error.log notice;
