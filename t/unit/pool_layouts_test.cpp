@@ -116,6 +116,29 @@ void a_condition_that_does_not_parse(void**) {
     }
 }
 
+// Those of the session's row are none of a condition's: a login would not know
+// them, and a column that users lack would be taken for another's.
+void a_condition_knows_the_users_row_alone(void**) {
+    make_tables();
+    for (const std::string where :
+         {"context = 'session'", "t.context = 'session'", "user_id > 0",
+          "t IS NOT NULL", "asked.number > 0", "number > 0"}) {
+        for (const bool has_facts : {false, true}) {
+            Bench bench(options());
+            Layout broken;
+            broken.where = where;
+            if (has_facts) {
+                broken.conditions = {"true"};
+            }
+            bench.pool->add_layout(broken);
+            const auto refused = bench.look_up_many(3);
+            check(bench.answered(refused));
+            check(count(refused, Status::refused) == 3, where);
+            check(refused[0]->outcome.sqlstate.starts_with("42"), where);
+        }
+    }
+}
+
 void a_condition_with_brackets(void**) {
     make_tables();
     Bench bench(options());
@@ -277,6 +300,7 @@ int main() {
         cmocka_unit_test(without_prepared_statements),
         cmocka_unit_test(a_missing_table_is_found_later),
         cmocka_unit_test(a_condition_that_does_not_parse),
+        cmocka_unit_test(a_condition_knows_the_users_row_alone),
         cmocka_unit_test(a_condition_with_brackets),
         cmocka_unit_test(a_second_factor_that_means_nothing),
         cmocka_unit_test(migrations_go_by),

@@ -262,6 +262,9 @@ void nobody_else_is_judged(void**) {
             check(bench.answered(all));
             check(count(all, Status::ok) == 3, all[0]->outcome.message);
             check(statements_of(all) == 1);
+            for (const int number : {1, 2, 4}) {
+                check(bench.status_of(number) == Status::ok, "by itself");
+            }
         }
     }
 }
