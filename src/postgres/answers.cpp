@@ -124,6 +124,7 @@ void Connection::take(const PGresult* result) {
         case Entry::Kind::sync:
             unanswered_syncs_--;
             failed_prepare_.reset();
+            aborted_group_ = 0;
             pace();
             commit();
             break;
@@ -193,11 +194,15 @@ void Connection::take_query(const PGresult* result) {
         owner_.repeat(inflight_, front);
         owner_.demoted(*this);
     } else if (aborted) {
-        pending.alone = true;
+        pending.group = group_after_abort(pending.group);
+        pending.sends--;
         owner_.repeat(inflight_, front);
     } else if (stale(pending)) {
         owner_.repeat(inflight_, front);
     } else {
+        if (pending.outcome.status == Status::refused && !failed_prepare_) {
+            owner_.erred(pending);
+        }
         inflight_.erase(front);
         owner_.answered(pending);
     }

@@ -46,12 +46,18 @@ class ConnectionOwner {
                       std::string_view reason) noexcept = 0;
     // The server takes no writes any more: none of its connections is used.
     virtual void demoted(Connection& connection) noexcept = 0;
+    // A number that no query has.
+    virtual std::uint64_t new_group() noexcept = 0;
+    // A lookup has failed, and for no reason but its own row.
+    virtual void erred(const Pending& pending) noexcept = 0;
     // The tables are no longer what some connection believes.
     virtual void forget(std::size_t layout) noexcept = 0;
     // Null: the layout's statements are ready.
     virtual void layout_checked(std::size_t layout, const Outcome* error) = 0;
     // The same of its logins, which are all that an error here refuses.
     virtual void login_checked(std::size_t layout, const Outcome* error) = 0;
+    // A statement of many lookups means nothing here: each is one of its own.
+    virtual void not_together(std::size_t layout, const Outcome& error) = 0;
     // What the catalog made one wonder about.
     virtual void layout_warned(std::size_t layout,
                                const std::vector<std::string>& warnings) = 0;
@@ -200,8 +206,10 @@ class Connection final : private IoHandler {
     void take_many(const Entry& many, const PGresult* result);
     void pace();
     bool share_out(std::size_t count, const PGresult* result);
-    void ask_again(std::size_t count, const Outcome& outcome);
+    void ask_apart(std::size_t count, const Outcome& outcome);
+    void ask_again(std::size_t count);
     Pending* give_up_front();
+    std::uint64_t group_after_abort(std::uint64_t group);
 
     // sending.cpp: what goes out
     bool send_next(Entries& batch);
@@ -265,6 +273,7 @@ class Connection final : private IoHandler {
     std::uint64_t generations_ = 0;
     std::vector<Known> known_;
     std::optional<FailedPrepare> failed_prepare_;
+    std::uint64_t aborted_group_ = 0;  // in the same sync; 0: nobody is yet
     // Of the parameters of a query that is being sent.
     std::vector<const char*> values_;
     std::vector<int> lengths_;

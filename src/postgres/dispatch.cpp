@@ -95,25 +95,14 @@ void Pool::Impl::send_lookups() {
     }
     take_ready(*connection, lookups);
     send(*connection, shared_);
-    Entries one;
-    while (!alone_.empty() && connection->life() == Life::open) {
-        one.splice(one.end(), alone_, alone_.begin());
-        send(*connection, one);
-        lookups.splice(lookups.begin(), one);
+    Entries group;
+    while (!apart_.empty() && connection->life() == Life::open) {
+        take_group(group);
+        send(*connection, group);
+        lookups.splice(lookups.begin(), group);
     }
-    lookups.splice(lookups.begin(), alone_);
+    lookups.splice(lookups.begin(), apart_);
     lookups.splice(lookups.begin(), shared_);
-}
-
-// Moves what can be sent now to shared_ and alone_.
-void Pool::Impl::take_ready(Connection& connection, Entries& queue) {
-    for (auto it = queue.begin(); it != queue.end();) {
-        const auto entry = it++;
-        if (readiness(connection, entry) == Readiness::ready) {
-            Entries& batch = entry->pending->alone ? alone_ : shared_;
-            batch.splice(batch.end(), queue, entry);
-        }
-    }
 }
 
 // Login reads and writes take turns where they share a lane; what nobody
@@ -146,10 +135,10 @@ bool Pool::Impl::send_other(Work work) {
     }
     if (work == Work::login) {
         take_ready(*connection, queue);
-        if (shared_.empty() && !alone_.empty()) {
-            shared_.splice(shared_.end(), alone_, alone_.begin());
+        if (shared_.empty() && !apart_.empty()) {
+            take_group(shared_);
         }
-        queue.splice(queue.begin(), alone_);
+        queue.splice(queue.begin(), apart_);
     } else {
         for (auto it = queue.begin(); it != queue.end() && shared_.empty();) {
             const auto entry = it++;

@@ -19,7 +19,9 @@ struct Pending {
     Work work = Work::lookup;
     bool write = false;
     unsigned sends = 0;
-    bool alone = false;            // gets a sync of its own: a mate has failed
+    // What goes under one sync with it: 0 whatever else is there, otherwise
+    // those of this number alone, for an error is theirs too.
+    std::uint64_t group = 0;
     bool together = false;         // is in flight in a statement with others
     bool repaired = false;         // was repeated once with fresh statements
     std::uint64_t generation = 0;  // of the statements it was sent with

@@ -95,6 +95,7 @@ std::size_t Pool::Impl::add_layout(const Layout& layout) {
     layout_errors_.emplace_back();
     login_errors_.emplace_back();
     touches_.emplace_back();
+    together_errors_.emplace_back();
     layout_warnings_.emplace_back();
     broken_facts_.emplace_back();
     return layouts_.size() - 1;
@@ -210,6 +211,9 @@ void Pool::Impl::progressed(Connection&) {
 
 void Pool::Impl::answered(Pending& pending) noexcept {
     unanswered(pending.work)--;
+    if (pending.group != 0 && pending.outcome.status == Status::ok) {
+        erring_.remove(pending.query);
+    }
     answered_.splice(answered_.end(), live_, pending.self);
     deliver_->schedule();
     if (live_.empty()) {
@@ -238,7 +242,9 @@ void Pool::Impl::repeat(Entries& from, Entries::iterator entry) noexcept {
     }
     pending.outcome = Outcome();
     // What has cost others their answer twice does so no third time.
-    pending.alone = pending.alone || pending.sends + 1 >= alone_from;
+    if (pending.sends + 1 >= alone_from) {
+        pending.group = new_group();
+    }
     Entries& queue = waiting(pending.work);
     queue.splice(queue.end(), from, entry);
     dispatch_->schedule();

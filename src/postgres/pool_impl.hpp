@@ -14,6 +14,7 @@
 #include "postgres/backoff.hpp"
 #include "postgres/connection.hpp"
 #include "postgres/conninfo.hpp"
+#include "postgres/erring.hpp"
 #include "postgres/pending.hpp"
 #include "postgres/pool.hpp"
 
@@ -45,9 +46,14 @@ class Pool::Impl final : public ConnectionOwner {
     void lost(Connection& connection, Entries& inflight,
               std::string_view reason) noexcept override;
     void demoted(Connection& connection) noexcept override;
+    std::uint64_t new_group() noexcept override { return ++groups_; }
+    void erred(const Pending& pending) noexcept override {
+        erring_.add(pending.query);
+    }
     void forget(std::size_t layout) noexcept override;
     void layout_checked(std::size_t layout, const Outcome* error) override;
     void login_checked(std::size_t layout, const Outcome* error) override;
+    void not_together(std::size_t layout, const Outcome& error) override;
     void layout_warned(std::size_t layout,
                        const std::vector<std::string>& warnings) override;
     void facts_checked(std::size_t layout,
@@ -79,12 +85,16 @@ class Pool::Impl final : public ConnectionOwner {
     [[nodiscard]] bool has_room(Work work);
     void drop_unwanted(Work work);
 
+    // groups.cpp
+    void take_ready(Connection& connection, Entries& queue);
+    void take_group(Entries& group);
+    [[nodiscard]] bool goes_apart(Pending& pending);
+
     // dispatch.cpp
     void dispatch();
     void reap();
     void ask_elsewhere();
     void send_lookups();
-    void take_ready(Connection& connection, Entries& queue);
     void send_others();
     bool send_other(Work work);
     void send_touches();
@@ -106,6 +116,7 @@ class Pool::Impl final : public ConnectionOwner {
     std::vector<Layout> layouts_;
     std::vector<std::string> layout_errors_;  // as logged; empty: well
     std::vector<std::string> login_errors_;
+    std::vector<std::vector<std::string>> together_errors_;
     std::vector<std::vector<std::string>> layout_warnings_;
     std::vector<std::vector<std::string>> broken_facts_;
 
@@ -115,7 +126,9 @@ class Pool::Impl final : public ConnectionOwner {
     std::array<unsigned, work_count> unanswered_{};  // queries of each work
     std::array<Entries, work_count> waiting_;        // without a connection
     Entries shared_;  // what dispatch() is about to send
-    Entries alone_;   // the same, a sync for each
+    Entries apart_;   // the same, a sync for each Pending::group
+    std::uint64_t groups_ = 0;
+    Erring erring_;
     // Stored tokens whose last_active_at is to be written, by layout.
     std::vector<std::set<std::string, std::less<>>> touches_;
 

@@ -65,6 +65,13 @@ void Pool::Impl::login_checked(std::size_t layout, const Outcome* error) {
     report(login_errors_[layout], "logins of " + tables(layout), error);
 }
 
+void Pool::Impl::not_together(std::size_t layout, const Outcome& error) {
+    log_new(LogLevel::warn, together_errors_[layout],
+            {tables(layout) +
+             ": lookups go one by one, for a statement of many fails: " +
+             error.sqlstate + " " + error.message});
+}
+
 void Pool::Impl::layout_warned(std::size_t layout,
                                const std::vector<std::string>& warnings) {
     log_new(LogLevel::warn, layout_warnings_[layout], warnings);

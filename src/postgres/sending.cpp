@@ -87,10 +87,11 @@ bool Connection::send_next(Entries& batch) {
     return send_statement(query.layout, query.statement, query.parameters);
 }
 
-// False: libpq has failed.
+// One without a name is prepared each time: whether it is the statement that
+// means nothing or a row that fails, the server says apart. False: libpq has
+// failed.
 bool Connection::is_prepared(std::size_t layout, Statement statement) {
-    return !owner_.options().prepare ||
-           known(layout).prepared[static_cast<std::size_t>(statement)] ||
+    return known(layout).prepared[static_cast<std::size_t>(statement)] ||
            prepare(layout, statement, Entry::Kind::prepare);
 }
 
@@ -117,15 +118,11 @@ bool Connection::send_statement(std::size_t layout, Statement statement,
             parameter.bytes ? static_cast<int>(parameter.bytes->size()) : 0);
         formats_.push_back(parameter.binary ? 1 : 0);
     }
-    const int count = static_cast<int>(values_.size());
-    if (!owner_.options().prepare) {
-        return PQsendQueryParams(conn_.get(), sql_of(layout, statement).c_str(),
-                                 count, nullptr, values_.data(),
-                                 lengths_.data(), formats_.data(), 0) == 1;
-    }
-    return PQsendQueryPrepared(conn_.get(), name_of(layout, statement).c_str(),
-                               count, values_.data(), lengths_.data(),
-                               formats_.data(), 0) == 1;
+    const std::string name =
+        owner_.options().prepare ? name_of(layout, statement) : "";
+    return PQsendQueryPrepared(conn_.get(), name.c_str(),
+                               static_cast<int>(values_.size()), values_.data(),
+                               lengths_.data(), formats_.data(), 0) == 1;
 }
 
 // Why a query cannot be sent at all; mostly empty.

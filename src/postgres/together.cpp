@@ -12,12 +12,15 @@ namespace {
 
 constexpr std::size_t max_together = 128;
 constexpr std::size_t min_together = 2;
+// Of those that have failed together. One of 128 is found by 14 statements, as
+// it would be by halves, in four turns in place of seven.
+constexpr std::size_t parts = 4;
 
 bool is_lookup_of(const Pending& pending, std::size_t layout) {
     const Query& query = pending.query;
     return query.statement == Statement::lookup && query.layout == layout &&
-           !pending.alone && query.parameters.size() == 1 &&
-           query.parameters.front().binary && query.parameters.front().bytes;
+           query.parameters.size() == 1 && query.parameters.front().binary &&
+           query.parameters.front().bytes;
 }
 
 // Which of so many a row is for, from 0 on.
@@ -134,9 +137,14 @@ void Connection::take_many(const Entry& many, const PGresult* result) {
                failed_prepare_->statement == Statement::lookup_many &&
                failed_prepare_->outcome.sqlstate.starts_with("42")) {
         known(many.layout).puts_together = false;
+        owner_.not_together(many.layout, failed_prepare_->outcome);
     }
     inflight_.pop_front();
-    ask_again(many.count, outcome);
+    if (is_aborted) {
+        ask_again(many.count);
+    } else {
+        ask_apart(many.count, outcome);
+    }
 }
 
 // False: a row is for none of them.
@@ -176,11 +184,18 @@ Pending* Connection::give_up_front() {
     return pending;
 }
 
-// Which of them has failed is not known: each is asked for by itself, and the
-// one's error is its own. The statement as such may be out of date as well.
-void Connection::ask_again(std::size_t count, const Outcome& outcome) {
+// Which of them has failed is not known: they are asked for in parts, until the
+// one is by itself and its error its own. That it was in another's statement is
+// none of the attempts that it has. The statement as such may be out of date as
+// well.
+void Connection::ask_apart(std::size_t count, const Outcome& outcome) {
+    const std::size_t size = (count + parts - 1) / parts;
     bool is_demoted = false;
+    std::uint64_t group = 0;
     for (std::size_t i = 0; i < count; i++) {
+        if (i % size == 0) {
+            group = owner_.new_group();
+        }
         Pending* pending = give_up_front();
         if (!pending) {
             continue;
@@ -189,13 +204,41 @@ void Connection::ask_again(std::size_t count, const Outcome& outcome) {
         if (demoted(*pending)) {
             is_demoted = true;
         } else if (!stale(*pending)) {
-            pending->alone = true;
+            pending->group = group;
+            pending->sends--;
         }
         owner_.repeat(inflight_, inflight_.begin());
     }
     if (is_demoted) {
         owner_.demoted(*this);
     }
+}
+
+// They were not executed, for what stood before them in the sync has failed.
+void Connection::ask_again(std::size_t count) {
+    std::optional<std::uint64_t> group;
+    for (std::size_t i = 0; i < count; i++) {
+        if (Pending* pending = give_up_front()) {
+            if (!group) {
+                group = group_after_abort(pending->group);
+            }
+            pending->group = *group;
+            pending->sends--;
+            owner_.repeat(inflight_, inflight_.begin());
+        }
+    }
+}
+
+// The first time all that were aborted in a sync go together again, without the
+// one that has failed; the next time each statement by itself.
+std::uint64_t Connection::group_after_abort(std::uint64_t group) {
+    if (group != 0) {
+        return owner_.new_group();
+    }
+    if (aborted_group_ == 0) {
+        aborted_group_ = owner_.new_group();
+    }
+    return aborted_group_;
 }
 
 }  // namespace sigra::postgres

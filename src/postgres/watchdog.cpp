@@ -59,7 +59,9 @@ void Connection::hand_back(Entries& queue, Work work) {
             continue;
         }
         // One of them may be what holds up the others.
-        pending->alone = pending->alone || pending->together;
+        if (pending->together) {
+            pending->group = owner_.new_group();
+        }
         queue.push_back(entry);
         forsake(*pending);
         pending->entry = std::prev(queue.end());

@@ -11,6 +11,36 @@ using namespace sigra::test::together;
 using sigra::unit::check;
 using sigra::unit::check_bytes;
 
+// Divides by zero for a user whose row is broken.
+const std::string brittle =
+    "1 / (CASE WHEN u.confirmed_at IS NULL THEN 1 ELSE 0 END) = 1";
+
+void break_row(Session& session, int number) {
+    session.run("UPDATE users SET confirmed_at = now() WHERE email = '" +
+                email(number) + "'");
+}
+
+// Asks for so many at once; how many syncs that takes.
+std::uint64_t syncs_of(Bench& bench, int count, std::vector<AskedPtr>& all) {
+    const auto before = bench.pool->counters().syncs;
+    all = bench.look_up_many(count);
+    check(bench.answered(all));
+    return bench.pool->counters().syncs - before;
+}
+
+void check_all_but(const std::vector<AskedPtr>& all,
+                   const std::set<int>& broken) {
+    for (int i = 1; i <= static_cast<int>(all.size()); i++) {
+        const AskedPtr& asked = all[static_cast<std::size_t>(i) - 1];
+        if (broken.count(i) == 0) {
+            check_bytes(found(asked), email(i));
+            continue;
+        }
+        check(asked->calls == 1 && asked->outcome.status == Status::refused);
+        check_bytes(asked->outcome.sqlstate, "22012");
+    }
+}
+
 // What was there when the connection was lost is asked on another.
 void a_connection_is_lost_in_the_middle(void**) {
     make_tables();
@@ -188,19 +218,126 @@ void a_server_that_is_demoted(void**) {
 // A condition that means something in the one statement alone.
 void lookups_that_cannot_be_put_together(void**) {
     make_tables();
+    for (const bool prepare : {true, false}) {
+        PoolOptions chosen = options();
+        chosen.prepare = prepare;
+        Bench bench(chosen);
+        Layout layout;
+        layout.where = "length($1::bytea) > 0";
+        bench.pool->add_layout(layout);
+        std::uint64_t before = 0;
+        for (int i = 0; i < 4; i++) {
+            before = bench.pool->counters().syncs;
+            const auto all = bench.look_up_many(20);
+            check(bench.answered(all));
+            check(count(all, Status::ok) == 20, all[0]->outcome.message);
+            check(statements_of(all) == 20);
+        }
+        check(bench.pool->counters().syncs == before + 1, "tried once");
+        check(bench.reactor.count_logged(LogLevel::warn, "go one by one") == 1);
+    }
+}
+
+// The first time, the one whose row fails is found by a few statements. From
+// then on it goes by itself, until it is answered, and costs the others
+// nothing.
+void a_row_that_fails_is_remembered(void**) {
+    make_tables();
+    Session session(database);
+    for (const bool prepare : {true, false}) {
+        for (const bool in_where : {true, false}) {
+            PoolOptions chosen = options();
+            chosen.prepare = prepare;
+            Bench bench(chosen);
+            Layout layout;
+            if (in_where) {
+                layout.where = brittle;
+            } else {
+                layout.conditions = {brittle};
+            }
+            bench.pool->add_layout(layout);
+            warm_up(bench, 128);
+            break_row(session, 50);
+            std::vector<AskedPtr> all;
+            check(syncs_of(bench, 128, all) <= 15);
+            check_all_but(all, {50});
+            for (int i = 0; i < 3; i++) {
+                check(syncs_of(bench, 128, all) == 2);
+                check_all_but(all, {50});
+                check(statements_of(all) == 1);
+            }
+            session.run("UPDATE users SET confirmed_at = NULL");
+            check(syncs_of(bench, 128, all) == 2);
+            check_all_but(all, {});
+            check(syncs_of(bench, 128, all) == 1);
+            check_all_but(all, {});
+            check(statements_of(all) == 1);
+            check(bench.pool->counters().connects == 1);
+        }
+    }
+}
+
+// Several of them, and more lookups than a statement takes.
+void rows_that_fail_are_found(void**) {
+    make_tables();
+    Session session(database);
+    const std::set<int> broken = {1, 2, 64, 127, 128, 140};
+    for (const int number : broken) {
+        break_row(session, number);
+    }
     Bench bench(options());
     Layout layout;
-    layout.where = "length($1::bytea) > 0";
+    layout.where = brittle;
     bench.pool->add_layout(layout);
-    for (int i = 0; i < 3; i++) {
-        const auto all = bench.look_up_many(20);
-        check(bench.answered(all));
-        check(count(all, Status::ok) == 20, all[0]->outcome.message);
-        check(statements_of(all) == 20);
+    std::vector<AskedPtr> all;
+    for (int i = 1; i <= 3; i++) {
+        for (int number = 1; number <= users; number++) {
+            all.push_back(bench.look_up(number));
+        }
     }
     const auto before = bench.pool->counters().syncs;
-    check(bench.answered(bench.look_up_many(20)));
-    check(bench.pool->counters().syncs == before + 1, "tried once");
+    check(bench.answered(all));
+    check(bench.pool->counters().syncs - before < 200);
+    for (std::size_t i = 0; i < all.size(); i += users) {
+        check_all_but({all.begin() + static_cast<std::ptrdiff_t>(i),
+                       all.begin() + static_cast<std::ptrdiff_t>(i) + users},
+                      broken);
+    }
+    for (int i = 0; i < 3; i++) {
+        check(syncs_of(bench, users, all) == 1 + broken.size());
+        check_all_but(all, broken);
+    }
+    check(statements_of(all) <= 2);
+}
+
+// What shares a sync with a row that fails was not executed, and is put
+// together again. What is asked because of such a row shares none.
+void whoever_is_beside_stays_together(void**) {
+    make_tables();
+    Session session(database);
+    Bench bench(options());
+    Layout layout;
+    layout.conditions = {brittle, "true"};
+    bench.pool->add_layout(layout);
+    bench.pool->add_layout({});
+    warm_up(bench, 100, 1);
+    break_row(session, 7);
+    const auto before = bench.pool->counters().syncs;
+    auto one = bench.look_up(7);
+    auto beside = bench.look_up_many(100, 1);
+    check(bench.answered({one}) && bench.answered(beside));
+    check(one->outcome.status == Status::refused);
+    check_all_but(beside, {});
+    check(statements_of(beside) == 1);
+    check(bench.pool->counters().syncs == before + 2);
+    const auto part =
+        bench.ask(0, Statement::lookup_part,
+                  {{token(7), true}, {bits_parameter(1)}, {bits_parameter(0)}});
+    beside = bench.look_up_many(100, 1);
+    check(bench.answered({part}) && bench.answered(beside));
+    check(part->outcome.status == Status::refused);
+    check_all_but(beside, {});
+    check(bench.pool->counters().syncs == before + 4);
 }
 
 }  // namespace
@@ -215,6 +352,9 @@ int main() {
         cmocka_unit_test(statements_out_of_date),
         cmocka_unit_test(a_server_that_is_demoted),
         cmocka_unit_test(lookups_that_cannot_be_put_together),
+        cmocka_unit_test(a_row_that_fails_is_remembered),
+        cmocka_unit_test(rows_that_fail_are_found),
+        cmocka_unit_test(whoever_is_beside_stays_together),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -1,0 +1,42 @@
+// What is sent under one sync: what was submitted together, or those of one
+// Pending::group alone.
+#include "postgres/pool_impl.hpp"
+
+namespace sigra::postgres {
+
+using Readiness = Connection::Readiness;
+
+// The first of apart_ and its like.
+void Pool::Impl::take_group(Entries& group) {
+    const std::uint64_t number = apart_.front().pending->group;
+    for (auto it = apart_.begin(); it != apart_.end();) {
+        const auto entry = it++;
+        if (entry->pending->group == number) {
+            group.splice(group.end(), apart_, entry);
+        }
+    }
+}
+
+// What has failed of late, or is asked because that has, takes no others with
+// it.
+bool Pool::Impl::goes_apart(Pending& pending) {
+    if (pending.group == 0 &&
+        (pending.query.statement == Statement::lookup_part ||
+         erring_.has(pending.query))) {
+        pending.group = new_group();
+    }
+    return pending.group != 0;
+}
+
+// Moves what can be sent now to shared_ and apart_.
+void Pool::Impl::take_ready(Connection& connection, Entries& queue) {
+    for (auto it = queue.begin(); it != queue.end();) {
+        const auto entry = it++;
+        if (readiness(connection, entry) == Readiness::ready) {
+            Entries& batch = goes_apart(*entry->pending) ? apart_ : shared_;
+            batch.splice(batch.end(), queue, entry);
+        }
+    }
+}
+
+}  // namespace sigra::postgres
