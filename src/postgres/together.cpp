@@ -134,8 +134,8 @@ void Connection::take_many(const Entry& many, const PGresult* result) {
     if (!is_aborted) {
         outcome = outcome_of(result);
     } else if (failed_prepare_ && failed_prepare_->layout == many.layout &&
-               failed_prepare_->statement == Statement::lookup_many &&
-               failed_prepare_->outcome.sqlstate.starts_with("42")) {
+               failed_prepare_->statement == Statement::lookup_many) {
+        // Whatever the reason: as it is they would be aborted each time.
         known(many.layout).puts_together = false;
         owner_.not_together(many.layout, failed_prepare_->outcome);
     }
