@@ -179,3 +179,45 @@ wire("GET / HTTP/1.1\r\n\r\n")->answer;
 my $log;
 await { $log = slurp('logs/who.log'); 3 == ($log =~ tr/\n//) } 'three lines';
 is($log, "-|-|-|-|-|-|-|-\n" x 3, 'nothing is known');
+
+
+
+=== TEST 7: a value that would begin another header, or end them all
+--- http_config eval
+db()->do('ALTER TABLE users ADD name text');
+$::http
+--- config
+auth_sigra_attribute name "u.name";
+location / {
+    auth_sigra on;
+    proxy_set_header X-Auth-Email $auth_sigra_email;
+    proxy_set_header X-Auth-User-Id $auth_sigra_attribute_name;
+    add_header X-All "$auth_sigra_email|$auth_sigra_attribute_name|";
+    proxy_pass http://echo;
+}
+location = /me { auth_sigra_session; }
+--- request
+GET /
+--- error_code: 302
+--- flow
+my $told = sub {
+    my ($email, $name) = @_;
+    my $user = authenticated_fixture(email => $email, columns => { name => $name });
+    my $answer = client()->get('/', { cookie => $user->{cookie} });
+    my ($id, $read, $at) = $answer->{content} =~ /^id=(.*)\nemail=(.*)\nauthenticated_at=(.*)$/m;
+    return "$answer->{status} $id|$read|$at| $answer->{headers}{'x-all'}" . join '', grep { defined } $answer->{headers}{'x-evil'};
+};
+my $at = 'X-Auth-Authenticated-At: 2000-01-01T00:00:00Z';
+for my $evil ("\n", "\r\n", "\r\n$at", "\n$at\r\n\r\n", "\r\nX-Evil: 1", "\t", "\x7f", "\e[2J") {
+    my $shown = unpack 'H*', $evil;
+    is($told->("ada\@example.com$evil", 'Ada'), '200 Ada||| |Ada|', "an email that ends with $shown");
+    is($told->("$shown\@example.com", "Ada$evil"), "200 |$shown\@example.com|| $shown\@example.com||", "an attribute that ends with $shown");
+}
+is($told->(" ada\@example.com", 'Ada'), '200 Ada||| |Ada|', 'an email that another is left of');
+is($told->("ada\@example.com ", 'Ada'), '200 Ada||| |Ada|', 'at the other end');
+is($told->("b\xc3\xb6b\@example.com", ' Ada Lovelace'), "200 Ada Lovelace|b\xc3\xb6b\@example.com|| b\xc3\xb6b\@example.com| Ada Lovelace|", 'any other is told');
+my $lines = authenticated_fixture(columns => { name => "Ada\nLovelace" });
+like(client()->get('/me', { cookie => $lines->{cookie} })->{content}, qr/"attributes":\{"name":"Ada\\nLovelace"\}/, 'JSON has a way to write it');
+--- error_log
+the value of $auth_sigra_email holds a control character or a blank at an end, the variable is empty
+the value of $auth_sigra_attribute_name holds a control character or a blank at an end, the variable is empty

@@ -1,5 +1,6 @@
 #include "nginx/gate/variables.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "nginx/gate/authenticated_at.hpp"
@@ -93,6 +94,36 @@ std::string attribute_of(const Visit& visit, std::string_view name) {
                          .value_or(""));
 }
 
+// What the users row says may be whatever the user has typed, and nginx puts a
+// variable into a header as it is: a line feed would begin another header, or
+// end them all and leave somebody else's email behind.
+bool has_control_character(std::string_view value) {
+    return std::any_of(value.begin(), value.end(), [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte < 0x20 || byte == 0x7f;
+    });
+}
+
+// Whoever reads a header takes these away: what is left may name another user.
+bool has_blank_at_an_end(std::string_view value) {
+    return value.starts_with(' ') || value.ends_with(' ');
+}
+
+// Nobody, rather than a part of it. Told once: a configuration may name the
+// variable in many places.
+std::string leave_empty(const ngx_http_request_t* r, Visit& visit,
+                        std::string_view name) {
+    if (!visit.told_of_variable) {
+        visit.told_of_variable = true;
+        ngx_str_t variable = as_ngx_str(name);
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "auth_sigra: the value of $%V holds a control character "
+                      "or a blank at an end, the variable is empty",
+                      &variable);
+    }
+    return {};
+}
+
 ngx_int_t put(ngx_http_request_t* r, ngx_http_variable_value_t* out,
               const std::string& value) {
     if (value.empty()) {
@@ -113,8 +144,8 @@ ngx_int_t put(ngx_http_request_t* r, ngx_http_variable_value_t* out,
 
 // Whose verdict a variable tells: the main request's, but while a subrequest is
 // judged by one its own, or somebody else's attributes would decide.
-const Visit* visit_told(ngx_http_request_t* r) {
-    const Visit* own = r == r->main ? nullptr : find_visit(r);
+Visit* visit_told(ngx_http_request_t* r) {
+    Visit* own = r == r->main ? nullptr : find_visit(r);
     return own != nullptr && own->is_being_judged ? own : find_visit(r->main);
 }
 
@@ -124,11 +155,19 @@ ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* out,
         r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
         [&]() -> ngx_int_t {
             out->not_found = 1;
-            const Visit* visit = visit_told(r);
-            return visit == nullptr
-                       ? NGX_OK
-                       : put(r, out,
-                             value_of(*visit, static_cast<Which>(which)));
+            Visit* visit = visit_told(r);
+            if (visit == nullptr) {
+                return NGX_OK;
+            }
+            std::string value = value_of(*visit, static_cast<Which>(which));
+            const bool is_identity = which == user_id || which == email;
+            if (is_identity &&
+                (has_control_character(value) || has_blank_at_an_end(value))) {
+                value = leave_empty(
+                    r, *visit,
+                    which == email ? "auth_sigra_email" : "auth_sigra_user_id");
+            }
+            return put(r, out, value);
         });
 }
 
@@ -141,14 +180,18 @@ ngx_int_t get_attribute(ngx_http_request_t* r, ngx_http_variable_value_t* out,
         r->connection->log, static_cast<ngx_int_t>(NGX_ERROR),
         [&]() -> ngx_int_t {
             out->not_found = 1;
-            const Visit* visit = visit_told(r);
+            Visit* visit = visit_told(r);
             const std::string_view name =
                 view(*reinterpret_cast<const ngx_str_t*>(data));
-            return visit == nullptr || name.size() < attribute_prefix.size()
-                       ? NGX_OK
-                       : put(r, out,
-                             attribute_of(
-                                 *visit, name.substr(attribute_prefix.size())));
+            if (visit == nullptr || name.size() < attribute_prefix.size()) {
+                return NGX_OK;
+            }
+            std::string value =
+                attribute_of(*visit, name.substr(attribute_prefix.size()));
+            if (has_control_character(value)) {
+                value = leave_empty(r, *visit, name);
+            }
+            return put(r, out, value);
         });
 }
 

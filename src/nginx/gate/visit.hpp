@@ -30,7 +30,8 @@ struct Visit {
     bool reissue_asked;  // this request has had its turn
     // By auth_sigra_require $variable, this moment: see variables.cpp.
     bool is_being_judged;
-    bool touched;  // last_active_at was written or is on its way
+    bool touched;           // last_active_at was written or is on its way
+    bool told_of_variable;  // one that is left empty: see variables.cpp
 
     // Of a POST to the login; see endpoints/login_log.hpp.
     LoginResult login;
