@@ -141,6 +141,8 @@ location /level/ { auth_sigra_attribute name "u.level::integer"; }
 location /bio/ { auth_sigra_attribute name "u.nosuch"; }
 location /optional/ { auth_sigra optional; auth_sigra_attribute name "u.nosuch"; auth_sigra_attribute tenant tenant; }
 location /other/ { auth_sigra_attribute tenant "u.tenant"; auth_sigra_require "u.tenant = 'acme'"; }
+location = /me { auth_sigra_session; auth_sigra_attribute name "u.nosuch"; }
+location = /level { auth_sigra_session; auth_sigra_attribute name "u.level::integer"; }
 --- user_files eval: \@::files
 --- request
 GET /page
@@ -155,6 +157,8 @@ for my $round (1, 2) {
     is(said('/optional/page', 'ada'), '|acme||', 'optional: empty');
     is(join(' ', map { (split ' ', seen('/other/page', $::who{$_}))[0] } qw(ada eve bob)), '200 403 403', 'others go on');
     is(join(' ', map { (split ' ', seen('/page', $::who{$_}))[0] } qw(ada eve)), '200 200', 'and where none is asked for');
+    is(join(' ', map { (split ' ', seen('/me', $::who{$_}))[0] } qw(ada eve)), '503 503', 'JSON does not say null of what could not be read');
+    is(join(' ', map { (split ' ', seen('/level', $::who{$_}))[0] } qw(ada eve)), '200 503', 'nor of one user');
     warm('/page', $::who{$_}) for qw(ada eve bob);
 }
 

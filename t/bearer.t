@@ -100,6 +100,12 @@ for my $scheme ('Basic', 'Bearers', 'Token') {
     is(answer('/only/page', authorization => "$scheme $ada->{text}"), "401 anonymous $::nothing", "$scheme is another scheme");
     is((answer('/on/page', authorization => "$scheme $ada->{text}"))[0], '302 anonymous', 'and says nothing of who asks');
 }
+for my $blank ("\t", "\t ", " \t") {
+    for my $where (qw(on only)) {
+        my $answer = wire(get("/$where/page", "Authorization: Bearer$blank$ada->{text}", authenticated_fixture()->{header}))->answer;
+        is("$answer->{status} $answer->{headers}{'www-authenticate'}", "401 $::wrong", "a blank that is none, $where: " . unpack 'H*', $blank);
+    }
+}
 is(answer('/on/page', bearer(api_token_fixture(age => 366 * 86400))), "401 expired $::wrong", 'older than a year');
 is(answer('/on/page', bearer(api_token_fixture(age => 364 * 86400))), '200 miss', 'younger');
 is(answer('/on/page', bearer(api_token_fixture(context => 'mobile.v2'))), "401 unknown $::wrong", 'another context');

@@ -104,6 +104,12 @@ bool number_attributes(const LocationConf& conf, bool enforced, Facts& facts,
     return true;
 }
 
+// Its answer says NULL of what is NULL, and so not of what could not be read.
+bool tells_attributes(const LocationConf& conf) {
+    return conf.endpoint != nullptr &&
+           conf.endpoint->kind == Endpoint::Kind::session;
+}
+
 }  // namespace
 
 std::size_t Facts::room() const {
@@ -215,7 +221,8 @@ char* compile_rules(ngx_conf_t* cf, LocationConf& conf) {
                           "conditions of one database: put some of them "
                           "together, or into a function");
     }
-    if (!number_attributes(conf, enforced, facts, *rules)) {
+    if (!number_attributes(conf, enforced || tells_attributes(conf), facts,
+                           *rules)) {
         return conf_error(cf,
                           "\"auth_sigra_attribute\" stands for more than 32 "
                           "expressions of one database");

@@ -32,11 +32,14 @@ std::optional<std::string_view> bearer_of(std::string_view authorization) {
         return std::nullopt;
     }
     authorization.remove_prefix(scheme.size());
-    const std::size_t token = authorization.find_first_not_of(' ');
-    if (token == 0) {
+    // A tab is none of RFC 9110's, but somebody who reads it as a blank would
+    // see a token here: it is one that is not good.
+    if (!authorization.empty() && authorization.front() != ' ' &&
+        authorization.front() != '\t') {
         return std::nullopt;  // a scheme of another name
     }
-    return authorization.substr(std::min(token, authorization.size()));
+    return authorization.substr(
+        std::min(authorization.find_first_not_of(' '), authorization.size()));
 }
 
 }  // namespace
