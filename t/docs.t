@@ -28,9 +28,12 @@ my %is_directive = map { $_ => 1 } slurp('src/nginx/module.cpp') =~ /ngx_string\
 cmp_ok(scalar keys %is_directive, '>', 35, 'directives in the sources');
 my %entry = $text{'docs/directives.md'} =~ /^### (auth_sigra\w*)\n(.*?)(?=^##|\z)/msg;
 for my $name (sort keys %is_directive) {
-    like($entry{$name} // '', qr/\A\n    Syntax:  $name\b.*?^    Default: \S.*?^    Context: \S/ms, "$name: syntax, default, context");
+    like($entry{$name} // '', qr/\A\n    Syntax:  $name\b[^\n]*(?:\n {17}[^\n]*)*;\n    Default: (?:$name [^\n]*;|—|60d)[^\n]*\n    Context: \S/, "$name: syntax, default, context");
     like($text{'docs/directives.md'}, qr/\[$name\]\(#$name\)/, "$name: in the index");
 }
+my %parameter = map { $_ => 1 } $sources =~ /\barguments\s*\.(?:text|number|seconds|milliseconds|flag)\(\s*"(\w+)"/g;
+cmp_ok(scalar keys %parameter, '>', 30, 'parameters in the sources');
+like($text{'docs/directives.md'}, qr/^ {4}.*[\[ ]$_=/m, "parameter $_=: in some syntax") for sort keys %parameter;
 is_deeply([grep { !$is_directive{$_} } sort keys %entry], [], 'no entry of what is no directive');
 
 my %variable = map { $_ => 1 } slurp('src/nginx/gate/variables.cpp') =~ /"(auth_sigra_\w+)"/g;
