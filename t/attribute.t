@@ -148,7 +148,7 @@ location = /level { auth_sigra_session; auth_sigra_attribute name "u.level::inte
 GET /page
 --- error_code: 401
 --- error_log
-auth_sigra_attribute "u.nosuch" means nothing to PostgreSQL, its locations answer 503: 42703
+auth_sigra_attribute "u.nosuch" is refused by PostgreSQL, its locations answer 503: 42703
 auth_sigra_attribute "u.level::integer" of a user: 22P02
 --- flow
 for my $round (1, 2) {

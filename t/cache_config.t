@@ -40,7 +40,7 @@ our @wrong = (
     [$http, "$channel a; $channel b;",          '"auth_sigra_revocation_channel" directive is duplicate'],
     [$http, "auth_sigra_postgres host=a listen=host;", 'invalid conninfo: missing "=".* in "auth_sigra_postgres"'],
     [$http, "auth_sigra_postgres host=a listen=file:/no/such/file;", 'cannot open "/no/such/file"'],
-    [$http, "auth_sigra_postgres '$nowhere' listen=host=b;", 'the same conninfo stands elsewhere with other parameters'],
+    [$http, "auth_sigra_postgres '$nowhere' listen=host=b;", 'the same conninfo is used elsewhere with other parameters'],
 );
 
 our @right = (

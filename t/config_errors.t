@@ -2,6 +2,7 @@
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
+use File::Temp qw(tempdir);
 
 # Nothing listens there: a configuration that asked would not be read as quickly, nor accepted.
 our $nowhere = 'host=127.0.0.1 port=1 user=sigra dbname=sigra';
@@ -29,8 +30,8 @@ our @wrong = (
     ['auth_sigra_postgres "postgresql://a:b@[x/y";', 'invalid conninfo: .* in "auth_sigra_postgres"'],
     ['auth_sigra_postgres file:/no/such/file;', 'cannot open "/no/such/file" .* in "auth_sigra_postgres"'],
     ['auth_sigra_postgres host=a host=b;',  'invalid parameter "host=b" in "auth_sigra_postgres" directive; quote the connection string as a whole: "host=localhost dbname=my_app"'],
-    ['auth_sigra_postgres ecto://a:hush@h/d?pool_size=10;', '"ecto://" is known to Ecto alone: say "postgresql://".* in "auth_sigra_postgres"'],
-    ['auth_sigra_postgres /etc/nginx/conninfo;', 'a path is no conninfo: to read one from a file say "file:PATH" in "auth_sigra_postgres"'],
+    ['auth_sigra_postgres ecto://a:hush@h/d?pool_size=10;', '"ecto://" is a scheme of Ecto only: say "postgresql://".* in "auth_sigra_postgres"'],
+    ['auth_sigra_postgres /etc/nginx/conninfo;', 'a path is not a conninfo: to read one from a file say "file:PATH" in "auth_sigra_postgres"'],
     ['auth_sigra_secret_key_base /etc/nginx/secret;', 'has 17 bytes, it must have at least 64 \(say "file:PATH" to read it from a file\) in "auth_sigra_secret_key_base"'],
     ['auth_sigra_secret_key_base env:NO_SUCH;', 'the environment variable "NO_SUCH" is not set .*file:PATH works from any shell'],
     ['auth_sigra_schema sigra where=u.deleted_at IS NULL;', 'invalid parameter "IS" in "auth_sigra_schema" directive; quote a parameter that has a blank: "where=u.deleted_at IS"'],
@@ -43,19 +44,19 @@ our @wrong = (
     (map { ["$_->[0];", "the SQL is part of a statement: leave out the \";\" at its end in \"$_->[1]\""] }
         [q(auth_sigra_require "u.role = 'admin'; "), 'auth_sigra_require'], ['auth_sigra_attribute name "u.name;"', 'auth_sigra_attribute'],
         ['auth_sigra_schema sigra "where=u.deleted_at IS NULL;"', 'auth_sigra_schema'], ['auth_sigra_second_factor "true;" url=/code', 'auth_sigra_second_factor']),
-    ['auth_sigra_require off; auth_sigra_require "true";', '"off" stands beside a condition in "auth_sigra_require"'],
-    ['auth_sigra_require "true"; auth_sigra_require off;', '"off" stands beside a condition'],
-    ['auth_sigra on; ' . join(' ', map { qq(auth_sigra_require "$_ = $_";) } 1 .. 65), '"auth_sigra_require" stands for more than 64 conditions of one database'],
+    ['auth_sigra_require off; auth_sigra_require "true";', '"off" cannot be used together with a condition in "auth_sigra_require"'],
+    ['auth_sigra_require "true"; auth_sigra_require off;', '"off" cannot be used together with a condition'],
+    ['auth_sigra on; ' . join(' ', map { qq(auth_sigra_require "$_ = $_";) } 1 .. 65), '"auth_sigra_require" is used with more than 64 conditions of one database'],
     ['auth_sigra_attribute name;',          'invalid number of arguments in "auth_sigra_attribute"'],
     ['auth_sigra_attribute a-b name;',      'the name of an attribute must be made of letters, digits and "_" in "auth_sigra_attribute"'],
-    ['auth_sigra_attribute User_Id id;',    '"user_id" is what the identity\'s own header is called, give the attribute another name in "auth_sigra_attribute"'],
-    ['auth_sigra_attribute a b; auth_sigra_attribute A c;', 'the attribute "a" stands twice here in "auth_sigra_attribute"'],
+    ['auth_sigra_attribute User_Id id;',    '"user_id" is the name of an identity header, give the attribute another name in "auth_sigra_attribute"'],
+    ['auth_sigra_attribute a b; auth_sigra_attribute A c;', 'the attribute "a" is defined twice here in "auth_sigra_attribute"'],
     ['auth_sigra_attribute a "";',          'the SQL is empty'],
     ['auth_sigra_attribute name u.name 64;', 'invalid parameter "64" in "auth_sigra_attribute" directive; it takes "size="'],
     ['auth_sigra_attribute a b size=0;',    'invalid value "0" of "size".* in "auth_sigra_attribute"'],
     ['auth_sigra_attribute a b length=3;',  'invalid parameter "length=3" in "auth_sigra_attribute"'],
     ['limit_except GET { auth_sigra_attribute a b; }', '"auth_sigra_attribute" directive is not allowed here'],
-    ['auth_sigra on; ' . join(' ', map { "auth_sigra_attribute a$_ $_;" } 1 .. 33), '"auth_sigra_attribute" stands for more than 32 expressions'],
+    ['auth_sigra on; ' . join(' ', map { "auth_sigra_attribute a$_ $_;" } 1 .. 33), '"auth_sigra_attribute" is used with more than 32 expressions'],
     ['auth_sigra on; ' . join(' ', map { "auth_sigra_attribute a$_ $_ size=4096;" } 1 .. 2), '"auth_sigra_attribute" asks for more than 8k of attributes a session'],
     ['auth_sigra_lockout 5 15m;',           'invalid parameter "5" in "auth_sigra_lockout" directive; say "threshold=5 duration=15m"'],
     # What a directive takes.
@@ -64,8 +65,8 @@ our @wrong = (
     ['auth_sigra_password_checks 4;',       'invalid parameter "4" in "auth_sigra_password_checks" directive; it takes "running=", "queue=" or "floor="'],
     ['auth_sigra_session_ttl 14 days;',     'invalid parameter "days" in "auth_sigra_session_ttl" directive; it takes "remember_me="'],
     ['auth_sigra_status prometheus;',       'invalid parameter "prometheus" in "auth_sigra_status" directive; it takes "format="'],
-    ['auth_sigra_logout all;',              'invalid parameter "all", it must be "everywhere" in "auth_sigra_logout"'],
-    ['auth_sigra_renew sudo;',              'invalid parameter "sudo", it must be "authenticated" in "auth_sigra_renew"'],
+    ['auth_sigra_logout all;',              'invalid parameter "all" in "auth_sigra_logout" directive; it takes "everywhere"'],
+    ['auth_sigra_renew sudo;',              'invalid parameter "sudo" in "auth_sigra_renew" directive; it takes "authenticated"'],
     (map { ["$_->[0] off $_->[1];", "invalid parameter \"$_->[1]\" in \"$_->[0]\" directive; \"off\" takes no parameter"] }
         ['auth_sigra_cache', 'zone=z:1m'], ['auth_sigra_prune', 'batch=5'], ['auth_sigra_lockout', 'threshold=5'], ['auth_sigra_bearer', 'context=api'],
         ['auth_sigra_remember_me_cookie', 'max_age=60d']),
@@ -83,18 +84,18 @@ our @wrong = (
     # Names that are nowhere.
     ['auth_sigra_require $nosuch;',         'unknown "nosuch" variable in "auth_sigra_require" directive'],
     ['auth_sigra_cookie_secure $Nosuch;',   'unknown "nosuch" variable in "auth_sigra_cookie_secure" directive'],
-    ['auth_sigra_login; proxy_pass http://127.0.0.1:1;', '"auth_sigra_login" stands beside another directive that answers requests, .* give each a location of its own'],
-    ['proxy_pass http://127.0.0.1:1; auth_sigra_login;', '"auth_sigra_login" stands beside another directive that answers requests, .* give each a location of its own .*in "auth_sigra_login"'],
-    ['auth_sigra_logout; stub_status;',     '"auth_sigra_logout" stands beside another'],
-    ['auth_sigra_status; proxy_pass http://127.0.0.1:1;', '"auth_sigra_status" stands beside another'],
-    ['stub_status; auth_sigra_status;',     '"auth_sigra_status" stands beside another'],
-    ['empty_gif; auth_sigra_renew;',        '"auth_sigra_renew" stands beside another'],
+    ['auth_sigra_login; proxy_pass http://127.0.0.1:1;', '"auth_sigra_login" shares its location with another directive that answers requests, .* give each a location of its own'],
+    ['proxy_pass http://127.0.0.1:1; auth_sigra_login;', '"auth_sigra_login" shares its location with another directive that answers requests, .* give each a location of its own .*in "auth_sigra_login"'],
+    ['auth_sigra_logout; stub_status;',     '"auth_sigra_logout" shares its location with another'],
+    ['auth_sigra_status; proxy_pass http://127.0.0.1:1;', '"auth_sigra_status" shares its location with another'],
+    ['stub_status; auth_sigra_status;',     '"auth_sigra_status" shares its location with another'],
+    ['empty_gif; auth_sigra_renew;',        '"auth_sigra_renew" shares its location with another'],
     ['auth_sigra_login fallback=@nosuch;',  '"auth_sigra_login" leads to "@nosuch", and this server has no "location @nosuch"'],
     (map { ["auth_sigra_postgres host=a $_;", "invalid (?:value \"[^\"]*\" of )?.*in \"auth_sigra_postgres\""] } qw(connections=0 connections=x connections=-1
         connections=1001 connections= queue=0 queue=1k timeout=0 timeout=x timeout=-1 connect_timeout=0 max_reconnect_delay=soon prepare=yes pool=2 connections)),
     ['auth_sigra_postgres host=a; auth_sigra_postgres host=b;', '"auth_sigra_postgres" directive is duplicate'],
-    ["auth_sigra_postgres '$nowhere' connections=3;", 'the same conninfo stands elsewhere with other parameters; .* give both the same ones in "auth_sigra_postgres"'],
-    ["auth_sigra_postgres '$nowhere' timeout=5s;", 'the same conninfo stands elsewhere with other parameters'],
+    ["auth_sigra_postgres '$nowhere' connections=3;", 'the same conninfo is used elsewhere with other parameters; .* give both the same ones in "auth_sigra_postgres"'],
+    ["auth_sigra_postgres '$nowhere' timeout=5s;", 'the same conninfo is used elsewhere with other parameters'],
 
     ['auth_sigra_bearer yes;',              'invalid value "yes", it must be "off", "on" or "only" in "auth_sigra_bearer"'],
     ['auth_sigra_bearer on context=session;', 'the context "session" is that of logins in "auth_sigra_bearer"'],
@@ -192,6 +193,15 @@ sub test_config {
     close $out;
     my $said = qx($ENV{TEST_NGINX_BINARY} -e stderr -t -p $root/ -c conf/wrong.conf 2>&1);
     return ($said, $? == 0);
+}
+
+# A file as an environment's, and one with the old secret below the new.
+our $secrets = tempdir(CLEANUP => 1);
+for (['env' => 'SECRET_KEY_BASE=' . 's' x 64], ['two' => 's' x 64 . "\n" . 't' x 64]) {
+    open my $out, '>', "$secrets/$_->[0]" or die $!;
+    print $out "$_->[1]\n";
+    close $out;
+    push @wrong, ["auth_sigra_secret_key_base file:$secrets/$_->[0];", 'the secret must be one line that is the secret itself, without "SECRET_KEY_BASE=" in "auth_sigra_secret_key_base"'];
 }
 
 no_shuffle();

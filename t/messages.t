@@ -244,12 +244,12 @@ like($says->('de=de.json', qq({"log_in":\n\n 7})), qr/^fails: .*$at\Q1: "log_in"
 like($says->('de=de.json', qq({"log_in": "x"\n"email": "y"})), qr/^fails: .*$at\Q2: it is not well-formed JSON in UTF-8\E/s, 'a comma that is missing');
 like($says->('de=de.json', qq({\n"log_in": "\xff"})), qr/^fails: .*$at\Q2: it is not well-formed JSON in UTF-8\E/s, 'Latin-1');
 like($says->('de=de.json', qq({\n"log_in": ""})), qr/^fails: .*$at\Q2: "log_in" is empty\E/s, 'an empty text');
-like($says->('de=de.json', qq({\n"log_in": "x", "log_in": "y"})), qr/^fails: .*$at\Q2: "log_in" stands there twice\E/s, 'a key twice');
+like($says->('de=de.json', qq({\n"log_in": "x", "log_in": "y"})), qr/^fails: .*$at\Q2: "log_in" is given twice\E/s, 'a key twice');
 like($says->('de=de.json', qq({"dir": "up"})), qr/^fails: .*$at\Q1: "dir" must be "ltr" or "rtl"\E/s, 'a direction');
-like($says->('de=de.json', qq(["x"])), qr/^fails: .*$at\Q1: it is no JSON object of texts\E/s, 'no object');
+like($says->('de=de.json', qq(["x"])), qr/^fails: .*$at\Q1: it is not a JSON object of strings\E/s, 'no object');
 like($says->('de=de.json', ''), qr/^fails: .*\Q"$dir\/de.json" is empty\E/s, 'an empty file');
 like($says->('de=nowhere.json', ''), qr/^fails: .*\Qcannot open "$dir\/nowhere.json" (No such file or directory) in "auth_sigra_messages"\E/s, 'no file');
-like($says->('de=de.json de=de.json', '{"log_in": "x"}'), qr/^fails: .*the language "de" stands there twice/s, 'a language twice');
+like($says->('de=de.json de=de.json', '{"log_in": "x"}'), qr/^fails: .*the language "de" is given twice/s, 'a language twice');
 like($says->($_, '{"log_in": "x"}'), qr/^fails: .*\Qinvalid parameter "$_", it must be a language and a file, like "de=messages\/de.json"\E/s, $_) for 'de.json', 'd=de.json', 'de=', '=de.json', 'de_DE=de.json';
 like($says->('de=de.json; auth_sigra_messages de=de.json', '{"log_in": "x"}'), qr/^fails: .*"auth_sigra_messages" directive is duplicate/s, 'the directive twice');
 like($says->('de=de.json', '{"log_in": "x"}'), qr/^passes: .*\Qde.json" lacks "email", "password",\E/s, 'a text that is missing: a warning');

@@ -133,7 +133,7 @@ main::at("host=$::socket port=$::port dbname=$::name user=sigra") . "
 server { listen unix:\$TEST_NGINX_SERVER_ROOT/logs/other.sock; auth_sigra_postgres 'host=$::socket port=$::port dbname=$::name user=sigra' queue=5; }"
 --- must_die
 --- error_log eval
-[qr/\[emerg\].*the same conninfo stands elsewhere with other parameters.* in "auth_sigra_postgres" directive/]
+[qr/\[emerg\].*the same conninfo is used elsewhere with other parameters.* in "auth_sigra_postgres" directive/]
 
 
 

@@ -184,12 +184,12 @@ location /optional/ { auth_sigra optional; auth_sigra_require "u.rolle = 'admin'
 GET /page
 --- error_code: 401
 --- error_log
-auth_sigra_require "u.rolle = 'admin'" means nothing to PostgreSQL, its locations answer 503: 42703
-auth_sigra_require "u.role = " means nothing to PostgreSQL
-auth_sigra_require "true), (true" means nothing to PostgreSQL, its locations answer 503: 42601 syntax error
-auth_sigra_require "u.role" means nothing to PostgreSQL
-auth_sigra_require "1 / 0 = 1" means nothing to PostgreSQL
-auth_sigra_require "context = 'session'" means nothing to PostgreSQL
+auth_sigra_require "u.rolle = 'admin'" is refused by PostgreSQL, its locations answer 503: 42703
+auth_sigra_require "u.role = " is refused by PostgreSQL
+auth_sigra_require "true), (true" is refused by PostgreSQL, its locations answer 503: 42601 syntax error
+auth_sigra_require "u.role" is refused by PostgreSQL
+auth_sigra_require "1 / 0 = 1" is refused by PostgreSQL
+auth_sigra_require "context = 'session'" is refused by PostgreSQL
 auth_sigra_require "u.level::integer > 3" of a user: 22P02
 --- flow
 my %level = (high => '4', low => '3', unknown => undef, broken => 'four');
@@ -417,12 +417,12 @@ my $said = sub {
     my ($server) = @_;
     my $nginx = Sigra::Nginx->new(http => $::http{sigra}, server => $server);
     $nginx->stop;
-    return join "\n", grep { /keeps nobody out/ } split /\n/, Sigra::Nginx::slurp($nginx->root . '/logs/stderr.log') . $nginx->log;
+    return join "\n", grep { /has no effect/ } split /\n/, Sigra::Nginx::slurp($nginx->root . '/logs/stderr.log') . $nginx->log;
 };
 like($said->(q(location /admin/ { auth_sigra_require "u.role = 'admin'"; })),
-    qr/\[warn\].*"auth_sigra_require" in location "\/admin\/" keeps nobody out: "auth_sigra" is not "on" there/, 'off');
-like($said->(q(location /admin/ { auth_sigra optional; auth_sigra_require "u.role = 'admin'"; })), qr/keeps nobody out/, 'optional');
-like($said->(q(location /api/ { auth_sigra_bearer only; })), qr/"auth_sigra_bearer only" in location "\/api\/" keeps nobody out/, 'tokens alone');
+    qr/\[warn\].*"auth_sigra_require" in location "\/admin\/" has no effect: "auth_sigra" is not "on" there/, 'off');
+like($said->(q(location /admin/ { auth_sigra optional; auth_sigra_require "u.role = 'admin'"; })), qr/has no effect/, 'optional');
+like($said->(q(location /api/ { auth_sigra_bearer only; })), qr/"auth_sigra_bearer only" in location "\/api\/" has no effect/, 'tokens alone');
 is($said->(q(location /api/ { auth_sigra on; auth_sigra_bearer only; } location /who { auth_sigra_session; auth_sigra_bearer only; })), '', 'where somebody is asked');
 is($said->(q(auth_sigra_require "u.role = 'admin'"; location /admin/ { auth_sigra on; } location /off/ { auth_sigra_require off; })), '', 'on a server it is for the locations');
 

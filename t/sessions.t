@@ -424,7 +424,7 @@ the location has "auth_sigra_session" already; give each a location of its own
 location /sessions { auth_sigra_sessions; proxy_pass http://127.0.0.1:1; }
 --- must_die
 --- error_log
-"auth_sigra_sessions" stands beside another directive that answers requests
+"auth_sigra_sessions" shares its location with another directive that answers requests
 
 
 

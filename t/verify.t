@@ -167,7 +167,7 @@ invalid parameter "trusted=everybody", say trusted=CIDR, once for each network i
 location / { auth_sigra on; proxy_pass http://echo; auth_sigra_verify; }
 --- must_die
 --- error_log
-"auth_sigra_verify" stands beside another directive that answers requests
+"auth_sigra_verify" shares its location with another directive that answers requests
 
 
 
@@ -177,7 +177,7 @@ location / { auth_sigra on; proxy_pass http://echo; auth_sigra_verify; }
 location / { auth_sigra on; auth_sigra_verify; proxy_pass http://echo; }
 --- must_die
 --- error_log
-"auth_sigra_verify" stands beside another directive that answers requests
+"auth_sigra_verify" shares its location with another directive that answers requests
 
 
 

@@ -83,7 +83,7 @@ class TextReader final : public nlohmann::json_sax<nlohmann::json> {
                                        Cursor{begin + json_.size(), &line_},
                                        this) &&
             !error_)
-            fail("it is no JSON object of texts");
+            fail("it is not a JSON object of strings");
         return std::move(error_);
     }
     [[nodiscard]] bool has(std::string_view key) const {
@@ -96,7 +96,7 @@ class TextReader final : public nlohmann::json_sax<nlohmann::json> {
         if (name != "dir" && known == std::end(texts))
             return fail("there is no text of the name \"" + name + "\"");
         if (has(name))
-            return fail("\"" + name + "\" stands there twice");
+            return fail("\"" + name + "\" is given twice");
         keys_.push_back(name);
         text_ = name == "dir" ? &Messages::dir : known->text;
         return true;
@@ -147,7 +147,7 @@ class TextReader final : public nlohmann::json_sax<nlohmann::json> {
         return fail("it is not well-formed JSON in UTF-8");
     }
     bool no_text() {
-        return fail(keys_.empty() ? "it is no JSON object of texts"
+        return fail(keys_.empty() ? "it is not a JSON object of strings"
                                   : '"' + keys_.back() + "\" must be a text");
     }
 

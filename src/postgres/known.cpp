@@ -31,7 +31,7 @@ std::string complaint(const Layout& layout, std::size_t fact,
         fact < conditions
             ? "auth_sigra_require \"" + layout.conditions[fact]
             : "auth_sigra_attribute \"" + layout.attributes[fact - conditions];
-    line += "\" means nothing to PostgreSQL, its locations answer 503: ";
+    line += "\" is refused by PostgreSQL, its locations answer 503: ";
     line += outcome.sqlstate;
     line += outcome.sqlstate.empty() ? "" : " ";
     return line + outcome.message;

@@ -254,7 +254,7 @@ void warn_of_idle(ngx_conf_t* cf, const LocationConf& conf,
                   const char* directive) {
     if (is_location(cf) && conf.gate != gate_on && conf.endpoint == nullptr) {
         warn(cf, directive,
-             "keeps nobody out: \"auth_sigra\" is not \"on\" there");
+             "has no effect: \"auth_sigra\" is not \"on\" there");
     }
 }
 
@@ -323,8 +323,9 @@ std::string directive_of(Endpoint::Kind kind) {
 
 std::string beside_another_handler(const std::string& directive) {
     return directive +
-           " stands beside another directive that answers requests, "
-           "\"proxy_pass\" or the like, and nginx would run but one of them: "
+           " shares its location with another directive that answers "
+           "requests, \"proxy_pass\" or the like, and nginx would run only "
+           "one: "
            "give each a location of its own";
 }
 

@@ -28,7 +28,7 @@ const Database* share_database(MainConf& main, postgres::PoolOptions options,
         }
         if (known->options != options || known->listen != listen) {
             arguments.fail(
-                "the same conninfo stands elsewhere with other parameters; "
+                "the same conninfo is used elsewhere with other parameters; "
                 "one database has one pool, give both the same ones");
         }
         return known.get();
@@ -45,13 +45,13 @@ const Database* share_database(MainConf& main, postgres::PoolOptions options,
 // not repeat it, for it may hold a password.
 std::string_view common_mistake(std::string_view word) {
     if (word.starts_with("ecto://") || word.starts_with("ecto+")) {
-        return "\"ecto://\" is known to Ecto alone: say \"postgresql://\", "
+        return "\"ecto://\" is a scheme of Ecto only: say \"postgresql://\", "
                "without parameters of Ecto's such as pool_size";
     }
     if (word.find('=') == std::string_view::npos &&
         word.find("://") == std::string_view::npos) {
         return word.find('/') != std::string_view::npos
-                   ? "a path is no conninfo: to read one from a file say "
+                   ? "a path is not a conninfo: to read one from a file say "
                      "\"file:PATH\""
                    : "";
     }
@@ -199,6 +199,11 @@ char* set_secret(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
                                 ? "say \"file:PATH\" to read it from a file)"
                                 : "\"mix phx.gen.secret\" or \"openssl rand "
                                   "-base64 48\" makes one)"));
+        } else if (secret->starts_with("SECRET_KEY_BASE=") ||
+                   secret->find('\n') != std::string::npos) {
+            arguments.fail(
+                "the secret must be one line that is the secret itself, "
+                "without \"SECRET_KEY_BASE=\"");
         } else {
             auto* secrets = const_cast<Secrets*>(location(conf).secrets);
             if (secrets == nullptr) {

@@ -139,7 +139,7 @@ char* set_require(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
             require = make<Requirements>(cf);
             location(conf).require = require;
         } else if (require->off || word == "off") {
-            arguments.fail("\"off\" stands beside a condition");
+            arguments.fail("\"off\" cannot be used together with a condition");
             return arguments.finish();
         }
         if (word == "off") {
@@ -182,7 +182,7 @@ char* set_attribute(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         if (std::find(taken_names.begin(), taken_names.end(), setting.name) !=
             taken_names.end()) {
             arguments.fail("\"" + setting.name +
-                           "\" is what the identity's own header is called, "
+                           "\" is the name of an identity header, "
                            "give the attribute another name");
         }
         arguments.check_sql(setting.expression);
@@ -197,7 +197,7 @@ char* set_attribute(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
                             return other.name == setting.name;
                         })) {
             arguments.fail("the attribute \"" + setting.name +
-                           "\" stands twice here");
+                           "\" is defined twice here");
         }
         main_conf(cf).attribute_headers.insert(setting.header);
         settings->push_back(std::move(setting));
@@ -217,14 +217,14 @@ char* compile_rules(ngx_conf_t* cf, LocationConf& conf) {
     auto* rules = make<Rules>(cf);
     if (!number_conditions(conf, enforced, facts, *rules)) {
         return conf_error(cf,
-                          "\"auth_sigra_require\" stands for more than 64 "
+                          "\"auth_sigra_require\" is used with more than 64 "
                           "conditions of one database: put some of them "
                           "together, or into a function");
     }
     if (!number_attributes(conf, enforced || tells_attributes(conf), facts,
                            *rules)) {
         return conf_error(cf,
-                          "\"auth_sigra_attribute\" stands for more than 32 "
+                          "\"auth_sigra_attribute\" is used with more than 32 "
                           "expressions of one database");
     }
     if (facts.room() > cache::max_attributes) {

@@ -77,7 +77,7 @@ char* set_messages(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
             };
             if (std::ranges::any_of(list, same)) {
                 arguments.fail("the language \"" + messages->lang +
-                               "\" stands there twice");
+                               "\" is given twice");
                 return arguments.finish();
             }
             list.push_back(*std::move(messages));

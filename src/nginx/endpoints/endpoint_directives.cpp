@@ -39,18 +39,14 @@ Endpoint* become(ngx_conf_t* cf, void* conf, Endpoint::Kind kind,
 char* set_optional_word(ngx_conf_t* cf, void* conf, Endpoint::Kind kind,
                         std::string_view word, bool Endpoint::*flag) noexcept {
     return setter(cf, [&]() -> char* {
-        Arguments arguments(cf, 2);
+        const bool given =
+            cf->args->nelts > 1 &&
+            view(static_cast<ngx_str_t*>(cf->args->elts)[1]) == word;
+        Arguments arguments(cf, given ? 2 : 1);
+        arguments.expected("it takes \"" + std::string(word) + "\"");
         Endpoint* endpoint = become(cf, conf, kind, arguments);
-        if (endpoint == nullptr) {
-            return arguments.finish();
-        }
-        if (cf->args->nelts > 1) {
-            if (arguments.word(1) != word) {
-                arguments.fail("invalid parameter \"" +
-                               std::string(arguments.word(1)) +
-                               "\", it must be \"" + std::string(word) + "\"");
-            }
-            endpoint->*flag = true;
+        if (endpoint != nullptr) {
+            endpoint->*flag = given;
         }
         return arguments.finish();
     });
