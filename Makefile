@@ -214,8 +214,9 @@ suite-and-fault: build
 	    $(or $(T),$(sort $(wildcard t/*.t t/fault/*.t)))
 
 # Without what hashes passwords: a hash takes half a minute there. And without
-# what counts instructions or its own memory, or races.
-VALGRIND_UNIT := $(filter-out password% vectors% statements_login% \
+# what counts instructions, races, or has an allocator of its own, which
+# memcheck replaces.
+VALGRIND_UNIT := $(filter-out password% vectors% statements_login% %_memory \
     memo% zone_processes% zone_threads%,$(UNIT_SRCS:t/unit/%_test.cpp=%))
 VALGRIND_PROGRAMS = $(patsubst %,$(O)/unit/%_test,\
     $(or $(UNIT),$(filter-out %.cpp,$(VALGRIND_UNIT))))
