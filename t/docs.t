@@ -60,6 +60,9 @@ for my $path (grep { !m{/(?:sigra-user\.1|demo)\z} } glob 'examples/*') {
     ok($user_docs =~ /(?<![\w-])\Q$name\E(?![\w-])/, "$path is mentioned");
 }
 
+# A variable of the environment is not there for every nginx -t.
+unlike(slurp($_), qr/^[^#]*\benv:/m, "$_: reads files") for glob 'examples/*.conf examples/*/*.conf';
+
 # ---- links
 
 sub slug {
