@@ -34,7 +34,7 @@ sub configured {
         http    => sigra_http_config(
             postgres => $option{postgres} // 'timeout=500ms connections=1',
             extra    => "auth_sigra_unauthenticated status;\nadd_header X-Status \$auth_sigra_status always;",
-        ) . 'map $auth_sigra_attribute_tenant $of_acme { volatile; default 0; acme 1; } map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
+        ) . 'map $auth_sigra_attribute_tenant $of_acme { volatile; default 0; acme 1; } map $auth_sigra_email $of_example { volatile; default 0; ~@example\.com$ 1; } map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
         server => $locations,
     );
     return;
@@ -136,6 +136,9 @@ location /app/ { auth_sigra_close_on_revoke on; auth_sigra_require "EXISTS (SELE
 location /app/acme/ { auth_sigra_close_on_revoke on; auth_sigra_attribute tenant u.tenant; auth_sigra_require \$of_acme;
     proxy_pass http://unix:$socket:; proxy_http_version 1.1; proxy_buffering off;
     proxy_set_header Upgrade \$http_upgrade; proxy_set_header Connection \$connection_upgrade; proxy_read_timeout 1h; }
+location /app/mail/ { auth_sigra_close_on_revoke on; auth_sigra_require \$of_example;
+    proxy_pass http://unix:$socket:; proxy_http_version 1.1; proxy_buffering off;
+    proxy_set_header Upgrade \$http_upgrade; proxy_set_header Connection \$connection_upgrade; proxy_read_timeout 1h; }
 END
     my $open = sub { my ($name, $path) = @_; return upgrade(wire(upgrade_request($path, $who{$name}{header}), port => $nginx->port)) };
     my $echoes = sub { my ($wire) = @_; say_text($wire, 'hello'); return (hear_text($wire) // 'closed') eq 'hello' };
@@ -156,7 +159,8 @@ END
     await { $open->('user', '/app/socket') } 'the other one';
     my %wire = map { $_ => $open->($_, '/app/socket') } qw(admin user);
     my $tenant = $open->('admin', '/app/acme/socket');
-    ok($echoes->($_), 'open') for values %wire, $tenant;
+    my $mail   = $open->('new', '/app/mail/socket');
+    ok($echoes->($_), 'open') for values %wire, $tenant, $mail;
     db()->do(q(UPDATE memberships SET role = 'member' WHERE user_id = ?), undef, $who{admin}{user_id});
     $is_closed->($wire{admin}, 'is closed when the condition is no longer met');
     ok($echoes->($wire{user}), "another user's stays");
@@ -164,6 +168,12 @@ END
     db()->do(q(UPDATE users SET tenant = 'other' WHERE id = ?), undef, $who{admin}{user_id});
     $is_closed->($tenant, 'is closed when an attribute that a variable may read changes');
     is($open->('admin', $_), undef, "no new one: $_") for '/app/socket', '/app/acme/socket';
+    db()->do(q(UPDATE users SET role = 'newer' WHERE id = ?), undef, $who{new}{user_id});
+    until_seen('200 hit', 'new', '/page');
+    ok($echoes->($mail), 'what no variable may read may change');
+    db()->do(q(UPDATE users SET email = 'new@other.org' WHERE id = ?), undef, $who{new}{user_id});
+    $is_closed->($mail, 'is closed when the email changes, which a variable may read');
+    is($open->('new', '/app/mail/socket'), undef, 'no new one');
     $_->leave for values %wire;
     has_no_problems($nginx);
 }

@@ -51,14 +51,16 @@ void end(ngx_http_request_t* r) {
     ngx_http_run_posted_requests(c);
 }
 
-// What a location's variables make of the attributes is known to a request
-// alone: where these have changed, the next one will tell.
+// What a location's variables make of the email and the attributes is known to
+// a request alone: where these have changed, the next one will tell.
 Standing standing_now(const OpenRequest& open, const LookupResult& result) {
     const Rules* rules = open.conf->rules;
     if (rules == nullptr) {
         return Standing::may;
     }
-    if (!rules->variables.empty() && open.attributes != result.attributes) {
+    if (!rules->variables.empty() &&
+        (open.attributes != result.attributes ||
+         view(open.found.identity.email) != result.row.email)) {
         return Standing::may_not;
     }
     return standing(*rules, result.row.met, result.row.judged,
