@@ -174,7 +174,7 @@ test: ## everything, on a machine that has only the build tools: the one command
 
 # What the last steps of the tests compile.
 .PHONY: compile-rest
-compile-rest: tidy fuzz-build clang-build
+compile-rest: tidy $(TSAN_TEST) fuzz-build clang-build configure-build
 
 .PHONY: unit
 unit: unit-build ## unit tests; UNIT=term runs t/unit/term_test.cpp alone
@@ -205,13 +205,7 @@ browser: build ## the login's story in headless Chromium, where there is one
 .PHONY: test-asan
 test-asan: ## unit tests and suite under AddressSanitizer and UBSan
 	@$(MAKE) SANITIZE=1 CXX=g++ build unit-build
-	@$(MAKE) SANITIZE=1 CXX=g++ suite-and-fault unit
-
-# In one run: its reports are in one folder.
-.PHONY: suite-and-fault
-suite-and-fault: build
-	@$(BESIDE) SANITIZE=$(SANITIZE) .ci/suite $(O)/$(MODULE) \
-	    $(or $(T),$(sort $(wildcard t/*.t t/fault/*.t)))
+	@$(MAKE) -k SANITIZE=1 CXX=g++ suite $(if $(T),,fault) unit
 
 # Without what hashes passwords: a hash takes half a minute there. And without
 # what counts instructions, races, or has an allocator of its own, which
@@ -253,6 +247,10 @@ bench: ## measurements; SECTION=lookup alone; ROUNDS, SECONDS, ROWS, OLD
 .PHONY: test-compilers
 test-compilers: clang-build ## clang++, and nginx's own ./configure --add-dynamic-module
 	+@NGX_SRC='$(NGX_SRC)' NGX_BINARY='$(NGX_BINARY)' .ci/configure-and-make
+
+.PHONY: configure-build
+configure-build: build/nginx.key
+	+@NGX_SRC='$(NGX_SRC)' NGX_BINARY='$(NGX_BINARY)' .ci/configure-and-make compile
 
 .PHONY: clang-build
 clang-build:
