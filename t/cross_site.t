@@ -84,3 +84,50 @@ GET /
 --- error_code: 302
 --- flow
 is(cookies(ask('/', "Sec-Fetch-Site: $_")), '302 1', $_) for qw(cross-site same-site same-origin none);
+
+
+
+=== TEST 4: a remember-me cookie that comes without the session: it passes, and the session is left as it is
+--- http_config eval: $::http
+--- config eval
+"location / { try_files /page.txt =404; }
+location /reissue { auth_sigra_reissue_age 1h; try_files /page.txt =404; }
+location /optional { auth_sigra optional; try_files /page.txt =404; }
+location /strict/ {
+    $::strict
+    try_files /page.txt =404;
+    location /strict/reissue { auth_sigra_reissue_age 1h; try_files /page.txt =404; }
+    location /strict/optional { auth_sigra optional; try_files /page.txt =404; }
+    location /strict/sudo { auth_sigra_sudo 10m; try_files /page.txt =404; }
+    location /strict/verify { auth_sigra_verify; }
+}"
+--- user_files
+>>> page.txt
+page
+--- request
+GET /
+--- error_code: 302
+--- flow
+my $bob = authenticated_fixture(age => 7200, remember_me => 86400);
+my $row = session_row($bob);
+my @remembered = $bob->{remember_header};
+my @cross = ('Sec-Fetch-Site: cross-site', 'Sec-Fetch-Mode: navigate');
+my $seen = sub {
+    my ($target, @headers) = @_;
+    my $answer = ask($target, @headers);
+    is_deeply(session_row($bob), $row, "$target: the row too");
+    return "$answer->{status} " . join ' ', map { s/=.*//sr } headers_named($answer, 'Set-Cookie');
+};
+is($seen->($_, @remembered, @cross), '200 ', "Strict: $_") for qw(/strict/ /strict/reissue /strict/optional /strict/verify);
+is($seen->('/strict/', @remembered, 'Referer: http://other.example/'), '200 ', 'Strict, by Referer');
+is($seen->('/strict/sudo', @remembered, @cross), '302 ', 'Strict: to confirm');
+is($seen->("POST $_", @remembered, @cross, 'Content-Length: 0'), '405 ', "POST, Lax: $_") for qw(/ /reissue /optional);
+
+my $key = session_cookie_name;
+is($seen->('/strict/', @remembered, 'Sec-Fetch-Site: same-origin'), "200 $key", 'Strict, of the site itself');
+is($seen->('/strict/sudo', @remembered, 'Sec-Fetch-Site: none'), "302 $key", 'Strict: to confirm');
+is($seen->('/', @remembered, @cross), "200 $key", 'Lax: a link brings the session along, so there is none');
+is($seen->('POST /', @remembered, 'Sec-Fetch-Site: same-origin', 'Content-Length: 0'), "405 $key", 'a form of its own');
+my $both = 'Cookie: ' . session_cookie({ basket => 'apples' }) . "; $bob->{remember_cookie}";
+is($seen->('/strict/', $both, @cross), "200 $key", 'a session was sent');
+is(kept(ask('/strict/', $both, @cross))->{basket}, 'apples', 'and is kept');

@@ -121,3 +121,31 @@ is($said->($_->[0], $session->{header}, 'Sec-Fetch-Site: cross-site'), "403 \"$_
     for ['POST /log-out', 'auth_sigra_logout'], ['POST /renew', 'auth_sigra_renew'], ['DELETE /sessions/1', 'auth_sigra_sessions'], ['GET /me', 'auth_sigra_session'];
 is($said->('GET /page', $session->{header}), '200 "auth_sigra_session" answers 403: a subrequest', 'a subrequest');
 is($said->('POST /log-out', 'Sec-Fetch-Site: same-origin'), '302 ', 'an old form is led on, and is no refusal');
+
+
+
+=== TEST 3: in the answer's own header
+--- http_config eval: $::http
+--- config
+add_header X-Login "$auth_sigra_login $auth_sigra_login_email $auth_sigra_user_id" always;
+location = /log-in { auth_sigra_login fallback=@app; }
+location @app { return 200 "the application\n"; }
+--- request
+GET /log-in
+--- timeout: 60
+--- flow
+my $id = $::ada->{user_id};
+db()->do('UPDATE users SET failed_login_attempts = 0, locked_at = NULL');
+for my $json (0, 1) {
+    my $log = sub {
+        my ($form) = @_;
+        my $browser = client(timeout => 120);
+        my $csrf = token($browser);
+        my $answer = $browser->post('/log-in', { _csrf_token => $csrf, %$form }, $json ? { accept => 'application/json' } : ());
+        return "$answer->{status} $answer->{headers}{'x-login'}";
+    };
+    my $is = $json ? 'as JSON' : 'to a person';
+    is($log->({ email => 'ada@example.com', password => 'right' }), ($json ? 200 : 302) . " ok ada\@example.com $id", "right, $is");
+    is($log->({ email => 'ada@example.com', password => 'no' }), ($json ? 401 : 302) . ' refused ada@example.com ', "refused, $is");
+    is($log->({ email => 'ada@example.com' }), '200 fallback ada@example.com ', "to the application, $is");
+}

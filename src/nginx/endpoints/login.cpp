@@ -67,6 +67,12 @@ void Login::tell_of(ngx_int_t answer) {
     if (answer >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
         give_back();
     }
+    note(result_);
+}
+
+// Before the answer is sent: a header of it may tell.
+void Login::note(LoginResult result) {
+    result_ = result;
     tell(r_, visit_, {result_, reason_, form_.email, user_.id, user_.email});
 }
 
@@ -231,8 +237,8 @@ Exchange::Result Login::proceed() {
                     break;
                 }
                 wipe_body();
-                result_ = user_.second_factor ? LoginResult::second_factor
-                                              : LoginResult::ok;
+                note(user_.second_factor ? LoginResult::second_factor
+                                         : LoginResult::ok);
                 return user_.second_factor ? ask_second_factor() : welcome();
             case Step::refuse:
                 wipe_body();
@@ -242,8 +248,8 @@ Exchange::Result Login::proceed() {
                 }
                 break;
             case Step::holding:
-                result_ = reason_ == "locked" ? LoginResult::locked
-                                              : LoginResult::refused;
+                note(reason_ == "locked" ? LoginResult::locked
+                                         : LoginResult::refused);
                 return refuse();
             case Step::old_form:
                 switch (identify()) {

@@ -57,6 +57,7 @@ class Login final : public Exchange {
     [[nodiscard]] ngx_int_t late() override;
     [[nodiscard]] Result proceed();
     void tell_of(ngx_int_t answer);
+    void note(LoginResult result);
     [[nodiscard]] bool has_place();
     void leave() noexcept override;
     [[nodiscard]] bool counts_attempts() const;

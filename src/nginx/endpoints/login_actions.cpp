@@ -202,10 +202,9 @@ ngx_int_t Login::hand_over() {
     if (name.data == nullptr) {
         return server_error;
     }
-    result_ = form_.password && !is_for_application()
-                  ? LoginResult::second_factor
-                  : LoginResult::fallback;
     reason_ = {};
+    note(form_.password && !is_for_application() ? LoginResult::second_factor
+                                                 : LoginResult::fallback);
     visit_.answered_here = false;
     leave();
     r_->read_event_handler = ngx_http_block_reading;

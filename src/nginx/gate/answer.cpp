@@ -25,6 +25,10 @@ ngx_int_t send(ngx_http_request_t* r, ngx_uint_t status, std::string_view type,
         return server_error;
     }
     r->err_status = 0;  // an error page's, which would replace this status
+    // What is answered here has no version that a condition (If-Match,
+    // If-None-Match) could be about: a 412 or a 304 would tell another proxy
+    // that it refused, or lose the cookies of what has happened already.
+    r->disable_not_modified = 1;
     return ngx_http_send_response(r, status, &content_type, &value);
 }
 

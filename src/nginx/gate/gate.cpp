@@ -6,6 +6,7 @@
 #include "nginx/gate/facts.hpp"
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
 #include "nginx/gate/token.hpp"
 #include "nginx/worker.hpp"
 #include "phoenix/encoding.hpp"
@@ -265,8 +266,9 @@ Decision judge_rules(ngx_http_request_t* r, const Rules& rules,
 
 [[gnu::cold]] void rehydrate(ngx_http_request_t* r, const LocationConf& conf,
                              Visit& visit) {
-    // Its answer may come after a later one's, a login's or a log-out's.
-    if (is_prefetch(r)) {
+    // A prefetch's answer may come after a later one's, a login's or a
+    // log-out's.
+    if (is_prefetch(r) || is_session_held_back(r, conf, visit)) {
         return;
     }
     phoenix::Session session = session_of(visit);

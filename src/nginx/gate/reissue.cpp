@@ -9,6 +9,7 @@
 #include "nginx/gate/outbox.hpp"
 #include "nginx/gate/question.hpp"
 #include "nginx/gate/request.hpp"
+#include "nginx/gate/response.hpp"
 #include "nginx/gate/revoke.hpp"
 #include "nginx/gate/take_back.hpp"
 #include "nginx/gate/token.hpp"
@@ -210,7 +211,8 @@ Reissue reissue(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
         visit.reissue_asked || visit.verdict.looked_up.how == Status::stale ||
         visit.outbox.find(conf.session_cookie->name) != nullptr ||
         !is_due(conf, visit.verdict.looked_up) || !takes_cookies(r) ||
-        is_set(r, conf.session_cookie->name)) {
+        is_set(r, conf.session_cookie->name) ||
+        is_session_held_back(r, conf, visit)) {
         return Reissue::done;
     }
     visit.reissue_asked = true;

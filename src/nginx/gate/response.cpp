@@ -45,16 +45,27 @@ ngx_int_t refuse(ngx_http_request_t* r, ngx_int_t status, Text text) {
     return NGX_DONE;
 }
 
+// Who asks for another always asks with GET.
+bool reads(ngx_http_request_t* r, const LocationConf& conf) {
+    return conf.verify == nullptr ? is_get_or_head(r)
+                                  : forwarded_request(r, conf).reads;
+}
+
+bool is_strict(const LocationConf& conf) {
+    return conf.session_cookie->same_site == "Strict";
+}
+
 ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
                             Visit& visit, phoenix::Session& session) {
     if (keeps_return_to(r, conf)) {
         session.put(conf.source->keys.return_to, path_to_return_to(r, conf));
     }
+    const bool hidden = visit.verdict.identified
+                            ? is_session_held_back(r, conf, visit)
+                            : may_hide_session(r, conf);
     // A prefetch's answer that comes after a login's would undo it.
     const bool written =
-        !is_prefetch(r) &&
-        (visit.verdict.identified || !may_hide_session(r, conf)) &&
-        write_session(r, conf, visit, session);
+        !is_prefetch(r) && !hidden && write_session(r, conf, visit, session);
     // Who is logged in gets the form because of what the session says. Without
     // it the login page would lead straight back here.
     const std::string return_to = visit.verdict.identified && !written
@@ -79,13 +90,16 @@ bool answers_with_status(ngx_http_request_t* r, const LocationConf& conf,
 }  // namespace
 
 bool may_hide_session(ngx_http_request_t* r, const LocationConf& conf) {
-    // Who asks for another always asks with GET.
-    const bool reads = conf.verify == nullptr
-                           ? is_get_or_head(r)
-                           : forwarded_request(r, conf).reads;
-    return !reads ||
-           (equal_ignoring_case(conf.session_cookie->same_site, "strict") &&
-            is_from_another_site(r));
+    return !reads(r, conf) || (is_strict(conf) && is_from_another_site(r));
+}
+
+bool is_session_held_back(ngx_http_request_t* r, const LocationConf& conf,
+                          const Visit& visit) {
+    return is_from_another_site(r) &&
+           (is_strict(conf) ||
+            (conf.session_cookie->same_site != "None" && !reads(r, conf))) &&
+           open_session(visit, *conf.cookies).state ==
+               phoenix::SessionCookie::State::absent;
 }
 
 [[gnu::hot]] ngx_table_elt_t* push_header(ngx_http_request_t* r,

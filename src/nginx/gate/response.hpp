@@ -28,6 +28,12 @@ inline constexpr Text may_not = &phoenix::Messages::may_not;
 [[nodiscard]] bool may_hide_session(ngx_http_request_t* r,
                                     const LocationConf& conf);
 
+// The same of who comes with a remember-me cookie, or with a session: whether
+// another site has led here in a way that the session cookie does not follow.
+[[nodiscard]] bool is_session_held_back(ngx_http_request_t* r,
+                                        const LocationConf& conf,
+                                        const Visit& visit);
+
 // What a 401 for want of a good credential is to ask for.
 void set_challenge(const LocationConf& conf, Visit& visit);
 

@@ -73,14 +73,17 @@ std::string_view name(Status status) {
 }
 
 Visit* find_lost_visit(ngx_http_request_t* r) {
-    // Only a redirect or a named location loses a context.
-    if (!r->internal && r == r->main) {
+    // Only a redirect, a named location, or a header filter that answers
+    // another status (412 to an If-Match) loses a context.
+    if (!r->internal && !r->filter_finalize && r == r->main) {
         return nullptr;
     }
     Visit* visit = search(r);
     if (visit != nullptr) {
-        // The phases began anew, and nobody has judged since.
-        visit->verdict.judge = nullptr;
+        // Where the phases began anew nobody has judged since.
+        if (r->internal || r != r->main) {
+            visit->verdict.judge = nullptr;
+        }
         ngx_http_set_ctx(r, visit, ngx_http_auth_sigra_module);
     }
     return visit;
