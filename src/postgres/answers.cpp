@@ -8,6 +8,8 @@
 namespace sigra::postgres {
 namespace {
 
+constexpr unsigned max_collisions = 3;
+
 bool ends_connection(const PGresult* result) {
     const ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_FATAL_ERROR) {
@@ -197,7 +199,7 @@ void Connection::take_query(const PGresult* result) {
         pending.group = group_after_abort(pending.group);
         pending.sends--;
         owner_.repeat(inflight_, front);
-    } else if (stale(pending)) {
+    } else if (collided(pending) || stale(pending)) {
         owner_.repeat(inflight_, front);
     } else {
         if (pending.outcome.status == Status::refused && !failed_prepare_) {
@@ -227,6 +229,16 @@ void Connection::commit() {
 bool Connection::demoted(const Pending& pending) const {
     return pending.outcome.status == Status::refused &&
            pending.outcome.sqlstate == "25006" && !identity_.read_only;
+}
+
+// deadlock_detected, serialization_failure: the server has ended this one so
+// that others go on. It has taken the whole transaction back, which is one
+// statement, so that even a write may be tried again.
+bool Connection::collided(const Pending& pending) {
+    return pending.outcome.status == Status::refused &&
+           (pending.outcome.sqlstate == "40P01" ||
+            pending.outcome.sqlstate == "40001") &&
+           pending.sends < max_collisions;
 }
 
 }  // namespace sigra::postgres

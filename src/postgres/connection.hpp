@@ -191,6 +191,7 @@ class Connection final : private IoHandler {
     void take_prepare(const Entry& entry, const PGresult* result);
     bool introduce();
     bool demoted(const Pending& pending) const;
+    static bool collided(const Pending& pending);
     bool flush();
     void settle();
 

@@ -124,7 +124,7 @@ class Pool {
     // Reads of one kind and one turn of the loop share a sync on one
     // connection, and lookups of one layout a statement; a write goes alone. A
     // read is repeated on another connection when its own is lost, a write
-    // never.
+    // never. Both are where the server has rolled them back for a deadlock.
     void submit(Query query);
 
     // `stored` was seen: last_active_at is written with those of others, when

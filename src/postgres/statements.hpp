@@ -94,7 +94,8 @@ enum class Statement {
 };
 inline constexpr std::size_t statement_count = 16;
 
-// A write goes alone and is never repeated; a read may be.
+// A write goes alone, and is repeated only where the server says that it has
+// not happened; a read may be repeated.
 [[nodiscard]] bool is_write(Statement statement);
 // Executed twice under one sync, the rows of both together: what the first has
 // waited for to be committed, the second sees.
