@@ -236,6 +236,7 @@ void Pool::Impl::answer(Pending& pending, Status status,
 void Pool::Impl::repeat(Entries& from, Entries::iterator entry) noexcept {
     Pending& pending = *entry->pending;
     if (pending.sends >= max_sends) {
+        erring_.add(pending.query);
         from.erase(entry);
         answer(pending, Status::unavailable, "given up after five attempts");
         return;
@@ -256,13 +257,24 @@ void Pool::Impl::lost(Connection& connection, Entries& inflight,
     const bool quiet = connection.retired()
                            ? connection.inflight() == 0
                            : connection.was_open() && inflight.empty();
+    // The server answers a sync before it begins the next: what ends its
+    // process is in the first. To the others it was no attempt, and they go
+    // before it, or would be lost with it again.
+    const auto first_sync = std::find_if(
+        inflight.begin(), inflight.end(),
+        [](const Entry& entry) { return entry.kind == Entry::Kind::sync; });
+    const Entry* const begun = inflight.empty() ? nullptr : &inflight.front();
+    inflight.splice(inflight.end(), inflight, inflight.begin(), first_sync);
+    bool is_begun = false;
     for (auto it = inflight.begin(); it != inflight.end();) {
         const auto entry = it++;
         Pending* pending = entry->pending;
+        is_begun = is_begun || &*entry == begun;
         if (!pending) {
             continue;
         }
         pending->connection = nullptr;
+        pending->sends -= is_begun ? 0 : 1;
         if (pending->deadline > now && !pending->write) {
             repeat(inflight, entry);
             continue;

@@ -63,20 +63,54 @@ void a_connection_is_lost_in_the_middle(void**) {
     }
 }
 
-// One whose lookup ends the server's process takes nobody else with it.
+// One whose lookup ends the server's process takes nobody else with it,
+// wherever it stands among them, and whoever comes meanwhile.
 void one_ends_the_connection(void**) {
     make_tables();
-    Bench bench(options());
-    Layout layout;
-    layout.where =
-        "CASE WHEN u.email = '30@example.com'"
-        " THEN pg_terminate_backend(pg_backend_pid()) ELSE true END";
-    bench.pool->add_layout(layout);
-    check(bench.status_of(1) == Status::ok);
-    const auto all = bench.look_up_many(30);
-    check(bench.answered(all));
-    check(count(all, Status::ok) == 29);
-    check(all[29]->outcome.status == Status::unavailable);
+    for (const bool prepare : {true, false}) {
+        for (const int deadly : {1, 15, 30}) {
+            PoolOptions chosen = options();
+            chosen.prepare = prepare;
+            Bench bench(chosen);
+            Layout layout;
+            layout.where = "CASE WHEN u.email = '" + email(deadly) +
+                           "' THEN pg_terminate_backend(pg_backend_pid())"
+                           " ELSE true END";
+            bench.pool->add_layout(layout);
+            check(bench.status_of(2) == Status::ok);
+            const auto before = bench.pool->counters().connects;
+            const auto all = bench.look_up_many(30);
+            std::vector<AskedPtr> later;
+            while (all[static_cast<std::size_t>(deadly) - 1]->calls == 0) {
+                for (int i = 31; i <= 60; i++) {
+                    later.push_back(bench.look_up(i));
+                }
+                check(bench.answered({later.back()}));
+            }
+            check(bench.answered(all) && bench.answered(later));
+            for (int i = 1; i <= 30; i++) {
+                const AskedPtr& asked = all[static_cast<std::size_t>(i) - 1];
+                if (i == deadly) {
+                    check(asked->calls == 1);
+                    check(asked->outcome.status == Status::unavailable);
+                } else {
+                    check_bytes(found(asked), email(i));
+                }
+            }
+            for (std::size_t i = 0; i < later.size(); i++) {
+                check_bytes(found(later[i]),
+                            email(31 + static_cast<int>(i) % 30));
+            }
+            // Each of its attempts has ended one.
+            check(bench.status_of(2) == Status::ok);
+            check(bench.pool->counters().connects == before + 5);
+            // It is known by now, and comes last.
+            const auto again = bench.look_up_many(30);
+            check(bench.answered(again));
+            check(count(again, Status::ok) == 29);
+            check(statements_of(again) <= 2);
+        }
+    }
 }
 
 // Each has its own time, and who has left is not missed.
