@@ -149,7 +149,7 @@ sub as_run_here {
     $text =~ s{http://127\.0\.0\.1:8081\b}{http://127.0.0.1:$gate_port}g;
     $text =~ s{^(\s*load_module\s+)\S+;}{$1"$module";}mg;
     $text =~ s{^(\s*server\s+)127\.0\.0\.1:4000;}{$1$upstream_address;}mg;
-    $text =~ s{^(\s*auth_sigra_postgres\s+[^;]*);}{$1 timeout=60s;}mg;
+    $text =~ s{^(\s*auth_sigra_postgres\s+(?![^;]*\btimeout=)[^;]*);}{$1 timeout=60s;}mg;
     $text =~ s{^(\s*listen\s+)8443 }{${1}127.0.0.1:$gate_port }mg;
     $text =~ s{/etc/ssl/(?:certs|private)/site\.(pem|key)}{certificate()}ge;
     $text =~ s{^(\s*allow\s+)192\.0\.2\.0/24;}{${1}127.0.0.2;}mg;
@@ -498,7 +498,7 @@ runs 'api.conf: a login as JSON', example('api.conf'), sub {
     is_answer($program->get('/api/things'), 401, 'and nobody');
 };
 
-runs 'api.conf, PostgreSQL out of reach', example('api.conf'), sub {
+runs 'api.conf, PostgreSQL out of reach', example('api.conf') =~ s/file:conninfo/$& timeout=1s/r, sub {
     my $answer = get('/api/things', as($ada));
     is_answer($answer, 503, 'a session', qr/\A\{"error":"Try again in a moment\."\}\z/);
     ok($answer->{headers}{'retry-after'}, 'a session: when to come again');

@@ -247,7 +247,7 @@ for (
     is("$answer->{status} " . header($answer, 'Location'), '302 /', "in: @$_");
 }
 is(post(right(), 'Origin: http://evil.example')->{status}, 413, 'nginx looks at the length first');
-is(raw_exchange(join "\r\n", 'POST /log-in HTTP/1.1', 'Host: localhost', 'Connection: close', 'Origin: file://', 'Content-Length: 1000', '', '')->{status}, 403, 'before a byte of the body is read');
+is(Sigra::Wire::wire(join "\r\n", 'POST /log-in HTTP/1.1', 'Host: localhost', 'Origin: file://', 'Content-Length: 1000', '', '')->answer->{status}, 403, 'before a byte of the body is read');
 is(from('Early-Data: 1')->{status}, 425, 'early data');
 is(from('Early-Data: 0')->{status}, 425, 'however it is said');
 is(from('Cookie: a=b')->{status}, 400, 'two Cookie headers');
