@@ -91,7 +91,7 @@ GET /page
 auth_sigra_prune soon;
 --- must_die
 --- error_log
-invalid time "soon": it must be a time, or "off" in "auth_sigra_prune"
+invalid time "soon", it must be a time above zero or "off" in "auth_sigra_prune"
 
 
 

@@ -126,7 +126,8 @@ std::optional<bool> Arguments::flag(std::string_view name) {
 
 char* Arguments::finish() {
     std::string hint;
-    if (std::find(rest_.begin(), rest_.end(), "=") != rest_.end()) {
+    if (expected_.empty() &&
+        std::find(rest_.begin(), rest_.end(), "=") != rest_.end()) {
         error_ = "a \"=\" by itself, it must be written NAME=VALUE";
     }
     if (error_.empty() && !rest_.empty()) {
@@ -170,8 +171,17 @@ std::string Arguments::hint() const {
     const std::string_view before = word(index - 1);
     if (before.find('=') != std::string_view::npos &&
         rest_.front().find('=') == std::string_view::npos) {
-        return "; quote a parameter that has a blank: \"" +
-               std::string(before) + " " + std::string(rest_.front()) + "\"";
+        std::string whole =
+            std::string(before) + " " + std::string(rest_.front());
+        // Those of title="My Site" belong around it.
+        std::erase(whole, '"');
+        return "; quote a parameter that has a blank: \"" + whole + "\"";
+    }
+    const std::string_view name =
+        rest_.front().substr(0, rest_.front().find('='));
+    if (name != rest_.front() &&
+        std::find(names_.begin(), names_.end(), name) != names_.end()) {
+        return "; it is given twice";
     }
     if (!expected_.empty()) {
         return "; " + expected_;

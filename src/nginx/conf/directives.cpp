@@ -227,7 +227,8 @@ char* set_session_ttl(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         ngx_str_t text = as_ngx_str(arguments.word(1));
         ngx_int_t standard = ngx_parse_time(&text, 1);
         if (standard == NGX_ERROR || standard == 0 || standard > century_s) {
-            arguments.fail("invalid time \"" + std::string(view(text)) + "\"");
+            arguments.fail("invalid time \"" + std::string(view(text)) +
+                           "\", it must be a time above zero like \"14d\"");
         }
         lifetimes->standard_s = standard;
         lifetimes->remember_me_s =

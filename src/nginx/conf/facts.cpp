@@ -133,6 +133,8 @@ const std::size_t* Rules::find(std::string_view name) const {
 char* set_require(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     return setter(cf, [&]() -> char* {
         Arguments arguments(cf, 2);
+        arguments.expected(
+            "quote the condition as a whole: \"u.role = 'admin'\"");
         const std::string_view word = arguments.word(1);
         auto* require = const_cast<Requirements*>(location(conf).require);
         if (require == nullptr) {
@@ -167,6 +169,11 @@ char* set_require(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
 char* set_attribute(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     return setter(cf, [&]() -> char* {
         Arguments arguments(cf, 3);
+        if (cf->args->nelts > 4) {
+            arguments.expected(
+                "quote the expression as a whole: \"(SELECT t.name FROM teams "
+                "t WHERE t.id = u.team_id)\"");
+        }
         AttributeSetting setting;
         setting.name = lower(arguments.word(1));
         setting.header = "X-Auth-" + std::string(arguments.word(1));

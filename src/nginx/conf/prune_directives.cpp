@@ -52,7 +52,7 @@ char* set_prune(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
             prune->interval_ms = ngx_parse_time(&text, 0);
             if (prune->interval_ms == NGX_ERROR || prune->interval_ms == 0) {
                 arguments.fail("invalid time \"" + std::string(view(text)) +
-                               "\": it must be a time, or \"off\"");
+                               "\", it must be a time above zero or \"off\"");
             }
             prune->batch = arguments.number("batch", 1, largest_batch)
                                .value_or(prune->batch);
