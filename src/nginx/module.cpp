@@ -9,6 +9,7 @@
 #include "nginx/endpoints/status.hpp"
 #include "nginx/gate/access.hpp"
 #include "nginx/gate/filter.hpp"
+#include "nginx/gate/upstream_headers.hpp"
 #include "nginx/gate/variables.hpp"
 #include "nginx/ngx.hpp"
 #include "nginx/worker.hpp"
@@ -220,13 +221,13 @@ ngx_module_t ngx_http_auth_sigra_module = {
     &sigra::nginx::context,
     sigra::nginx::commands,
     NGX_HTTP_MODULE,
-    nullptr,                    // init master
-    nullptr,                    // init module
-    sigra::nginx::init_worker,  // init process
-    nullptr,                    // init thread
-    nullptr,                    // exit thread
-    sigra::nginx::exit_worker,  // exit process
-    nullptr,                    // exit master
+    nullptr,                                 // init master
+    sigra::nginx::let_headers_be_read_anew,  // init module
+    sigra::nginx::init_worker,               // init process
+    nullptr,                                 // init thread
+    nullptr,                                 // exit thread
+    sigra::nginx::exit_worker,               // exit process
+    nullptr,                                 // exit master
     NGX_MODULE_V1_PADDING,
 };
 }

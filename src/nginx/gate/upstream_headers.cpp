@@ -221,6 +221,23 @@ bool is_changed(const Visit* main) {
     return list.install();
 }
 
+ngx_int_t let_headers_be_read_anew(ngx_cycle_t* cycle) noexcept {
+    auto* core = static_cast<ngx_http_core_main_conf_t*>(
+        ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module));
+    if (core == nullptr) {
+        return NGX_OK;
+    }
+    auto* variables = static_cast<ngx_http_variable_t*>(core->variables.elts);
+    for (ngx_uint_t i = 0; i < core->variables.nelts; i++) {
+        const std::string_view name = view(variables[i].name);
+        if (name.starts_with("http_x_auth_") || name == "http_cookie" ||
+            name.starts_with("cookie_")) {
+            variables[i].flags |= NGX_HTTP_VAR_NOCACHEABLE;
+        }
+    }
+    return NGX_OK;
+}
+
 bool add_identity_to_answer(ngx_http_request_t* r, const LocationConf& conf,
                             const LookedUp& found) {
     struct Answer {

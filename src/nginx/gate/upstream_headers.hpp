@@ -17,6 +17,11 @@ namespace sigra::nginx {
 [[nodiscard]] bool prepare_upstream_headers(ngx_http_request_t* r,
                                             const LocationConf& conf);
 
+// At start-up. A variable that shows a header is worked out once a request, and
+// shared by its subrequests: it would tell of the list of another location, or
+// of what the client sent. Those of the headers above are read each time.
+[[nodiscard]] ngx_int_t let_headers_be_read_anew(ngx_cycle_t* cycle) noexcept;
+
 // The same identity and attributes for whoever has asked, in the answer. False
 // when memory is out.
 [[nodiscard]] bool add_identity_to_answer(ngx_http_request_t* r,
