@@ -222,3 +222,21 @@ for my $round (1 .. 3) {
 }
 is($nginx->stop, 0, 'the end');
 is_deeply([$nginx->problems], [], 'nothing in the log');
+
+
+
+=== TEST 7: a role that may not write
+--- http_config eval: $::http
+--- config eval: $::locations
+--- request
+GET /private
+--- error_code: 401
+--- flow
+my $ada = authenticated_fixture(age => 7200);
+db()->do('REVOKE UPDATE ON users_tokens FROM sigra');
+my $answer = visit($ada);
+db()->do('GRANT UPDATE ON users_tokens TO sigra');
+is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 0', 'passes with the old token');
+--- error_log
+[error]
+auth_sigra: PostgreSQL refused a new token, the old one stays: 42501 permission denied

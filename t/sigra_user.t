@@ -174,6 +174,7 @@ GET /sigra/private
 use_layout('sigra');
 for my $case (
     [64], [64, 'fly'], [64, 'add'], [64, '--hash', 'md5', 'list'], [64, '--schema', 'x', 'list'], [64, 'prune', '--ttl', '5y'],
+    (map { [64, 'token', 'a@b.c', '--context', $_] } qw(session login confirm reset_password change:a@b.c a'b), ''),
     [64, 'show', 'a@b.c', 'd'], [64, '--fly', 'list'], [64, '--dsn'], [1, '--users', 'nosuch', 'list'],
     [1, 'add', 'no email'], [2, 'passwd', 'nobody@example.com'], [0, '--help'],
     [2, 'show', q(' OR 1=1 --)], [2, 'show', q(:users)], [2, 'show', q(\\! touch /tmp/x)],

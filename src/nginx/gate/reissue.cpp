@@ -152,6 +152,16 @@ void Attempt::go_on(const postgres::Outcome* outcome) noexcept {
 // Where the database does not answer, the old token passes. Where another was
 // first, or the row is gone by now, it is asked for once more.
 void Attempt::answered(const postgres::Outcome& outcome) {
+    if (outcome.status == postgres::Status::refused) {
+        // A missing right, say: nothing else would tell that no token is ever
+        // replaced.
+        ngx_str_t state = as_ngx_str(std::string_view(outcome.sqlstate));
+        ngx_str_t message = as_ngx_str(std::string_view(outcome.message));
+        ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0,
+                      "auth_sigra: PostgreSQL refused a new token, the old one "
+                      "stays: %V %V",
+                      &state, &message);
+    }
     if (outcome.status != postgres::Status::ok) {
         return;
     }
