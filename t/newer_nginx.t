@@ -33,7 +33,7 @@ run_tests();
 __DATA__
 
 === TEST 1: early hints come after the gate, and take no cookie from the answer
---- skip_eval: 2: !Sigra::Versions::nginx_at_least('1.29.0')
+--- skip_eval: 2: !Sigra::Versions::nginx_knows('early_hints')
 --- http_config eval: $::http
 --- config eval
 "location = /ready { auth_sigra off; return 200; }
@@ -62,7 +62,7 @@ is($answer->{headers}{'cache-control'}, 'private, no-store', 'for nobody to stor
 
 
 === TEST 2: a body that is read before the location is known
---- skip_eval: 2: !Sigra::Versions::nginx_at_least('1.31.5')
+--- skip_eval: 2: !Sigra::Versions::nginx_knows('client_body_early_read')
 --- http_config eval: $::http
 --- config eval
 "client_body_early_read 1;
@@ -96,7 +96,7 @@ is(wire(get('/page', "Cookie: $session", 'Connection: close'))->answer->{status}
 
 
 === TEST 3: such a body in a file
---- skip_eval: 2: !Sigra::Versions::nginx_at_least('1.31.5')
+--- skip_eval: 2: !Sigra::Versions::nginx_knows('client_body_early_read')
 --- http_config eval: $::http
 --- config
 client_body_early_read $http_x_early;
@@ -124,7 +124,7 @@ is($login->(0), 302, 'and is in memory where it is read in its time');
 
 
 === TEST 4: a tunnel
---- skip_eval: 2: !Sigra::Versions::nginx_at_least('1.31.0')
+--- skip_eval: 2: !Sigra::Versions::nginx_knows('tunnel_pass')
 --- http_config eval: $::http
 --- config eval
 "location = /ready { auth_sigra off; return 200; }

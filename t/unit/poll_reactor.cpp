@@ -231,6 +231,10 @@ Milliseconds PollReactor::now() const {
     return advanced_ + passed(steady_clock::now().time_since_epoch());
 }
 
+Milliseconds PollReactor::of_server(Milliseconds time) {
+    return passed(time);
+}
+
 double PollReactor::random() {
     return drand48();
 }

@@ -41,6 +41,9 @@ class PollReactor final : public postgres::Reactor {
     double random() override;
     void log(LogLevel level, std::string_view message) override;
 
+    // What this clock shows of a time by the server's: less under memcheck.
+    [[nodiscard]] static Milliseconds of_server(Milliseconds time);
+
     // One turn, at most `longest` of it waiting.
     void turn(Milliseconds longest = Milliseconds(0));
     // Turns the loop until the condition holds, which may be one beside the

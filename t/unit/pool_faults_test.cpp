@@ -66,7 +66,7 @@ void a_locked_table_times_out_and_heals(void**) {
     const auto all = bench.look_up_many(10);
     check(bench.reactor.kept_alive());
     check(bench.answered(all));
-    check_in_time(bench, all, from, server_limit);
+    check_in_time(bench, all, from, PollReactor::of_server(server_limit));
     check(!bench.reactor.kept_alive());
     session.run("ROLLBACK");
     check(bench.status_of(1) == Status::ok);
@@ -97,7 +97,7 @@ void a_locked_table_under_load(void**) {
         if (asked->outcome.status == Status::overloaded) {
             continue;
         }
-        check_in_time(bench, {asked}, at, server_limit);
+        check_in_time(bench, {asked}, at, PollReactor::of_server(server_limit));
     }
     const int sessions = std::stoi(session.value(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = '" + database +

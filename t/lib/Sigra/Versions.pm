@@ -15,7 +15,7 @@ use File::Temp ();
 #
 # HTTP/2 tells no body of an answer to a request that has one.
 
-our @EXPORT = qw(nginx_at_least nginx_has http2_listen over over_reason download early_bytes);
+our @EXPORT = qw(nginx_at_least nginx_has nginx_knows http2_listen over over_reason download early_bytes);
 
 sub nginx_says { state $text = do { my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx'; qx($nginx -V 2>&1) }; return $text }
 sub curl_says  { state $text = qx(curl -V 2>/dev/null); return $text }
@@ -30,6 +30,17 @@ sub nginx_at_least {
     my @want = split /\./, $version;
     for my $i (0 .. 2) { return $have[$i] > $want[$i] if $have[$i] != $want[$i] }
     return 1;
+}
+
+# Whether it has that directive: a fork may have left it out. What else is wrong with it here does not matter.
+sub nginx_knows {
+    my ($directive) = @_;
+    my $folder = File::Temp->newdir('sigra-knows-XXXXXX', TMPDIR => 1);
+    open my $out, '>', "$folder/nginx.conf" or die "$folder: $!\n";
+    print $out "events {}\nhttp { server { listen unix:$folder/socket; location / { $directive; } } }\n";
+    close $out;
+    my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
+    return qx($nginx -t -e stderr -p $folder/ -c nginx.conf 2>&1) !~ /unknown directive/;
 }
 
 # How a server block says that it speaks HTTP/2: since 1.25.1 by a directive of its own.
