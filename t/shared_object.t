@@ -40,6 +40,16 @@ SKIP: {
     is_deeply([grep { $unused =~ /\Q$_\E/ } @needed], [], 'and uses each of them');
 }
 
+# And has each symbol that it needs from one of them or from nginx: what a library of a library has may be gone with its
+# next version, and an nginx that the module is built into is not linked.
+SKIP: {
+    skip 'a sanitizer is preloaded', 1 if $instrumented;
+    my %path  = output_of('ldd', $module) =~ /^\s*(\S+) => (\S+)/mg;
+    my %given = map { s/\@.*//r => 1 } map { /^(\S+) [^Uwv ]/mg } map { output_of(qw(nm -D -P), $_) }
+        $ENV{TEST_NGINX_BINARY}, map { $path{$_} // () } output_of(qw(readelf -dW), $module) =~ /NEEDED.*\[(\S+)\]/g;
+    is_deeply([grep { !$given{$_} } map { /^([^\s\@]+)\S* U/ ? $1 : () } split /\n/, $symbols], [], 'all that it needs is there');
+}
+
 # A unique symbol, or a thread's destructor, would keep it mapped for ever.
 SKIP: {
     skip 'the sanitizers are loaded with it', 4 if $instrumented;
