@@ -1,20 +1,21 @@
 // What is sent under one sync: what was submitted together, or those of one
 // Pending::group alone.
+#include <algorithm>
+
 #include "postgres/pool_impl.hpp"
 
 namespace sigra::postgres {
 
 using Readiness = Connection::Readiness;
 
-// The first of apart_ and its like.
+// The first of apart_, and those of its group that stand behind it.
 void Pool::Impl::take_group(Entries& group) {
-    const std::uint64_t number = apart_.front().pending->group;
-    for (auto it = apart_.begin(); it != apart_.end();) {
-        const auto entry = it++;
-        if (entry->pending->group == number) {
-            group.splice(group.end(), apart_, entry);
-        }
-    }
+    const auto end = std::find_if(
+        apart_.begin(), apart_.end(),
+        [number = apart_.front().pending->group](const Entry& entry) {
+            return entry.pending->group != number;
+        });
+    group.splice(group.end(), apart_, apart_.begin(), end);
 }
 
 // What has failed of late, or is asked because that has, takes no others with

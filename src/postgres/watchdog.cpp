@@ -52,11 +52,16 @@ void Connection::watched() {
     }
 }
 
+// What the server is at goes last: it may be what holds up the others, and
+// would do so again.
 void Connection::hand_back(Entries& queue, Work work) {
-    for (Entry& entry : inflight_) {
+    const auto first_sync = std::find_if(
+        inflight_.begin(), inflight_.end(),
+        [](const Entry& entry) { return entry.kind == Entry::Kind::sync; });
+    const auto back = [&](Entry& entry) {
         Pending* pending = entry.pending;
         if (!pending || pending->write || pending->work != work) {
-            continue;
+            return;
         }
         // One of them may be what holds up the others.
         if (pending->together) {
@@ -65,7 +70,9 @@ void Connection::hand_back(Entries& queue, Work work) {
         queue.push_back(entry);
         forsake(*pending);
         pending->entry = std::prev(queue.end());
-    }
+    };
+    std::for_each(first_sync, inflight_.end(), back);
+    std::for_each(inflight_.begin(), first_sync, back);
 }
 
 void Connection::forsake(Pending& pending) {

@@ -100,6 +100,31 @@ void a_slow_statement(void**) {
     check(bench.reactor.count_logged(LogLevel::error, "") == 0);
 }
 
+// One row takes longer than there is time: those that were asked for with it,
+// and those behind it, are answered.
+void a_row_that_is_slow(void**) {
+    for (const int slow : {1, 10, 20}) {
+        PoolOptions options = options_for(server_port(), Milliseconds(6000));
+        options.connections = 2;
+        Bench bench(options);
+        Layout layout;
+        layout.where =
+            "CASE WHEN u.email = '" + std::to_string(slow) +
+            "@example.com' THEN pg_advisory_xact_lock_shared(1)::text"
+            " IS NOT NULL ELSE true END";
+        bench.pool->add_layout(layout);
+        check(bench.status_of(2) == Status::ok);
+        Session session(database);
+        close_gate(session);
+        const auto all = bench.look_up_many(20);
+        check(bench.answered(all));
+        check(count(all, Status::ok) == 19);
+        check(all[static_cast<std::size_t>(slow) - 1]->outcome.status ==
+              Status::timeout);
+        open_gate(session);
+    }
+}
+
 // Its deadline began earlier than the statement, which waited for the
 // connection.
 void a_slow_statement_that_was_sent_late(void**) {
@@ -193,6 +218,7 @@ int main() {
         cmocka_unit_test(connections_that_were_forgotten),
         cmocka_unit_test(a_forgotten_connection_under_load),
         cmocka_unit_test(a_slow_statement),
+        cmocka_unit_test(a_row_that_is_slow),
         cmocka_unit_test(a_slow_statement_that_was_sent_late),
         cmocka_unit_test(known_to_be_down),
         cmocka_unit_test(known_to_be_silent),
