@@ -266,7 +266,8 @@ qq(auth_sigra on; location / { @some }
    location /admin/ { auth_sigra_require "u.role = 'admin'"; }
    location /pro/ { auth_sigra_require "clock_timestamp() > u.inserted_at"; }
    location /both/ { auth_sigra_require \$open; auth_sigra_require "u.role = 'admin'"; }
-   location /off/ { auth_sigra_require \$of_ours; })
+   location /off/ { auth_sigra_require \$of_ours; }
+   location /bad/ { auth_sigra_require \$arg_is; })
 --- user_files eval: \@::files
 --- request
 GET /page
@@ -279,6 +280,8 @@ for my $round (1, 2) {
     is(all_of('/both/page?day=sunday'), '200 403 403 401', 'a variable and a condition');
     is(all_of("/both/page?day=$_"), '403 403 403 401', "a variable that is '$_'") for '', 'zero';
     is(all_of('/off/page'), '200 403 403 401', 'a variable that is made of who it is');
+    is(all_of("/bad/page?is=$_"), '403 403 403 401', "no is '$_'") for qw(0 f F false False FALSE n N no No off OFF), '';
+    is(all_of("/bad/page?is=$_"), '200 200 200 401', "yes is '$_'") for qw(1 t yes on 00 none);
 }
 
 

@@ -5,16 +5,20 @@
 #include <limits>
 
 #include "nginx/gate/answer.hpp"
+#include "nginx/gate/request.hpp"
 #include "nginx/gate/visit.hpp"
 
 namespace sigra::nginx {
 namespace {
 
-// nginx's own idea of what holds, and a boolean of PostgreSQL's as text.
+// nginx's own idea of what holds, and a boolean as PostgreSQL reads one, in any
+// case: what somebody means by no is never a yes.
 bool says_yes(std::string_view value) {
-    constexpr std::array<std::string_view, 6> no = {"",  "0",  "false",
-                                                    "f", "no", "off"};
-    return std::find(no.begin(), no.end(), value) == no.end();
+    constexpr std::array<std::string_view, 7> no = {"",   "0", "false", "f",
+                                                    "no", "n", "off"};
+    return std::none_of(no.begin(), no.end(), [&](std::string_view word) {
+        return equal_ignoring_case(word, trim(value));
+    });
 }
 
 // A length before each; this one stands for NULL.
