@@ -465,3 +465,25 @@ for my $round ('made', 'made again') {
     db()->do('UPDATE users SET level = ?', undef, $round);    # whoever is known is asked for again
     await { $all->() eq '503 503 503 503' } 'the table that is gone';
 }
+
+
+
+=== TEST 16: a condition that PostgreSQL refuses is one line in the log, for sessions and API tokens
+--- http_config eval: $::http{sigra}
+--- config
+location / { auth_sigra on; }
+--- user_files eval: \@::files
+--- request
+GET /page
+--- error_code: 401
+--- timeout: 120
+--- flow
+my $nginx = Sigra::Nginx->new(
+    workers => 1, http => $::http{sigra}, files => { page => 'x' },
+    server  => 'location / { auth_sigra on; auth_sigra_bearer on; auth_sigra_require "u.nosuch"; }',
+);
+my $status = sub { wire(get("/page", @_, 'Connection: close'), port => $nginx->port)->answer->{status} };
+my $token = api_token_fixture(user_id => $::who{sigra}{admin}{user_id}, email => 'admin@example.com');
+is($status->($::who{sigra}{admin}{header}), 503, 'a session');
+is($status->("Authorization: Bearer $token->{text}"), 503, 'an API token');
+is(scalar(() = $nginx->log =~ /"u\.nosuch" is refused by PostgreSQL/g), 1, 'one line');

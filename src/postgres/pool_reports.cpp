@@ -79,7 +79,13 @@ void Pool::Impl::layout_warned(std::size_t layout,
 
 void Pool::Impl::facts_checked(std::size_t layout,
                                const std::vector<std::string>& broken) {
-    log_new(LogLevel::error, broken_facts_[layout], broken);
+    // Sessions and API tokens are two layouts that ask the same of a user.
+    std::vector<std::string> logged;
+    for (const auto& lines : broken_facts_) {
+        logged.insert(logged.end(), lines.begin(), lines.end());
+    }
+    log_new(LogLevel::error, logged, broken);
+    broken_facts_[layout] = broken;
 }
 
 // What was not logged the last time.
