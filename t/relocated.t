@@ -145,3 +145,21 @@ GET /page
 my $body = wire(get('/page', $::ada->{header}, 'Connection: close'))->answer->{body};
 is_deeply([$body =~ /^email=(.*)$/mg], ['', '', 'ada@example.com'], 'each by its own location');
 is_deeply([$body =~ /^cookie=(.*)$/mg], [($::ada->{cookie}) x 3], 'the cookies too');
+
+
+
+=== TEST 8: what one location has said is not said twice
+--- http_config eval: $::http =~ s/timeout=60s/timeout=1s/r
+--- config
+location /page { auth_sigra on; error_page 503 = @second; proxy_pass http://echo; }
+location @second { auth_sigra on; error_page 503 = @third; proxy_pass http://echo; recursive_error_pages on; }
+location @third { auth_sigra on; proxy_pass http://echo; }
+--- request
+GET /page
+--- error_code: 401
+--- timeout: 60
+--- flow
+my $lock = hold_lock();
+my $answer = wire(get('/page', $::ada->{header}, 'Connection: close'))->answer;
+is("$answer->{status} $answer->{headers}{'retry-after'}", '503 2', 'one Retry-After');
+$lock->rollback;

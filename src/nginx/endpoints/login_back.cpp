@@ -26,7 +26,7 @@ ngx_int_t Login::refuse() {
 // The page once more, with a token of the session that there is now.
 ngx_int_t Login::ask_again() {
     tell_on_page(&phoenix::Messages::try_again);
-    return add_header(r_, "Location", login_page())
+    return set_header(r_, "Location", login_page())
                ? NGX_HTTP_SEE_OTHER
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }

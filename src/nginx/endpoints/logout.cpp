@@ -145,7 +145,7 @@ ngx_int_t Logout::still_alive(Counter cause) {
     if (std::string token = remembered_token(conf_, visit_); !token.empty()) {
         bar(phoenix::sha256(token));
     }
-    if (!add_header(r_, "Retry-After", "2")) {
+    if (!set_header(r_, "Retry-After", "2")) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     if (answers_json()) {

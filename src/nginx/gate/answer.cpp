@@ -12,7 +12,7 @@ constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
 }  // namespace
 
 ngx_int_t redirect(ngx_http_request_t* r, std::string_view url) {
-    return add_header(r, "Location", url) ? NGX_HTTP_MOVED_TEMPORARILY
+    return set_header(r, "Location", url) ? NGX_HTTP_MOVED_TEMPORARILY
                                           : server_error;
 }
 
@@ -68,13 +68,13 @@ ngx_int_t no_content(ngx_http_request_t* r) {
 }
 
 ngx_int_t not_allowed(ngx_http_request_t* r, std::string_view allowed) {
-    return add_header(r, "Allow", allowed) ? NGX_HTTP_NOT_ALLOWED
+    return set_header(r, "Allow", allowed) ? NGX_HTTP_NOT_ALLOWED
                                            : server_error;
 }
 
 ngx_int_t unavailable(ngx_http_request_t* r, Counter cause) {
     count(cause);
-    return add_header(r, "Retry-After", "2") ? NGX_HTTP_SERVICE_UNAVAILABLE
+    return set_header(r, "Retry-After", "2") ? NGX_HTTP_SERVICE_UNAVAILABLE
                                              : server_error;
 }
 

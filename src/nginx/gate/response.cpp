@@ -73,7 +73,7 @@ ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
                                       : return_to_of(r, conf);
     // Not headers_out.location: nginx would make it absolute, with the host
     // that the client named.
-    return add_header(r, "Location", login_url(conf, return_to))
+    return set_header(r, "Location", login_url(conf, return_to))
                ? NGX_HTTP_MOVED_TEMPORARILY
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -120,6 +120,20 @@ bool add_header(ngx_http_request_t* r, std::string_view key,
                 std::string_view value) {
     const ngx_str_t kept = copy(r->pool, value);
     return kept.data != nullptr && push_header(r, key, view(kept)) != nullptr;
+}
+
+bool set_header(ngx_http_request_t* r, std::string_view key,
+                std::string_view value) {
+    for (ngx_list_part_t* part = &r->headers_out.headers.part; part != nullptr;
+         part = part->next) {
+        auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; i++) {
+            if (equal_ignoring_case(view(headers[i].key), key)) {
+                headers[i].hash = 0;
+            }
+        }
+    }
+    return add_header(r, key, value);
 }
 
 bool end_prefetches(ngx_http_request_t* r) {

@@ -23,6 +23,10 @@ inline constexpr Text may_not = &phoenix::Messages::may_not;
 [[nodiscard]] bool add_header(ngx_http_request_t* r, std::string_view key,
                               std::string_view value);
 
+// In place of what another location, whose error page this one is, has said.
+[[nodiscard]] bool set_header(ngx_http_request_t* r, std::string_view key,
+                              std::string_view value);
+
 // The browser held the session back, if it has one, and would store what the
 // answer sets over it: a form of another site would log its visitors out.
 [[nodiscard]] bool may_hide_session(ngx_http_request_t* r,
