@@ -35,10 +35,11 @@ std::vector<Row> rows_of(const PGresult* result) {
 Row row_of(const PGresult* result, int number, int columns) {
     Row row(static_cast<std::size_t>(columns));
     for (int x = 0; x < columns; x++) {
-        if (!PQgetisnull(result, number, x)) {
+        const auto length =
+            static_cast<std::size_t>(PQgetlength(result, number, x));
+        if (length > 0 || !PQgetisnull(result, number, x)) {
             row[static_cast<std::size_t>(x)].emplace(
-                PQgetvalue(result, number, x),
-                static_cast<std::size_t>(PQgetlength(result, number, x)));
+                PQgetvalue(result, number, x), length);
         }
     }
     return row;

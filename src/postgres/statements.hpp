@@ -134,7 +134,7 @@ struct SessionRow {
 };
 // nullopt: the row is not of the shape that lookup returns.
 [[nodiscard]] std::optional<SessionRow> read_session(
-    const std::vector<std::optional<std::string>>& row);
+    std::vector<std::optional<std::string>> row);
 
 struct UserRow {
     std::string id;

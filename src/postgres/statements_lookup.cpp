@@ -1,6 +1,7 @@
 // Who a session's token belongs to, and what every location asks of its user:
 // one statement for all of them.
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 
@@ -11,8 +12,8 @@ namespace {
 
 using Row = std::vector<std::optional<std::string>>;
 
-// The columns of a lookup. From met on they are there where the layout has
-// facts, and an attribute each is the last.
+// The columns of a lookup. Where the layout has facts, an attribute each
+// follows.
 enum Field : std::size_t {
     user_id,
     email,
@@ -20,13 +21,16 @@ enum Field : std::size_t {
     inserted,
     authenticated,
     active,
-    remember_me,
-    plain_count,
-    met = plain_count,
-    judged,
-    readable,
+    flags,
     first_attribute,
 };
+
+// A column costs the server and its client more than what is in it, and so the
+// flags are one: whether the row is of type remember_me ("t" or "f"; "f" may be
+// missing before a number), and which facts there are. Where they are all
+// evaluated that is a bit for each condition that holds, and above them one
+// more that is always set, which says how many they are. Else three numbers,
+// with a blank between: what holds, what was evaluated, and which attributes.
 
 std::string bigint(std::uint64_t bits) {
     return quoted_literal(bits_parameter(bits)) + "::pg_catalog.int8";
@@ -65,22 +69,54 @@ std::string asked_bits(std::string_view parameter,
 // is needed only to find out which one of many fails for a row.
 enum class Asked { all, some };
 
-std::string met_bits(const std::vector<std::string>& conditions, Asked asked) {
-    std::string bits = bigint(0);
+bool are_known(const std::vector<std::string>& facts) {
+    return std::find(facts.begin(), facts.end(), "") == facts.end();
+}
+
+// There are as many as are configured, and a bit is left to say so.
+bool says_how_many(const Layout& layout, Asked asked) {
+    return asked == Asked::all && layout.conditions.size() < max_conditions &&
+           are_known(layout.conditions) && are_known(layout.attributes);
+}
+
+// `always`: bits that are set whatever holds.
+std::string met_bits(const std::vector<std::string>& conditions, Asked asked,
+                     std::uint64_t always) {
+    std::string bits;
     for (std::size_t i = 0; i < conditions.size(); i++) {
         if (conditions[i].empty()) {
             continue;
         }
         const std::uint64_t bit = std::uint64_t{1} << i;
+        const std::uint64_t least = bits.empty() ? always : 0;
         const std::string one = "CASE WHEN " + condition(conditions[i]) +
-                                " THEN " + bigint(bit) + " ELSE " + bigint(0) +
-                                " END";
-        bits += " OPERATOR(pg_catalog.|) (" +
-                (asked == Asked::all ? one
-                                     : where_asked("$2", bit, one, bigint(0))) +
-                ")";
+                                " THEN " + bigint(least | bit) + " ELSE " +
+                                bigint(least) + " END";
+        bits += bits.empty() ? "(" : " OPERATOR(pg_catalog.|) (";
+        bits += asked == Asked::all
+                    ? one
+                    : where_asked("$2", bit, one, bigint(least));
+        bits += ")";
     }
-    return bits;
+    return bits.empty() ? bigint(always) : bits;
+}
+
+std::string flags_column(const Layout& layout, Asked asked) {
+    const bool sessions = layout.kind == LayoutKind::sigra_sessions;
+    const char* const remember_me =
+        sessions ? "t.type {=} 'remember_me'" : "false";
+    if (!layout.has_facts()) {
+        return remember_me;
+    }
+    if (says_how_many(layout, asked)) {
+        return sessions ? "pg_catalog.concat(" + std::string(remember_me) +
+                              ", u.met)"
+                        : "u.met";
+    }
+    const bool all = asked == Asked::all;
+    return "pg_catalog.concat(" + std::string(remember_me) + ", u.met, ' ', " +
+           asked_bits(all ? "" : "$2", layout.conditions) + ", ' ', " +
+           asked_bits(all ? "" : "$3", layout.attributes) + ")";
 }
 
 std::string attribute_columns(const std::vector<std::string>& attributes,
@@ -98,10 +134,8 @@ std::string attribute_columns(const std::vector<std::string>& attributes,
     return columns;
 }
 
-std::string fact_names(const Layout& layout) {
-    std::string names =
-        ", u.met::pg_catalog.text, u.judged::pg_catalog.text,"
-        " u.readable::pg_catalog.text";
+std::string attribute_names(const Layout& layout) {
+    std::string names;
     for (std::size_t i = 0; i < layout.attributes.size(); i++) {
         names += ", u.attribute_" + std::to_string(i);
     }
@@ -116,14 +150,14 @@ std::string fact_names(const Layout& layout) {
 constexpr std::string_view lateral =
     "{checked}SELECT u.id::{text}, u.email::{text}, {now_epoch}, "
     "{inserted_epoch},"
-    " {authenticated_epoch}, {kind}{names} FROM {tokens} t"
+    " {authenticated_epoch}, {active_epoch}, {flags}{names} FROM {tokens} t"
     " JOIN LATERAL (SELECT u.id, u.email{facts} FROM {users} u"
     " WHERE u.id {id=} t.{user}{where}{fence}) u ON true"
     " WHERE t.{token} {=} {asked} AND {live}{logged_in}{sent_to}";
 
 constexpr std::string_view plain =
     "SELECT u.id::{text}, u.email::{text}, {now_epoch}, {inserted_epoch},"
-    " {authenticated_epoch}, {kind} FROM {tokens} t"
+    " {authenticated_epoch}, {active_epoch}, {flags} FROM {tokens} t"
     " JOIN {users} u ON u.id {id=} t.{user}"
     " WHERE t.{token} {=} {asked} AND {live}{logged_in}{sent_to}";
 
@@ -149,17 +183,24 @@ std::optional<double> number(const std::optional<std::string>& text) {
     return value;
 }
 
-std::optional<std::uint64_t> bits(const std::optional<std::string>& text) {
+// Takes a number from the front of a text.
+std::optional<std::uint64_t> take_bits(std::string_view& text) {
     std::int64_t value = 0;
-    if (!text) {
+    const char* end = text.data() + text.size();
+    const auto [stop, code] = std::from_chars(text.data(), end, value);
+    if (code != std::errc()) {
         return std::nullopt;
     }
-    const char* end = text->data() + text->size();
-    const auto [stop, code] = std::from_chars(text->data(), end, value);
-    if (code != std::errc() || stop != end) {
-        return std::nullopt;
-    }
+    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
     return static_cast<std::uint64_t>(value);
+}
+
+std::optional<std::uint64_t> take_next_bits(std::string_view& text) {
+    if (!text.starts_with(' ')) {
+        return std::nullopt;
+    }
+    text.remove_prefix(1);
+    return take_bits(text);
 }
 
 // A timestamp may be infinite, and what is reckoned with it has room.
@@ -169,23 +210,36 @@ std::int64_t clamped(double value) {
 }
 
 // False: they are not of the shape that a lookup returns.
-bool read_facts(const Row& row, SessionRow& session) {
-    if (row.size() == plain_count) {
-        return true;
+bool read_flags(std::string_view text, std::size_t attributes,
+                SessionRow& session) {
+    session.remember_me = text.starts_with('t');
+    const bool has_letter = session.remember_me || text.starts_with('f');
+    text.remove_prefix(has_letter ? 1 : 0);
+    if (text.empty()) {
+        return has_letter && attributes == 0;
     }
-    if (row.size() < first_attribute) {
+    const auto met = take_bits(text);
+    if (!met || attributes > max_attributes) {
         return false;
     }
-    const auto met_now = bits(row[met]);
-    const auto judged_now = bits(row[judged]);
-    const auto readable_now = bits(row[readable]);
-    if (!met_now || !judged_now || !readable_now) {
-        return false;
+    if (text.empty()) {
+        // Without the bit on top there is nothing to go by.
+        if (*met == 0) {
+            return false;
+        }
+        session.judged = std::bit_floor(*met) - 1;
+        session.readable =
+            static_cast<std::uint32_t>((std::uint64_t{1} << attributes) - 1);
+    } else {
+        const auto judged = take_next_bits(text);
+        const auto readable = take_next_bits(text);
+        if (!judged || !readable || !text.empty()) {
+            return false;
+        }
+        session.judged = *judged;
+        session.readable = static_cast<std::uint32_t>(*readable);
     }
-    session.met = *met_now & *judged_now;
-    session.judged = *judged_now;
-    session.readable = static_cast<std::uint32_t>(*readable_now);
-    session.attributes.assign(row.begin() + first_attribute, row.end());
+    session.met = *met & session.judged;
     return true;
 }
 
@@ -211,10 +265,11 @@ constexpr std::string_view checked =
     " IS NULL) ";
 
 std::string facts(const Layout& layout, Asked asked) {
-    const bool all = asked == Asked::all;
-    return ", " + met_bits(layout.conditions, asked) + " AS met, " +
-           asked_bits(all ? "" : "$2", layout.conditions) + " AS judged, " +
-           asked_bits(all ? "" : "$3", layout.attributes) + " AS readable" +
+    const std::uint64_t always = says_how_many(layout, asked)
+                                     ? std::uint64_t{1}
+                                           << layout.conditions.size()
+                                     : 0;
+    return ", " + met_bits(layout.conditions, asked, always) + " AS met" +
            attribute_columns(layout.attributes, asked);
 }
 
@@ -227,9 +282,8 @@ std::string lookup_sql(const Layout& layout, const Catalog& catalog,
     sql.set("authenticated_epoch", !catalog.has_authenticated_at ? "NULL"
                                    : sessions ? epoch("t.sudo_at")
                                               : epoch("t.authenticated_at"));
-    sql.define("kind", sessions ? epoch("t.last_active_at") +
-                                      ", t.type {=} 'remember_me'"
-                                : "NULL, false");
+    sql.set("active_epoch", sessions ? epoch("t.last_active_at") : "NULL");
+    sql.define("flags", flags_column(layout, asked));
     // To whom it was given out: where the email has changed since, somebody
     // else may have it by now.
     sql.define("sent_to", layout.context.empty()
@@ -249,7 +303,7 @@ std::string lookup_sql(const Layout& layout, const Catalog& catalog,
         sql.define("checked", checked);
     }
     sql.set("facts", layout.has_facts() ? facts(layout, asked) : "");
-    sql.set("names", layout.has_facts() ? fact_names(layout) : "");
+    sql.set("names", attribute_names(layout));
     return sql.expand(lateral);
 }
 
@@ -291,8 +345,8 @@ std::string attribute_check_sql(const Layout& layout, const Catalog& catalog,
         " THEN {expression}::{text} END FROM {users} u WHERE false");
 }
 
-std::optional<SessionRow> read_session(const Row& row) {
-    if (row.size() < plain_count || !row[user_id] || !row[remember_me]) {
+std::optional<SessionRow> read_session(Row row) {
+    if (row.size() < first_attribute || !row[user_id] || !row[flags]) {
         return std::nullopt;
     }
     const auto read_at = number(row[now]);
@@ -304,11 +358,11 @@ std::optional<SessionRow> read_session(const Row& row) {
         return clamped(std::floor((*read_at - since) * 1000));
     };
     SessionRow session;
-    if (!read_facts(row, session)) {
+    if (!read_flags(*row[flags], row.size() - first_attribute, session)) {
         return std::nullopt;
     }
-    session.user_id = *row[user_id];
-    session.email = row[email].value_or("");
+    session.user_id = *std::move(row[user_id]);
+    session.email = std::move(row[email]).value_or("");
     session.age_ms = age_ms(*inserted_at);
     if (const auto authenticated_at = number(row[authenticated])) {
         session.authenticated_at = clamped(std::floor(*authenticated_at));
@@ -317,7 +371,8 @@ std::optional<SessionRow> read_session(const Row& row) {
     if (const auto active_at = number(row[active])) {
         session.idle_ms = age_ms(*active_at);
     }
-    session.remember_me = *row[remember_me] == "t";
+    row.erase(row.begin(), row.begin() + first_attribute);
+    session.attributes = std::move(row);
     return session;
 }
 

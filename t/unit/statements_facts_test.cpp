@@ -124,6 +124,101 @@ void the_last_condition(void**) {
     check(part(site, last - 1, 0).met == 0);
 }
 
+// However many there are, each is told from one that was not evaluated: those
+// that do not hold as well.
+void all_of_them_mean_something(void**) {
+    for (const Case& a : cases) {
+        Site site(database, a);
+        site.user(ann);
+        site.login(1, ann);
+        for (const std::size_t count : {0U, 1U, 3U, 62U, 63U, 64U}) {
+            site.layout.conditions.assign(count, "u.id IS NULL");
+            site.layout.attributes = {"u.email", "NULL"};
+            const std::uint64_t every = count == 64
+                                            ? ~std::uint64_t{0}
+                                            : (std::uint64_t{1} << count) - 1;
+            SessionRow row = whole(site);
+            check(row.judged == every && row.met == 0, a.title);
+            check(row.readable == 0b11 && row.attributes.size() == 2, a.title);
+            check_bytes(row.attributes[0].value_or("NULL"), ann, a.title);
+            check(!row.attributes[1] && !row.remember_me, a.title);
+            site.layout.attributes.clear();
+            site.layout.conditions.assign(count, "u.id IS NOT NULL");
+            row = whole(site);
+            check(row.judged == every && row.met == every, a.title);
+            check(row.readable == 0 && row.attributes.empty(), a.title);
+        }
+        site.layout.conditions.clear();
+        site.layout.attributes.assign(max_attributes, "u.email");
+        check(whole(site).readable == 0xffffffff, a.title);
+    }
+}
+
+// Of which kind the session is, whatever else is asked.
+void the_kind_beside_facts(void**) {
+    for (const Case& a : cases) {
+        Site site(database, a);
+        fill(site);
+        if (!is_sessions(site.layout)) {
+            continue;
+        }
+        site.login(2, ann, "1 hour", "remember_me");
+        const auto kind = [&](int number) {
+            return found(site, Statement::lookup, {token_parameter(number)})
+                .remember_me;
+        };
+        check(!kind(1) && kind(2), a.title);
+        site.layout.conditions = {"true"};
+        site.layout.attributes = {"u.email"};
+        check(!kind(1) && kind(2), a.title);
+        const SessionRow row =
+            found(site, Statement::lookup_part,
+                  {token_parameter(2), text("0"), text("0")});
+        check(row.remember_me && row.judged == 0, a.title);
+    }
+}
+
+// Nobody has met a condition by an answer that cannot be read.
+void flags_that_mean_nothing(void**) {
+    const auto read = [](const std::string& flags, bool attribute) {
+        Row row = {"7",          "a@b",        "1000.5", "990.25",
+                   std::nullopt, std::nullopt, flags};
+        if (attribute) {
+            row.emplace_back("value");
+        }
+        return read_session(row);
+    };
+    check(read("9", true)->judged == 7 && read("9", true)->met == 1);
+    check(read("t9", true)->remember_me && read("t9", true)->readable == 1);
+    check(read("f9 11 0", true)->judged == 11, "with those that are left out");
+    check(read("f9 11 0", true)->met == 9);
+    check(read("4 3 1", true)->met == 0, "met, and was not asked for");
+    for (const char* flags : {"",
+                              "x",
+                              "0",
+                              "t0",
+                              "f0",
+                              " 7",
+                              "7 ",
+                              "7 7",
+                              "7 7 ",
+                              "7 7 1 ",
+                              "7 7 1 1",
+                              "7,7,1",
+                              "7 x 1",
+                              "7x",
+                              "tt7",
+                              "t 7",
+                              "true",
+                              "+7",
+                              "18446744073709551615",
+                              "99999999999999999999"}) {
+        check(!read(flags, true), flags);
+    }
+    check(!read("f", true) && !read("t", true), "no facts, and an attribute");
+    check(read("f", false)->judged == 0 && read("t", false)->met == 0);
+}
+
 }  // namespace
 
 int main() {
@@ -132,6 +227,9 @@ int main() {
         cmocka_unit_test(nothing_means_anything),
         cmocka_unit_test(what_is_not_asked_for_is_not_judged),
         cmocka_unit_test(the_last_condition),
+        cmocka_unit_test(all_of_them_mean_something),
+        cmocka_unit_test(the_kind_beside_facts),
+        cmocka_unit_test(flags_that_mean_nothing),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -29,12 +29,19 @@ constexpr Length null_length = std::numeric_limits<Length>::max();
 
 std::string encode_attributes(
     const std::vector<std::optional<std::string>>& attributes) {
+    std::size_t size = 0;
+    for (const auto& attribute : attributes) {
+        size += sizeof(Length) + (attribute ? attribute->size() : 0);
+    }
     std::string out;
+    out.reserve(size);
     for (const auto& attribute : attributes) {
         const Length length =
             attribute ? static_cast<Length>(attribute->size()) : null_length;
         out.append(reinterpret_cast<const char*>(&length), sizeof(length));
-        out += attribute.value_or("");
+        if (attribute) {
+            out += *attribute;
+        }
     }
     return out;
 }

@@ -52,7 +52,7 @@ LookupResult read_outcome(postgres::Outcome&& outcome) {
         return result;
     }
     // A row of another shape is a database that lies: no answer.
-    if (auto row = postgres::read_session(outcome.rows.front())) {
+    if (auto row = postgres::read_session(std::move(outcome.rows.front()))) {
         result.state = LookupResult::State::found;
         result.row = std::move(*row);
         result.attributes = encode_attributes(result.row.attributes);
