@@ -165,7 +165,8 @@ sub lookups {
     for (<$in>) {
         my ($kind, $text) = /\@\Q$name\E (LOG|DETAIL):  (.*)/ or next;
         if ($kind eq 'LOG') {
-            $count++ if $text =~ /^execute \S+: SELECT u\.id/;
+            # With a `where` a query that only checks it stands in front.
+            $count++ if $text =~ /^execute \S+: (?:SELECT u\.id|WITH checked AS \(SELECT 1 FROM )/;
             $is_many = $text =~ /^execute \S+: SELECT one\.\*, asked\.number/;
         } elsif ($is_many) {
             # One statement over an array: its elements are what was asked for.
