@@ -108,17 +108,20 @@ void does_as_a_map_does(void**) {
                 check(!found || *found == plain.at(i));
                 there += found ? 1 : 0;
             }
-            check(there >= added - added / 20,
+            // The tagger's keys are another process's each time, and of a few
+            // two may meet in a set that is full.
+            check(there + added / 20 + 4 >= added,
                   std::to_string(there) + " of " + std::to_string(added));
         }
     }
 }
 
-// What of this process is in memory, in bytes; statm is a guess.
+// What this process has written to, in bytes: Rss has pages of the program's
+// file as well, by sixteen where one is touched, and statm is a guess.
 std::size_t resident() {
     std::ifstream rollup("/proc/self/smaps_rollup");
     std::string word;
-    while (rollup >> word && word != "Rss:") {
+    while (rollup >> word && word != "Anonymous:") {
     }
     std::size_t kilobytes = 0;
     rollup >> kilobytes;
