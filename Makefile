@@ -444,7 +444,7 @@ $(O)/bench/%: $(O)/obj/bench/%.o $(O)/libsigra.a
 	@$(CXX) $(LDOPT) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # The object first: who has changed is known by its dependencies.
-$(O)/tidy/%.ok: src/%.cpp $(O)/obj/%.o .clang-tidy
+$(O)/tidy/%.ok: src/%.cpp $(O)/obj/%.o .clang-tidy $(NGX)/includes
 	@mkdir -p $(@D)
 	@echo "  TIDY $<"
 	@clang-tidy --quiet $< -- $(CXXSTD) -Isrc $(PG_INC:%=-isystem %) \
