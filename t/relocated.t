@@ -163,3 +163,22 @@ my $lock = hold_lock();
 my $answer = wire(get('/page', $::ada->{header}, 'Connection: close'))->answer;
 is("$answer->{status} $answer->{headers}{'retry-after'}", '503 2', 'one Retry-After');
 $lock->rollback;
+
+
+
+=== TEST 9: nor is what nginx has said before it
+--- http_config eval: $::http
+--- config
+location = /moved { auth_sigra off; return 302 /elsewhere; error_page 302 = /page; }
+location = /named { auth_sigra off; return 302 /elsewhere; error_page 302 = @named; }
+location /page { auth_sigra on; auth_sigra_unauthenticated redirect; }
+location @named { auth_sigra on; auth_sigra_unauthenticated redirect; }
+--- request
+GET /page
+--- error_code: 302
+--- flow
+for my $path (qw(/moved /named)) {
+    my $wire = wire(get($path, 'Accept: text/html', 'Connection: close'));
+    1 while $wire->more;
+    is(join(' ', $wire->{read} =~ /^Location: (.*)\r$/mg), '/users/log-in', "$path: one Location");
+}

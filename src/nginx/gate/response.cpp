@@ -133,6 +133,11 @@ bool set_header(ngx_http_request_t* r, std::string_view key,
             }
         }
     }
+    if (r->headers_out.location != nullptr &&
+        r->headers_out.location->hash == 0) {
+        // Of a "return" before an error page: nginx would still write it.
+        r->headers_out.location = nullptr;
+    }
     return add_header(r, key, value);
 }
 
