@@ -1,4 +1,4 @@
-// Who may wait for a connection.
+// Decides whether a query may wait for a connection.
 #include <algorithm>
 
 #include "postgres/pool_impl.hpp"
@@ -12,8 +12,9 @@ constexpr unsigned max_background = 128;
 
 }  // namespace
 
-// Why a query is refused. Where the server is known to be down it would
-// wait for nothing; one attempt at a time is made all the same.
+// Returns why a query is refused, or nullopt. If the server is known to be
+// down, the query is refused at once, but it still triggers an attempt to
+// connect, one at a time.
 std::optional<Status> Pool::Impl::refusal(Work work) {
     const bool open = std::any_of(
         connections_.begin(), connections_.end(),
@@ -51,7 +52,7 @@ bool Pool::Impl::has_room(Work work) {
     return false;
 }
 
-// What was not sent, and whose asker is gone.
+// Drops queries that were not sent and whose request has gone away.
 void Pool::Impl::drop_unwanted(Work work) {
     Entries& queue = waiting(work);
     for (auto it = queue.begin(); it != queue.end();) {

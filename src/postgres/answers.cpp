@@ -1,5 +1,5 @@
-// What a connection makes of the results that come: which question each one
-// answers, and what becomes of it.
+// How a connection handles the results that arrive: it matches each one with
+// the entry that expects it.
 #include <iterator>
 #include <utility>
 
@@ -17,7 +17,7 @@ bool ends_connection(const PGresult* result) {
     }
     const std::string severity =
         error_field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    // Without a severity it is libpq that failed, and its state with it.
+    // No severity: the error is libpq's own, and its connection is unusable.
     return severity.empty() || severity == "FATAL" || severity == "PANIC";
 }
 
@@ -57,7 +57,7 @@ Outcome outcome_of(const PGresult* result) {
         default:
             outcome.sqlstate = error_field(result, PG_DIAG_SQLSTATE);
             outcome.message = error_field(result, PG_DIAG_MESSAGE_PRIMARY);
-            // query_canceled: the server's own limit.
+            // query_canceled: statement_timeout.
             outcome.status =
                 outcome.sqlstate == "57014" ? Status::timeout : Status::refused;
             return outcome;
@@ -83,7 +83,7 @@ void Connection::take(const PGresult* result) {
     const Entry entry = inflight_.front();
     const bool is_sync = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
     if (is_sync != (entry.kind == Entry::Kind::sync)) {
-        // An error in a sync's place: what was executed was not committed.
+        // An error instead of a sync means that the commit failed.
         const std::string message =
             error_field(result, PG_DIAG_MESSAGE_PRIMARY);
         lose(message.empty() ? "answers out of step" : message);
@@ -146,7 +146,8 @@ void Connection::take_prepare(const Entry& entry, const PGresult* result) {
     }
 }
 
-// Its query is next, and says nothing more where this one has failed.
+// The result of a statement's first execution of two. It is kept in the query,
+// whose own entry comes next; if this one failed, that one is aborted.
 void Connection::take_first(const PGresult* result) {
     Pending* pending = inflight_.front().pending;
     if (pending && PQresultStatus(result) != PGRES_PIPELINE_ABORTED) {
@@ -169,14 +170,14 @@ void Connection::take_query(const PGresult* result) {
         if (means_unknown(pending.query.statement, outcome.sqlstate)) {
             outcome = {Status::ok, "", "", {}};
         }
-        // Of one that was sent twice.
+        // The rows of the first execution, if the query was sent twice.
         outcome.rows.insert(
             outcome.rows.begin(),
             std::make_move_iterator(pending.outcome.rows.begin()),
             std::make_move_iterator(pending.outcome.rows.end()));
         pending.outcome = std::move(outcome);
     } else if (!pending.outcome.sqlstate.empty()) {
-        aborted = false;  // its first time has failed
+        aborted = false;  // the first execution failed
     } else if (failed_prepare_ &&
                failed_prepare_->layout == pending.query.layout &&
                failed_prepare_->statement == pending.query.statement) {
@@ -211,8 +212,8 @@ void Connection::take_query(const PGresult* result) {
     }
 }
 
-// What a transaction has done counts once it is committed, and the server does
-// that at the sync: a command's end comes before it.
+// Answers the writes of a sync. The server commits at the sync, so the result
+// of the command itself does not prove yet that the write is committed.
 void Connection::commit() {
     while (!executed_.empty()) {
         Pending* pending = executed_.front().pending;
@@ -225,16 +226,17 @@ void Connection::commit() {
     }
 }
 
-// read_only_sql_transaction: it was not executed. Where the session could not
-// write from the beginning, another connection will not do better.
+// read_only_sql_transaction: the server became a standby, and the query was not
+// executed. If the session was read-only from the start, another connection
+// will not help.
 bool Connection::demoted(const Pending& pending) const {
     return pending.outcome.status == Status::refused &&
            pending.outcome.sqlstate == "25006" && !identity_.read_only;
 }
 
-// deadlock_detected, serialization_failure: the server has ended this one so
-// that others go on. It has taken the whole transaction back, which is one
-// statement, so that even a write may be tried again.
+// deadlock_detected, serialization_failure: the server rolled the transaction
+// back in favor of another one. The transaction is a single statement, so even
+// a write can be repeated.
 bool Connection::collided(const Pending& pending) {
     return pending.outcome.status == Status::refused &&
            (pending.outcome.sqlstate == "40P01" ||

@@ -7,16 +7,17 @@
 
 namespace sigra::postgres {
 
-// Exponential from 100 ms, jittered to between half and all of it. While
-// somebody waits, an attempt is due at least a second after the last.
+// The delay grows exponentially from 100 ms to `longest`; a random part, at
+// most half of it, is taken off. While queries wait, the next attempt is due
+// no later than a second after the last one.
 class Backoff {
   public:
     explicit Backoff(Milliseconds longest) : longest_(longest) {}
 
     [[nodiscard]] bool failing() const { return failures_ > 0; }
-    // So that nobody need wait for the next attempt. One that failed quickly
-    // is not enough: it may have met a restart, or have been ended with the
-    // connections before it.
+    // True if queries are refused without waiting for the next attempt. A
+    // single attempt that failed quickly is not enough: the server may have
+    // been restarting, or have ended all connections at that moment.
     [[nodiscard]] bool down() const { return refused_ > 1 || silent_; }
     [[nodiscard]] Milliseconds due(bool wanted) const {
         if (!failing()) {
@@ -32,17 +33,17 @@ class Backoff {
         refused_ = 0;
         silent_ = false;
     }
-    // A connection was open, and the server has ended it: it was there.
+    // The server has closed an open connection, so it was reachable.
     void ended() {
         refused_ = 0;
         silent_ = false;
     }
     enum class Failure {
-        refused,  // an attempt to connect
-        lost,     // a connection that was open and has answered nothing
-        silent,   // one that answers no longer
+        refused,  // an attempt to connect failed
+        lost,     // an open connection ended before it answered any query
+        silent,   // an open connection stopped answering
     };
-    // `random` in [0, 1).
+    // `random` is in [0, 1).
     void failed(Milliseconds now, double random, Failure failure) {
         switch (failure) {
             case Failure::refused:

@@ -11,22 +11,23 @@ using Rows = std::span<const CatalogRow>;
 
 constexpr std::string_view with_zone = "timestamp with time zone";
 
-// The columns of catalog_sql(). From may_insert on they are the table's.
+// The columns of catalog_sql(). Those from may_insert on describe the table,
+// those before it one of its columns.
 enum Field : std::size_t {
-    side,
+    side,  // "u" for the users table, "t" for the tokens table
     exists,
     column_name,
     column_type,
     has_default,
     not_null,
-    equals,
-    equals_visible,
+    equals,          // the type's equality operator
+    equals_visible,  // it is found by the search_path
     indexed,         // an index begins with the column
-    partly_indexed,  // one that holds some of the rows
+    partly_indexed,  // a partial index begins with the column
     may_insert,
     may_update,
     row_security,  // is active for the role
-    hidden,        // and no policy lets the role read
+    hidden,        // is active, and no policy lets the role read
     field_count
 };
 
@@ -34,13 +35,14 @@ bool is_true(const std::optional<std::string>& field) {
     return field == "t";
 }
 
-// As format_type() has it where the search_path finds another one first.
+// format_type() adds the schema if the search_path finds another type of that
+// name first.
 std::string_view plain_type(std::string_view type) {
     constexpr std::string_view prefix = "pg_catalog.";
     return type.starts_with(prefix) ? type.substr(prefix.size()) : type;
 }
 
-// A table's columns, as the rows of catalog_sql() have them.
+// The rows of catalog_sql() for one table.
 class Table {
   public:
     Table(Rows rows, std::string_view of, const std::string& name,
@@ -70,11 +72,11 @@ class Table {
         const CatalogRow* row = find(column);
         return row && is_true((*row)[field]);
     }
-    // Of the table itself.
+    // For a field that describes the table.
     [[nodiscard]] bool is(Field field) const {
         return !rows_.empty() && is_true((*rows_.front())[field]);
     }
-    // The column's type; a column that is missing is an error.
+    // Returns the column's type; a missing column is an error.
     std::string need(const std::string& column) {
         const CatalogRow* row = find(column);
         if (row) {
@@ -101,7 +103,7 @@ class Table {
         return row && (*row)[equals] ? *(*row)[equals]
                                      : std::string(own_equals);
     }
-    // Columns that an INSERT has to fill.
+    // The columns that an INSERT has to set.
     [[nodiscard]] std::vector<std::string> wanting() const {
         std::vector<std::string> names;
         for (const CatalogRow* row : rows_) {
@@ -125,7 +127,7 @@ class Table {
     std::string& error_;
 };
 
-// Whether the statements that insert a session fill the column.
+// True if the statements that insert a session set the column.
 bool is_filled(const Layout& layout, const Catalog& catalog,
                std::string_view column) {
     if (column == "id") {
@@ -171,9 +173,9 @@ std::vector<std::string> warnings_of(const Layout& layout,
             "\": without it no session is fresh enough");
     }
     if (!tokens.is(may_insert) || !layout.context.empty()) {
-        return warnings;  // whoever cannot insert logs nobody in
+        return warnings;  // what follows matters for logins only
     }
-    // Whether a partial one serves the condition is the planner's to say.
+    // Only the planner knows whether a partial index fits `where`.
     if (!users.is("email", indexed) &&
         (layout.where.empty() || !users.is("email", partly_indexed))) {
         warnings.push_back(
@@ -219,8 +221,9 @@ std::string quoted_name(std::string_view name) {
            quoted_identifier(name.substr(dot + 1));
 }
 
-// A type without an operator class of its own (varchar, a domain) has that of
-// what it is made of.
+// The equality operator is that of the type's default btree operator class. A
+// domain uses that of its base type. A type without a class of its own, such
+// as varchar, has none here; it is compared with pg_catalog's.
 std::string_view catalog_sql() {
     return R"sql(
 SELECT r.side, r.oid IS NOT NULL, a.attname::pg_catalog.text,

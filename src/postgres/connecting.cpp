@@ -16,7 +16,7 @@ void append(std::string& list, std::string_view text) {
     }
 }
 
-// As libpq begins what it says of an address.
+// The beginning of libpq's own messages about an address.
 std::string at(const Endpoint& endpoint) {
     const bool numeric =
         endpoint.hostaddr.empty() || endpoint.hostaddr == endpoint.host;
@@ -103,7 +103,7 @@ void Connecting::open() {
     begin_next();
 }
 
-// Some fail at once.
+// Starts the next attempt that does not fail at once.
 void Connecting::begin_next() {
     while (at_ < attempts_.size()) {
         if (begin()) {
@@ -115,13 +115,13 @@ void Connecting::begin_next() {
     fail(error);
 }
 
-// False: the next is due.
+// Returns false if the attempt failed and the next one should begin.
 bool Connecting::begin() {
     conn_ = start_connection(conninfo_.parameters(attempts_[at_]));
     if (!conn_) {
         throw std::bad_alloc();
     }
-    // An error's DETAIL and a notice may hold values.
+    // The DETAIL of an error and a notice may show values.
     PQsetErrorVerbosity(conn_.get(), PQERRORS_TERSE);
     PQsetNoticeReceiver(conn_.get(), discard_notice, nullptr);
     if (PQstatus(conn_.get()) == CONNECTION_BAD) {
@@ -134,7 +134,7 @@ bool Connecting::begin() {
 }
 
 void Connecting::on_io() {
-    // The socket may be another one afterwards, even under the same number.
+    // libpq may open another socket, even with the same number.
     watch_.reset();
     try {
         poll();
@@ -201,11 +201,11 @@ void Connecting::wait_for(bool writing) {
     }
 }
 
-// What is tried next is the same address again where it was only the options
-// that the server refused.
+// If the server refused only `options`, the same address is tried again without
+// them; otherwise the next one.
 void Connecting::refused() {
     const char* message = PQerrorMessage(conn_.get());
-    // What pgbouncer says.
+    // pgbouncer's message.
     if (std::strstr(message, "unsupported startup parameter") &&
         conninfo_.refuse_options()) {
         conn_.reset();
@@ -214,7 +214,7 @@ void Connecting::refused() {
     missed(one_line(message));
 }
 
-// Whatever the reason was, the next address may do better.
+// Records the error and moves to the next address, whatever the error was.
 void Connecting::missed(std::string_view error) {
     append(missed_, error);
     watch_.reset();
@@ -250,7 +250,7 @@ void Connecting::finish() {
     done_(std::move(conn_), std::move(error_));
 }
 
-// What stood before the address that works.
+// Logs the errors of the addresses that were tried before the one that works.
 void Connecting::log_others() noexcept {
     try {
         if (!unresolved_names_.empty()) {
@@ -260,7 +260,7 @@ void Connecting::log_others() noexcept {
             reactor_.log(LogLevel::notice, missed_);
         }
     } catch (...) {
-        // The connection matters more.
+        // Out of memory: the connection is kept, without a log line.
     }
 }
 

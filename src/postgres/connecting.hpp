@@ -1,5 +1,5 @@
-// A connection that comes about without blocking: names resolved, then each
-// address in turn, PQconnectPoll until a server is ready for queries.
+// Opens a connection without blocking: resolves the host names, then tries each
+// address in turn with PQconnectPoll() until a server is ready for queries.
 #pragma once
 
 #include <functional>
@@ -16,14 +16,14 @@ namespace sigra::postgres {
 
 class Connecting final : private IoHandler {
   public:
-    // A connection in non-blocking mode, or null and why. Runs from the loop,
-    // once, and not if the attempt was destroyed before; it may not destroy
-    // the attempt itself.
+    // Called with a connection in non-blocking mode, or null and the error. It
+    // runs once, from the loop, and not after the attempt was cancelled or
+    // destroyed. It must not destroy the attempt.
     using Done = std::function<void(ConnPtr conn, std::string error)>;
 
-    // `conninfo` outlives the attempt, which remembers in it which address
-    // worked and whether the server takes `options`. `timeout` is for one
-    // address, and for the names.
+    // `conninfo` must outlive the attempt, which records in it which address
+    // worked and whether the server accepts `options`. `timeout` applies to
+    // each address, and to the resolving of all names.
     Connecting(Reactor& reactor, ConnInfo& conninfo, Milliseconds timeout,
                Done done);
     ~Connecting() { cancel(); }
@@ -31,11 +31,11 @@ class Connecting final : private IoHandler {
     Connecting& operator=(const Connecting&) = delete;
 
     void start();
-    // Closes what is open; `done` no longer runs.
+    // Closes what is open; `done` is not called any more.
     void cancel() noexcept;
-    // Of a connection that came about.
+    // Where the connection leads; only after `done` was called with one.
     [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
-    // Where it leads, or would; null while names are resolved.
+    // Where it leads or is being opened to; null while names are resolved.
     [[nodiscard]] const Endpoint* whereto() const {
         if (step_ == Step::polling && at_ < attempts_.size()) {
             return &attempts_[at_].endpoint;
@@ -72,10 +72,10 @@ class Connecting final : private IoHandler {
     std::size_t unresolved_ = 0;
     Addresses addresses_;
     Attempts attempts_;
-    std::size_t at_ = 0;  // of attempts_
+    std::size_t at_ = 0;  // index into attempts_
     Endpoint endpoint_;
-    std::string unresolved_names_;  // what is logged of them
-    std::string missed_;            // of the addresses that did not answer
+    std::string unresolved_names_;  // the errors of names, for the log
+    std::string missed_;            // the errors of addresses, for the log
     std::string error_;
     ConnPtr conn_;
     std::unique_ptr<Watch> watch_;  // goes before conn_ closes its socket

@@ -9,8 +9,9 @@
 namespace sigra::postgres {
 namespace {
 
-// Under a pooler the name may meet another client's statement: what it was
-// prepared from would decide who is logged in. So no two clients share a name.
+// Behind a pooler, clients share a server session. If two of them used the same
+// name for a statement, one would execute the other's, and that would decide
+// who is logged in.
 std::string unique_prefix() {
     std::random_device random;
     return "sigra_" + std::to_string(getpid()) + "_" +
@@ -83,7 +84,7 @@ void Connection::connected(ConnPtr conn, const std::string& error) {
     settle();
 }
 
-// Asks who it is that answers.
+// Asks for the identity of the server.
 bool Connection::introduce() {
     const std::string sql = "SELECT " + std::string(identity_columns());
     expect({.kind = Entry::Kind::identity});
@@ -119,7 +120,8 @@ void Connection::pump() {
         if (life_ == Life::lost) {
             return;
         }
-        // What OpenSSL has decrypted wakes nobody.
+        // Bytes that OpenSSL has decrypted but libpq has not read do not make
+        // the socket readable.
     } while (tls && readable && taken > 0 && !inflight_.empty());
     if (!readable || PQstatus(conn_.get()) == CONNECTION_BAD) {
         lose_to_libpq();
@@ -131,10 +133,10 @@ void Connection::pump() {
     settle();
 }
 
-// How many results there were.
+// Returns how many results there were.
 std::size_t Connection::take_all() {
     std::size_t taken = 0;
-    bool ended = false;  // a NULL ends a query, a second one is idleness
+    bool ended = false;  // one NULL ends a query, a second one: no results
     while (life_ != Life::lost && PQisBusy(conn_.get()) == 0) {
         const ResultPtr result(PQgetResult(conn_.get()));
         if (result) {
@@ -167,7 +169,7 @@ bool Connection::flush() {
     return true;
 }
 
-// After something was sent or taken.
+// Called after something was sent or received.
 void Connection::settle() {
     if (life_ == Life::lost || !flush()) {
         return;

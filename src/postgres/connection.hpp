@@ -1,5 +1,6 @@
-// One connection of a pool: connects, learns what the layouts' tables look
-// like, prepares, sends batches down the pipeline and takes their answers.
+// One connection of a pool. It connects, reads what the layouts' tables look
+// like, prepares statements, sends batches in pipeline mode and takes their
+// answers.
 #pragma once
 
 #include <array>
@@ -21,47 +22,50 @@
 
 namespace sigra::postgres {
 
-// The pool, as a connection sees it. Nothing of it destroys the connection
-// before the next turn.
+// The pool, as a connection sees it. None of these calls destroys the
+// connection; the pool does that in a later turn of the loop.
 class ConnectionOwner {
   public:
     virtual const PoolOptions& options() const = 0;
     virtual const std::vector<Layout>& layouts() const = 0;
-    // A connection of an earlier one is sent nothing more.
+    // Counts the renewals of the pool. A connection of an earlier era is sent
+    // no more queries.
     virtual std::uint64_t era() const = 0;
 
     virtual void opened(Connection& connection) = 0;
-    // The first answer to a query.
+    // The connection got its first answer to a query.
     virtual void proved() = 0;
-    // Its oldest question waits for too long: another connection may know.
+    // The oldest query has waited too long; another connection may answer it.
     virtual void silent() noexcept = 0;
-    // Answers were taken: there may be room.
+    // Answers were taken, so there may be room for more queries.
     virtual void progressed(Connection& connection) = 0;
     // `pending.outcome` is set.
     virtual void answered(Pending& pending) noexcept = 0;
-    // The query was not executed, or only read: `entry` of `from` again.
+    // Queues the query of `entry` again. It was not executed, or only read.
     virtual void repeat(Entries& from, Entries::iterator entry) noexcept = 0;
-    // Takes the queries out of `inflight`.
+    // The connection is lost. Takes all queries out of `inflight`.
     virtual void lost(Connection& connection, Entries& inflight,
                       std::string_view reason) noexcept = 0;
-    // The server takes no writes any more: none of its connections is used.
+    // The server no longer accepts writes. The pool stops using all of its
+    // connections.
     virtual void demoted(Connection& connection) noexcept = 0;
-    // A number that no query has.
+    // Returns a number that no other query has.
     virtual std::uint64_t new_group() noexcept = 0;
-    // A lookup has failed, and for no reason but its own row.
+    // A lookup failed because of its own row.
     virtual void erred(const Pending& pending) noexcept = 0;
-    // The tables are no longer what some connection believes.
+    // The tables have changed: every connection reads the catalog again.
     virtual void forget(std::size_t layout) noexcept = 0;
-    // Null: the layout's statements are ready.
+    // The layout's statements were checked. Null: they are ready.
     virtual void layout_checked(std::size_t layout, const Outcome* error) = 0;
-    // The same of its logins, which are all that an error here refuses.
+    // The same for logins. An error refuses logins only.
     virtual void login_checked(std::size_t layout, const Outcome* error) = 0;
-    // A statement of many lookups means nothing here: each is one of its own.
+    // The statement that combines lookups fails on this server, so that each
+    // lookup is sent as a statement of its own.
     virtual void not_together(std::size_t layout, const Outcome& error) = 0;
-    // What the catalog made one wonder about.
+    // Warnings about the tables, from the catalog.
     virtual void layout_warned(std::size_t layout,
                                const std::vector<std::string>& warnings) = 0;
-    // The conditions and attributes that mean nothing here, a line each.
+    // The conditions and attributes that the server refused, one line each.
     virtual void facts_checked(std::size_t layout,
                                const std::vector<std::string>& broken) = 0;
 
@@ -89,7 +93,7 @@ class Connection final : private IoHandler {
     // Queries sent and not answered.
     [[nodiscard]] std::size_t inflight() const { return queries_; }
     [[nodiscard]] bool idle() const { return inflight_.empty(); }
-    // What it was sent and has not answered; idle: nothing.
+    // The kind of the unanswered queries; Work::lookup if there are none.
     [[nodiscard]] Work work() const { return work_; }
     [[nodiscard]] bool serves_lookups() const {
         return inflight_.empty() || work_ == Work::lookup;
@@ -97,51 +101,51 @@ class Connection final : private IoHandler {
     [[nodiscard]] std::size_t unanswered_syncs() const {
         return unanswered_syncs_;
     }
-    // When it was last sent something while idle, or answered.
+    // When it last answered, or was sent something while idle.
     [[nodiscard]] Milliseconds progressed_at() const { return progressed_at_; }
-    // The oldest question has waited for a third of the time that it has.
+    // It has unanswered reads, and no answer came for a third of `timeout`.
     [[nodiscard]] bool is_silent() const;
-    // What it has that others may be asked goes back to `queue`; its own
-    // answers, should they come, are for nobody.
+    // Moves the unanswered reads of one kind back to `queue`, so that another
+    // connection can answer them. Answers that still arrive are dropped.
     void hand_back(Entries& queue, Work work);
-    // Nobody waits for this answer any more.
+    // Detaches the query from its connection, which then drops the answer.
     static void forsake(Pending& pending);
-    // Of a lost one: for want of an answer.
+    // Of a lost connection: it was lost because it did not answer in time.
     [[nodiscard]] bool was_silent() const { return was_silent_; }
-    // Of a lost one: it had been open.
+    // Of a lost connection: it had been open.
     [[nodiscard]] bool was_open() const { return was_open_; }
-    // It has answered a query: the server is not only there, it works.
+    // It has answered a query, which shows that the server works.
     [[nodiscard]] bool proved() const { return proved_; }
     [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
-    // Identity::server of the one that it is connected to.
+    // Identity::server of its server.
     [[nodiscard]] std::uint64_t server() const { return identity_.server; }
     // See ConnectionFigure.
     [[nodiscard]] std::string server_name() const {
         const Endpoint* endpoint = connecting_.whereto();
         return endpoint ? host_and_port(*endpoint) : "";
     }
-    // Where it leads, once it is open.
+    // The address of its server, once it is open.
     [[nodiscard]] const Endpoint& endpoint() const {
         return connecting_.endpoint();
     }
 
-    // Whether queries of a layout can be sent; looks at the layout again
-    // where that is due. It may lose the connection.
+    // Whether queries of a layout can be sent now. Reads the catalog again if
+    // that is due. The connection may be lost in this call.
     Readiness readiness(std::size_t layout);
-    // Why, where readiness() said refused.
+    // The error, after readiness() returned `refused`.
     [[nodiscard]] const Outcome& refusal(std::size_t layout) const;
-    // Its next query waits for a fresh look at the catalog.
+    // The layout's next query waits until the catalog has been read again.
     void forget(std::size_t layout) noexcept;
 
-    // Sends the batch, all of one work, under one sync and takes its entries.
-    // Where the connection is lost on the way, what was not taken stays in the
-    // batch.
+    // Sends the batch, whose queries are all of one kind, under one sync and
+    // takes its entries. If the connection is lost meanwhile, the entries that
+    // were not sent stay in the batch.
     void send(Entries& batch);
 
-    // A retired connection goes, unless it still owes an answer.
+    // Closes the connection if it has no unanswered queries.
     void retire() noexcept;
     void lose(std::string_view reason) noexcept;
-    // The same, where nothing is wrong with it.
+    // The same, but does not count as a failure of the connection.
     void give_up(std::string_view reason) noexcept {
         given_up_ = true;
         lose(reason);
@@ -150,27 +154,27 @@ class Connection final : private IoHandler {
 
   private:
     enum class Look { unread, reading, checking, ready, broken };
-    // What is known of a layout on this server.
+    // What is known about a layout on this server.
     struct Known {
         Look look = Look::unread;
-        bool refreshing = false;  // ready, and the catalog is read again
+        bool refreshing = false;  // ready, and the catalog is being read again
         Catalog catalog;
-        Layout layout;  // as configured, without the facts that mean nothing
-        // What was read last, while the facts are checked by it.
+        Layout layout;  // as configured, without the facts that were refused
+        // The same two while the facts are being checked.
         Catalog read;
         Layout usable;
-        std::vector<std::string> broken;
-        std::size_t unchecked = 0;
-        std::uint64_t generation = 0;
+        std::vector<std::string> broken;  // the facts refused, for the log
+        std::size_t unchecked = 0;        // facts whose check is unanswered
+        std::uint64_t generation = 0;     // of the statements; in their names
         std::array<std::string, statement_count> sql;
         std::array<bool, statement_count> prepared{};
-        bool puts_together = true;  // false: lookup_many means nothing here
-        Outcome error;              // broken: why
+        bool puts_together = true;  // false: lookup_many cannot be prepared
+        Outcome error;              // Look::broken: the reason
         Milliseconds looked_at{0};
         Milliseconds no_repair_before{0};
     };
 
-    // In the sync whose answers are being taken.
+    // The PREPARE that failed in the sync whose answers are being taken.
     struct FailedPrepare {
         std::size_t layout;
         Statement statement;
@@ -195,12 +199,12 @@ class Connection final : private IoHandler {
     bool flush();
     void settle();
 
-    // watchdog.cpp: questions that are not answered
+    // watchdog.cpp: queries that are not answered
     void expect(Entry entry);
     void watch();
     void watched();
 
-    // together.cpp: lookups that go as one statement
+    // together.cpp: lookups that share a statement
     [[nodiscard]] std::vector<std::string_view> tokens_of(const Entries& batch);
     bool send_together(Entries& batch,
                        const std::vector<std::string_view>& tokens);
@@ -212,7 +216,7 @@ class Connection final : private IoHandler {
     Pending* give_up_front();
     std::uint64_t group_after_abort(std::uint64_t group);
 
-    // sending.cpp: what goes out
+    // sending.cpp: queries that are sent
     bool send_next(Entries& batch);
     bool is_prepared(std::size_t layout, Statement statement);
     void take_entry(Entries& batch, Entries::iterator entry);
@@ -225,7 +229,7 @@ class Connection final : private IoHandler {
     std::string name_of(std::size_t layout, Statement statement);
     void lose_to_libpq() noexcept;
 
-    // known.cpp: the layouts
+    // known.cpp: what is known about the layouts
     bool settle_in();
     Known& known(std::size_t layout);
     bool stale(Pending& pending);
@@ -245,13 +249,14 @@ class Connection final : private IoHandler {
     Life life_ = Life::connecting;
     Connecting connecting_;
     ConnPtr conn_;
-    std::unique_ptr<Watch> watch_;  // goes before conn_ closes its socket
+    // Declared after conn_, so that it is destroyed before the socket closes.
+    std::unique_ptr<Watch> watch_;
     bool wants_write_ = false;
     bool marked_idle_ = false;
-    // Runs while the connection itself waits for the server.
+    // Runs while the connection waits for an answer about the tables.
     std::unique_ptr<Timer> patience_;
-    std::size_t looking_ = 0;
-    // Runs while there is a question. Where it stands is seen when it fires.
+    std::size_t looking_ = 0;  // layouts whose tables are being read
+    // Runs while anything is unanswered; see watched().
     std::unique_ptr<Timer> watchdog_;
     Identity identity_;  // as it was when the connection opened
 
@@ -260,10 +265,11 @@ class Connection final : private IoHandler {
     std::size_t queries_ = 0;
     Work work_ = Work::lookup;
     std::size_t unanswered_syncs_ = 0;
-    // Lookups that go in one statement, and what that is reckoned from.
+    // The limit of lookups in one statement, and what it is computed from; see
+    // pace().
     std::size_t most_together_ = 16;
     std::size_t looked_up_ = 0;  // since the last sync was answered
-    Milliseconds turned_at_{0};  // it was, or what is in flight was begun
+    Milliseconds turned_at_{0};  // of that answer, or of the first send after
     Milliseconds progressed_at_{0};
     bool was_open_ = false;
     bool was_silent_ = false;
@@ -274,16 +280,17 @@ class Connection final : private IoHandler {
     std::uint64_t generations_ = 0;
     std::vector<Known> known_;
     std::optional<FailedPrepare> failed_prepare_;
-    std::uint64_t aborted_group_ = 0;  // in the same sync; 0: nobody is yet
-    // Of the parameters of a query that is being sent.
+    // The group of the queries aborted in the current sync; 0: none yet.
+    std::uint64_t aborted_group_ = 0;
+    // The parameters of the query that is being sent, kept to reuse memory.
     std::vector<const char*> values_;
     std::vector<int> lengths_;
     std::vector<int> formats_;
 };
 
-// One row of a result, its first columns.
+// The first `columns` columns of row `number` of a result.
 [[nodiscard]] Row row_of(const PGresult* result, int number, int columns);
-// Rows, or what an error says.
+// The rows of a result, or its error.
 [[nodiscard]] Outcome outcome_of(const PGresult* result);
 
 }  // namespace sigra::postgres

@@ -18,8 +18,8 @@ struct FreeOptions {
 };
 using OptionsPtr = std::unique_ptr<PQconninfoOption, FreeOptions>;
 
-// libpq quotes what it does not understand, and that may be the password or
-// the whole URI: only the name of an option is repeated.
+// libpq quotes what it does not understand, which may be the password or the
+// whole URI. Only the name of an option is kept.
 std::string redacted(const std::string& message) {
     const bool names_option =
         message.starts_with("invalid connection option") ||
@@ -72,8 +72,8 @@ bool is_name(const std::string& host) {
            !is_numeric(host);
 }
 
-// A connection that is idle behind a NAT stays known to it, and one whose other
-// end is gone is noticed within the minute, not after libpq's two hours.
+// Keepalives keep an idle connection alive in a NAT, and detect a dead peer
+// within a minute rather than after the system's default of two hours.
 constexpr std::pair<std::string_view, std::string_view> our_defaults[] = {
     {"gssencmode", "disable"},
     {"keepalives_idle", "30"},
@@ -81,9 +81,9 @@ constexpr std::pair<std::string_view, std::string_view> our_defaults[] = {
     {"keepalives_count", "3"},
     {"tcp_user_timeout", "15000"}};
 
-// The options with environment, service file and defaults applied. libpq has
-// no function for it that does not connect too, but an option of which it
-// knows no such value stops it just before.
+// The options with the environment, the service file and the defaults applied.
+// libpq does this only when it connects, so an invalid value of channel_binding
+// stops it just before.
 OptionsPtr effective(Parameters given) {
     std::erase_if(given, [](const auto& parameter) {
         return parameter.first == "channel_binding";
@@ -166,8 +166,9 @@ ConnInfo::ConnInfo(const std::string& conninfo,
     read_endpoints(host, hostaddr, port);
 }
 
-// Only where the environment and a service file are silent too: what is passed
-// to libpq comes before both.
+// Adds the module's default for an option that neither the connection string,
+// the environment nor a service file has set. A parameter that is passed to
+// libpq would override them.
 void ConnInfo::set_default(const PQconninfoOption& option) {
     const std::string_view value = option.val ? option.val : "";
     const std::string_view compiled = option.compiled ? option.compiled : "";
@@ -247,7 +248,7 @@ Attempts ConnInfo::attempts(const Addresses& addresses,
                          return rank(one) < rank(other);
                      });
     Attempts attempts;
-    // As libpq does over its list: the second round takes what there is.
+    // As libpq does: the second round accepts any server.
     const bool two_rounds = session_attrs_ == "prefer-standby";
     for (const std::string_view attrs : {two_rounds ? "standby" : "", "any"}) {
         for (const Endpoint& endpoint : list) {
@@ -261,7 +262,7 @@ Attempts ConnInfo::attempts(const Addresses& addresses,
 }
 
 Parameters ConnInfo::parameters(const Attempt& attempt) const {
-    // The last value of a keyword counts.
+    // The last value of a keyword wins.
     Parameters parameters = defaults_;
     parameters.emplace_back("fallback_application_name", "nginx auth_sigra");
     parameters.insert(parameters.end(), given_.begin(), given_.end());

@@ -1,5 +1,5 @@
-// What libpq finds out only when it connects, said when the configuration is
-// read.
+// Errors in a connection string that libpq finds only when it connects. They
+// are reported when the configuration is read.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -33,7 +33,7 @@ std::string one_of(std::string_view option,
     return "\"" + std::string(option) + "\" must be one of " + list;
 }
 
-// Calls check with each part of a list.
+// Calls `check` with each part of a comma-separated list until one fails.
 template <class Check>
 bool all_parts(std::string_view list, Check&& check) {
     for (;;) {
@@ -48,7 +48,7 @@ bool all_parts(std::string_view list, Check&& check) {
     }
 }
 
-// Empty is the default one.
+// An empty port is the default one.
 bool is_port(std::string_view text) {
     unsigned port = 0;
     const char* end = text.data() + text.size();
@@ -57,7 +57,8 @@ bool is_port(std::string_view text) {
            (error == std::errc() && rest == end && port >= 1 && port <= 65535);
 }
 
-// One that begins with it is an abstract socket, one with a slash a folder.
+// A host that begins with "@" is an abstract socket; one that begins with a
+// slash is a directory.
 bool has_misplaced_at(std::string_view host) {
     return host.find('@', 1) != std::string_view::npos &&
            !host.starts_with('/');

@@ -11,10 +11,12 @@ using Readiness = Connection::Readiness;
 namespace {
 
 constexpr Milliseconds out_of_memory_pause{100};
-// One that is executed and one behind it: the server is never idle between
-// two, and what comes meanwhile goes together.
+// The server executes one sync while the next one waits for it, so it is never
+// idle in between. Lookups that arrive meanwhile are collected and sent
+// together.
 constexpr std::size_t max_syncs = 2;
-// Other work that takes longer waits for a lock, or reads a whole table.
+// A connection whose work other than lookups takes longer counts as held up: it
+// waits for a lock, or reads a whole table.
 constexpr Milliseconds held_up_after{100};
 constexpr std::size_t max_touched_at_once = 256;
 
@@ -27,7 +29,7 @@ void Pool::Impl::dispatch() {
         ask_elsewhere();
         send_lookups();
         send_others();
-        // What was kept for other work may be free again.
+        // A connection that was reserved for other work may be free now.
         send_lookups();
         open_more();
         close_surplus();
@@ -50,8 +52,8 @@ void Pool::Impl::reap() {
     });
 }
 
-// What a silent connection was asked and another may answer is asked there.
-// Where there is no other, one is opened; see open_more().
+// Takes unanswered reads back from silent connections, so that another one
+// answers them. If there is no other, open_more() opens one.
 void Pool::Impl::ask_elsewhere() {
     if (!silence_) {
         return;
@@ -70,7 +72,8 @@ void Pool::Impl::ask_elsewhere() {
     }
 }
 
-// The first that has room, so that the next serve other work.
+// Returns the first connection that has room, so that the later ones stay free
+// for other work.
 Connection* Pool::Impl::lookup_lane() {
     for (const auto& connection : connections_) {
         if (connection->takes_queries() && connection->serves_lookups() &&
@@ -105,8 +108,8 @@ void Pool::Impl::send_lookups() {
     lookups.splice(lookups.begin(), shared_);
 }
 
-// Login reads and writes take turns where they share a lane; what nobody
-// waits for comes last.
+// Sends login reads and writes in turn, because they may share a connection.
+// Background work is sent only if none of them waits.
 void Pool::Impl::send_others() {
     bool sent = true;
     while (sent) {
@@ -124,8 +127,9 @@ void Pool::Impl::send_others() {
     }
 }
 
-// Nothing is put behind a write, for a row lock may hold it up. Login reads
-// share a sync among themselves.
+// Returns true if something was sent. Login reads are sent together, under one
+// sync. Writes are sent one at a time, because one of them may wait for a row
+// lock.
 bool Pool::Impl::send_other(Work work) {
     drop_unwanted(work);
     Entries& queue = waiting(work);
@@ -158,7 +162,8 @@ bool Pool::Impl::send_other(Work work) {
     return taken;
 }
 
-// Those of one layout at once, and only one such statement at a time.
+// Submits one statement with the collected sessions of one layout, unless
+// background work is unanswered.
 void Pool::Impl::send_touches() {
     if (unanswered(Work::background) > 0) {
         return;
@@ -192,9 +197,10 @@ bool Pool::Impl::others_wait() {
            !waiting(Work::background).empty();
 }
 
-// An idle connection, or for a login read one that has such reads. Where
-// there is none, one is set aside until it is idle. One is left to the lookups
-// unless there is but one, and what is held up takes no other work's place.
+// Returns an idle connection, or for a login read one that executes login
+// reads. If there is none, one is reserved until it is idle. One connection is
+// left to the lookups, unless only one is configured or usable. Connections
+// that are held up are not counted.
 Connection* Pool::Impl::other_lane(Work work) {
     unsigned usable = 0;
     unsigned spare = 0;
@@ -245,7 +251,7 @@ Connection* Pool::Impl::other_lane(Work work) {
     return nullptr;
 }
 
-// Answers the entry where its layout is out of order.
+// Answers the query with the error if its layout is broken.
 Readiness Pool::Impl::readiness(Connection& connection,
                                 Entries::iterator entry) {
     if (connection.life() != Life::open) {
@@ -286,9 +292,9 @@ void Pool::Impl::send(Connection& connection, Entries& batch) {
     }
 }
 
-// One attempt at a time, and none while the last failed just now. A retired
-// connection that still owes an answer keeps no place, nor does one that is
-// held up, so that there are twice as many at most.
+// Opens one connection at a time, and waits for the backoff after a failure.
+// Retired connections are not counted. Neither are those that are held up or
+// silent, up to the configured number, so there are at most twice as many.
 void Pool::Impl::open_more() {
     unsigned open_ones = 0;
     unsigned held_up = 0;
@@ -324,7 +330,7 @@ void Pool::Impl::open_more() {
     open();
 }
 
-// What was opened beside one that was held up.
+// Closes a connection that open_more() opened in place of one that was held up.
 void Pool::Impl::close_surplus() {
     unsigned working = 0;
     Connection* idle = nullptr;
@@ -339,7 +345,8 @@ void Pool::Impl::close_surplus() {
     }
 }
 
-// Work that waits behind what may soon count as held up.
+// If work waits, dispatches again at the time when the next connection counts
+// as held up.
 void Pool::Impl::watch_lanes() {
     const Milliseconds now = reactor_.now();
     std::optional<Milliseconds> next;

@@ -1,5 +1,6 @@
-// Lookups whose own row has raised an error: a condition that divides by zero
-// for one user. The next lookup of such a row takes no others with it.
+// Remembers lookups whose own row raised an error, such as a condition that
+// divides by zero for one user. The next lookup of that row is sent under its
+// own sync, so that its error fails no other query.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +13,9 @@
 
 namespace sigra::postgres {
 
-// A place for each hash, and who comes last has it. Whoever shares a hash goes
-// alone as well, which is slower and no error.
+// A fixed table of hashes, in which a new one overwrites the one in its place.
+// A lookup whose token has the same hash is also sent alone, which is slower
+// but not wrong.
 class Erring {
   public:
     void add(const Query& query) noexcept {
@@ -26,7 +28,7 @@ class Erring {
         const std::uint64_t mark = has_any_ ? mark_of(query) : 0;
         return mark != 0 && place(mark) == mark;
     }
-    // It was answered.
+    // Called when the query was answered without an error.
     void remove(const Query& query) noexcept {
         if (has(query)) {
             place(mark_of(query)) = 0;
@@ -34,7 +36,7 @@ class Erring {
     }
 
   private:
-    // 0: it is never remembered.
+    // Returns 0 for a query that is never remembered.
     static std::uint64_t mark_of(const Query& query) noexcept {
         if (query.statement != Statement::lookup ||
             query.parameters.size() != 1 || !query.parameters.front().bytes) {

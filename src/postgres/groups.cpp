@@ -1,5 +1,4 @@
-// What is sent under one sync: what was submitted together, or those of one
-// Pending::group alone.
+// Decides which queries are sent under one sync. See Pending::group.
 #include <algorithm>
 
 #include "postgres/pool_impl.hpp"
@@ -8,7 +7,8 @@ namespace sigra::postgres {
 
 using Readiness = Connection::Readiness;
 
-// The first of apart_, and those of its group that stand behind it.
+// Moves the first query of apart_, and those of its group right behind it, to
+// `group`.
 void Pool::Impl::take_group(Entries& group) {
     const auto end = std::find_if(
         apart_.begin(), apart_.end(),
@@ -18,8 +18,9 @@ void Pool::Impl::take_group(Entries& group) {
     group.splice(group.end(), apart_, apart_.begin(), end);
 }
 
-// What has failed of late, or is asked because that has, takes no others with
-// it.
+// Returns true if the query must not share a sync with the others. That holds
+// for a lookup that failed recently and for the lookups of parts that follow,
+// because their errors would abort the others.
 bool Pool::Impl::goes_apart(Pending& pending) {
     if (pending.group == 0 &&
         (pending.query.statement == Statement::lookup_part ||
@@ -29,7 +30,7 @@ bool Pool::Impl::goes_apart(Pending& pending) {
     return pending.group != 0;
 }
 
-// Moves what can be sent now to shared_ and apart_.
+// Moves the queries that can be sent now to shared_ and apart_.
 void Pool::Impl::take_ready(Connection& connection, Entries& queue) {
     for (auto it = queue.begin(); it != queue.end();) {
         const auto entry = it++;

@@ -4,11 +4,11 @@
 
 namespace sigra::postgres {
 
-// The database is part of it: a notification stays within one. No address: the
-// same server has one by TCP, none by its socket, and behind a pooler the
-// pooler's. That the system identifier may not be read is known
-// only when the function is called, and then it is an error, whatever CASE
-// says; so the call stands in a text that is parsed where it may be.
+// The database is included because a notification is only seen in its own
+// database. The address is not: a server has one over TCP, none over its
+// socket, and behind a pooler it is the pooler's. The role may have no right to
+// call pg_control_system(), and CASE does not prevent the error. So the call is
+// in a string, which is executed only if the role has the right.
 std::string_view identity_columns() {
     return "pg_catalog.concat_ws(' ', CASE WHEN"
            " pg_catalog.has_function_privilege(pg_catalog.to_regprocedure("

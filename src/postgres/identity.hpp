@@ -1,5 +1,5 @@
-// Which server it is that answers, and whether it takes writes. Two
-// connections by the same conninfo may lead to two servers.
+// Tells which server a connection leads to, and whether it accepts writes. Two
+// connections with the same conninfo may lead to different servers.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,15 @@
 namespace sigra::postgres {
 
 struct Identity {
-    std::uint64_t server = 0;  // of this process alone; 0: not known
-    bool read_only = false;    // now, for this session
+    std::uint64_t server = 0;  // a hash, for this process only; 0: unknown
+    bool read_only = false;    // of the session, when it was asked
 };
 
-// Two columns, for a select list.
+// Two columns for a select list.
 [[nodiscard]] std::string_view identity_columns();
 
-// From these columns of the first row, the first of them at `column`.
+// Reads these two columns of the first row, beginning at `column`. Returns a
+// default Identity if they are not there.
 [[nodiscard]] Identity read_identity(const PGresult* result, int column);
 
 }  // namespace sigra::postgres

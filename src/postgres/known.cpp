@@ -1,5 +1,5 @@
-// What a connection knows of the layouts, and how it learns it again after a
-// migration.
+// What a connection knows about the layouts, and how it reads the catalog again
+// after a migration.
 #include <utility>
 
 #include "postgres/connection.hpp"
@@ -8,16 +8,18 @@ namespace sigra::postgres {
 namespace {
 
 constexpr Milliseconds broken_pause{1000};
-// A migration that only adds a column fails no statement.
+// A migration that only adds a column makes no statement fail, so the catalog
+// is read again from time to time.
 constexpr Milliseconds refresh_interval{60000};
-// Somebody waits for a condition that means nothing yet.
+// More often while a condition or an attribute is refused: its locations answer
+// 503 until a migration makes it valid.
 constexpr Milliseconds refresh_broken_interval{1000};
 constexpr unsigned max_sends = 3;
 
-// Statements that were right once and are no longer: the plan's result type
-// has changed, the statement is gone, or a name in it means nothing now.
-// Where there are conditions a right that is missing may be one that a single
-// of them needs.
+// Returns true for errors of a statement that is out of date: the result type
+// of its plan has changed (0A000), the prepared statement is gone (26000), or a
+// name in it no longer exists. A missing privilege (42501) counts only if the
+// layout has facts, because a single one of them may need it.
 bool means_stale(std::string_view sqlstate, const Layout& layout) {
     return sqlstate == "0A000" || sqlstate == "26000" || sqlstate == "3F000" ||
            (sqlstate.starts_with("42") &&
@@ -39,9 +41,10 @@ std::string complaint(const Layout& layout, std::size_t fact,
 
 }  // namespace
 
-// What a connection is to be like whatever the server's, the database's and
-// the role's settings: a pooler takes no options, or throws them away. A
-// statement that has waited for a row must see it as it then is.
+// Sets what the statements depend on. A pooler may refuse `options` or drop
+// them, and the server, the database or the role may have other settings. The
+// statements need "read committed": after waiting for a row lock they must see
+// the row's new version.
 bool Connection::settle_in() {
     const char* zone = PQparameterStatus(conn_.get(), "TimeZone");
     if (!zone || std::string_view(zone) != "UTC") {
@@ -103,7 +106,8 @@ void Connection::forget(std::size_t layout) noexcept {
     }
 }
 
-// Whether a query that failed is repeated with statements prepared afresh.
+// Returns true if a query that failed is to be repeated with newly prepared
+// statements.
 bool Connection::stale(Pending& pending) {
     if (pending.outcome.status != Status::refused ||
         !means_stale(pending.outcome.sqlstate,
@@ -174,7 +178,7 @@ void Connection::take_catalog(std::size_t layout, const PGresult* result) {
     }
     at.read = std::move(*catalog);
     if (at.unchecked > 0) {
-        looking_--;  // the look before this one goes on for both
+        looking_--;  // the checks that are still running serve this one too
         return;
     }
     at.usable = owner_.layouts()[layout];
@@ -186,7 +190,7 @@ void Connection::take_catalog(std::size_t layout, const PGresult* result) {
     }
 }
 
-// A sync for each, for one that fails would take the others with it.
+// Each check has its own sync, because an error aborts the rest of its sync.
 bool Connection::send_fact_checks(std::size_t layout) {
     const Layout& configured = owner_.layouts()[layout];
     Known& at = known(layout);
@@ -209,8 +213,8 @@ bool Connection::send_fact_checks(std::size_t layout) {
     return flush();
 }
 
-// A text that closes the bracket around it would be two columns, or none of
-// these.
+// A text that closes the bracket around it could add columns or remove them, so
+// the number of columns is checked too.
 void Connection::take_fact(const Entry& entry, const PGresult* result) {
     Known& at = known(entry.layout);
     Outcome outcome = outcome_of(result);
@@ -263,7 +267,8 @@ void Connection::take_check(std::size_t layout, const PGresult* result) {
         looked(layout, ok ? nullptr : &outcome);
         return;
     }
-    // A condition that means nothing is told of now, not at the first login.
+    // An invalid second-factor condition is reported now, not at the first
+    // login.
     if (!prepare(layout, Statement::find_user, Entry::Kind::check_login) ||
         !sync()) {
         lose_to_libpq();
@@ -282,7 +287,7 @@ void Connection::take_login_check(const Entry& entry, const PGresult* result) {
 }
 
 void Connection::looked(std::size_t layout, const Outcome* error) {
-    // A table that is locked: nothing is known of it, and nothing wrong.
+    // A timeout, as when the table is locked, says nothing about the layout.
     if (error && error->status == Status::timeout) {
         lose(error->message);
         return;

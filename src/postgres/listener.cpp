@@ -14,7 +14,7 @@ struct FreeNotify {
     void operator()(PGnotify* notify) const noexcept { PQfreemem(notify); }
 };
 
-// Of a lower-case digit; -1 for anything else.
+// The value of a lower-case hex digit, or -1.
 int hex_value(char c) {
     if (c >= '0' && c <= '9') {
         return c - '0';
@@ -22,7 +22,7 @@ int hex_value(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-// 32 bytes; empty where the text is anything else.
+// Decodes 64 hex digits to 32 bytes; empty for any other text.
 std::string read_hash(std::string_view text) {
     std::string hash;
     for (std::size_t i = 0; text.size() == 64 && i < 64; i += 2) {
@@ -36,7 +36,7 @@ std::string read_hash(std::string_view text) {
     return hash;
 }
 
-// Empty where it is libpq that failed.
+// Empty if the error is libpq's own.
 std::string error_of(const PGresult* result) {
     const std::string sqlstate = error_field(result, PG_DIAG_SQLSTATE);
     return sqlstate.empty()
@@ -68,8 +68,8 @@ void Listener::start() {
     }
 }
 
-// What returns a bool says whether the connection still stands; where it does
-// not, the listener itself may be gone.
+// The functions below that return bool return false if the connection was lost.
+// The listener itself may have been destroyed then.
 
 void Listener::on_io() {
     const std::shared_ptr<bool> alive = alive_;
@@ -211,7 +211,7 @@ bool Listener::pump() {
                 return false;
             }
         }
-        // What OpenSSL has decrypted wakes nobody.
+        // Bytes that OpenSSL has already decrypted cause no read event.
     } while (tls && readable && taken > 0);
     if (!readable || PQstatus(conn_.get()) == CONNECTION_BAD) {
         return lose_to_libpq();
@@ -228,7 +228,7 @@ bool Listener::answered() {
     }
     if (state_ == State::looking && status == PGRES_TUPLES_OK &&
         PQntuples(answer.get()) == 1 && PQnfields(answer.get()) == 5) {
-        // Behind a pooler the session that listens is another client's next.
+        // Behind a pooler, the next client gets the session that listens.
         if (std::to_string(PQbackendPID(conn_.get())) !=
             PQgetvalue(answer.get(), 0, 0)) {
             return lose("LISTEN needs a connection without a pooler");
@@ -239,13 +239,13 @@ bool Listener::answered() {
     }
     const std::string error = error_of(answer.get());
     if (state_ == State::subscribing) {
-        conninfo_.leave(endpoint_);  // a standby: another may take a LISTEN
+        conninfo_.leave(endpoint_);  // a standby refuses LISTEN: try others
     }
     return error.empty() ? lose_to_libpq() : lose(error);
 }
 
-// What is said of a server that was left is heard no more, nor is what a
-// server that takes no writes any more will say.
+// Gives up a connection that leads to another server by now, or to one that no
+// longer accepts writes: revocations are then committed elsewhere.
 bool Listener::is_still(const Identity& identity) {
     if (!worked_) {
         identity_ = identity;
@@ -283,8 +283,8 @@ bool Listener::looked(const std::string& missing) {
     return tell([&] { up_ ? observer_.listening() : observer_.lost(); });
 }
 
-// No trigger tells that a partition was detached or a child table left: its
-// sessions ended, or others came.
+// No trigger fires when a partition or a child table is attached or detached.
+// Its sessions appear or disappear, so everything counts as revoked.
 bool Listener::belongs(const std::string& relations) {
     const std::string before = std::exchange(relations_, relations);
     return before.empty() || before == relations || !up_ ||
@@ -353,7 +353,8 @@ bool Listener::lose_to_libpq() noexcept {
     }
 }
 
-// Always false. A connection that had worked is opened again at once.
+// Always returns false. After a connection that worked, the next attempt is
+// made at once.
 bool Listener::lose(std::string_view reason) noexcept {
     const bool was_up = std::exchange(up_, false);
     state_ = State::waiting;
@@ -374,7 +375,7 @@ bool Listener::lose(std::string_view reason) noexcept {
     try {
         complain(std::string(reason));
     } catch (...) {
-        // The log goes without.
+        // Out of memory: nothing is logged.
     }
     if (was_up) {
         (void)tell([&] { observer_.lost(); });

@@ -1,5 +1,5 @@
-// Hears of what is revoked: LISTEN on a connection of its own, which is up
-// only while it answers and the triggers that notify are there.
+// Receives revocations with LISTEN on a connection of its own. The channel is
+// "up" only while the connection answers and the triggers that notify exist.
 #pragma once
 
 #include <memory>
@@ -30,14 +30,14 @@ struct ListenerOptions {
     Milliseconds ping_timeout{2000};
 };
 
-// Called from the loop, never from inside start() or the destructor. A call
-// may destroy the listener and throw bad_alloc alone: then the connection is
-// given up, for what it said was not heard.
+// Called from the loop, never from inside start() or the destructor. A call may
+// destroy the listener. It may throw bad_alloc only; the connection is then
+// closed, because the revocation was not handled.
 class ListenerObserver {
   public:
-    virtual void listening() = 0;  // it is up
-    virtual void lost() = 0;       // it was up
-    // In the order of the commits; some may come before listening().
+    virtual void listening() = 0;  // the channel has come up
+    virtual void lost() = 0;       // the channel was up and is down
+    // In commit order; some may come before listening().
     virtual void revoked_token(std::string_view hash) = 0;  // 32 raw bytes
     virtual void revoked_user(std::string_view id) = 0;
     virtual void revoked_all() = 0;
@@ -57,29 +57,28 @@ class Listener final : private IoHandler {
 
     void start();
     [[nodiscard]] bool up() const { return up_; }
-    // Identity::server of the server that is listened to; 0 while it is not
-    // up.
+    // Identity::server of its server; 0 while the channel is not up.
     [[nodiscard]] std::uint64_t server() const {
         return up_ ? identity_.server : 0;
     }
 
-    // Its connection; none while it waits to connect again.
+    // Its connection; nullopt while it waits to connect again.
     [[nodiscard]] std::optional<ConnectionFigure> connection() const;
 
   private:
-    // The look at the triggers is the ping as well, so that dropped triggers
-    // are noticed as soon as a server that does not answer.
+    // The query for the triggers is the ping too, so that dropped triggers are
+    // noticed as soon as a server that does not answer.
     enum class State {
         stopped,
         connecting,
-        subscribing,  // LISTEN is sent
-        looking,      // for the triggers
-        resting,      // until the next look
-        waiting,      // to connect again
+        subscribing,  // LISTEN was sent
+        looking,      // the query for the triggers was sent
+        resting,      // until the next such query
+        waiting,      // until the next attempt to connect
     };
 
     void on_io() override;
-    // The channel is needed for as long as requests are served.
+    // A worker that shuts down needs the channel for its last requests.
     void on_close_request() override {}
 
     void on_clock();
@@ -113,19 +112,19 @@ class Listener final : private IoHandler {
     std::unique_ptr<Connecting> connecting_;
     ConnPtr conn_;
     Endpoint endpoint_;             // conn_'s
-    std::unique_ptr<Watch> watch_;  // goes before conn_ closes its socket
+    std::unique_ptr<Watch> watch_;  // destroyed before the socket closes
     bool wants_write_ = false;
     ResultPtr answer_;
-    bool worked_ = false;  // this connection has answered a look
-    Identity identity_;    // as it was at the first look
+    bool worked_ = false;  // this connection has answered State::looking
+    Identity identity_;    // of the server, from the first such answer
     Backoff backoff_;
-    std::unique_ptr<Timer> clock_;  // what for, the state says
+    std::unique_ptr<Timer> clock_;  // its purpose depends on state_
 
-    std::string complaint_;  // of the connection, as logged
+    std::string complaint_;  // the last error that was logged
     Milliseconds complained_at_{0};
-    std::string missing_;  // triggers, as logged
-    // The tables and what belongs to them, by oid; empty before the
-    // connection's first look.
+    std::string missing_;  // the tables that lack triggers, as logged
+    // The oids of the tables and of all that inherit from them; empty before
+    // the connection's first answer.
     std::string relations_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -1,4 +1,4 @@
-// What the statements on sessions have in common; for statements_*.cpp alone.
+// Parts that the statements on sessions share; only for statements_*.cpp.
 #pragma once
 
 #include <string_view>
@@ -7,22 +7,26 @@
 
 namespace sigra::postgres {
 
-// {ttl}: of a row t, in seconds. {grace}: how much older than the session's
-// row is the one that keeps its old token for 60 s. {last_minute}: t is such a
-// row, or dies as soon. The clock and not the statement's time is asked:
-// whoever has waited for a lock may have begun before the other had.
+// A session that takes a new token leaves a second row with the old token,
+// which stays valid for a grace period of 60 seconds.
+// {ttl}: the lifetime of a row t, in seconds. {grace}: by how much inserted_at
+// of the row with the old token is earlier than that of the session's row.
+// {last_minute}: t expires within 60 seconds, as a row with an old token does.
+// It uses clock_timestamp(): a statement that waited for a lock may have begun
+// before the one that held it, so the statement's own time may be too early.
 void define_ttl(Template& sql, const Catalog& catalog,
                 std::string_view standard, std::string_view remember_me);
 
-// {kin}: the ids of the rows in `named` and of their kin: the row that keeps
-// its old token, and the one whose old token it keeps.
+// {kin}: the ids of the rows in `named` and of their kin: for a session's row
+// the one with its old token, and for such a row the session's.
 void define_kin(Template& sql);
 
-// {gone}: deletes the doomed.
+// {gone}: deletes the rows whose ids are in `doomed`.
 void define_gone(Template& sql);
 
-// {notified}: tells of the hashes in `source`; {heard} is a condition that
-// has it executed, for a SELECT in WITH is not unless something asks for it.
+// {notified}: calls pg_notify() for the hashes in `source`. {heard}: a
+// condition that refers to it; PostgreSQL does not execute a SELECT in WITH
+// otherwise.
 void define_notified(Template& sql, const Layout& layout,
                      std::string_view source);
 

@@ -11,39 +11,40 @@ namespace sigra::postgres {
 class Connection;
 struct Entry;
 
-// Lives in one list of the pool from submit() until done() has run; lists
-// give up their nodes by splice, so that nothing is allocated on the way.
+// Lives in one list of the pool from submit() until done() has run. It moves
+// from list to list with splice(), which allocates nothing and so cannot fail.
 struct Pending {
     Query query;
     Milliseconds deadline{0};
     Work work = Work::lookup;
     bool write = false;
-    unsigned sends = 0;
-    // What goes under one sync with it: 0 whatever else is there, otherwise
-    // those of this number alone, for an error is theirs too.
+    unsigned sends = 0;  // how often it was sent
+    // Which queries may share its sync: 0, any others that have 0; otherwise,
+    // only those of the same group. An error in a sync aborts all after it.
     std::uint64_t group = 0;
     bool together = false;         // is in flight in a statement with others
     bool repaired = false;         // was repeated once with fresh statements
     std::uint64_t generation = 0;  // of the statements it was sent with
     Connection* connection = nullptr;  // on which it is in flight
-    std::uint64_t era = 0;             // that connection's
+    std::uint64_t era = 0;  // of the connection that it was last sent on
     Outcome outcome;
     std::list<Pending>::iterator self;
     std::list<Entry>::iterator entry;
 };
 
-// What a connection expects an answer to, in order; while it waits for a
-// connection, a query's entry stands in a list of the pool.
+// One answer that a connection expects. A connection keeps its entries in the
+// order in which they were sent. A query that waits for a connection has its
+// entry in a list of the pool.
 struct Entry {
     enum class Kind {
         query,
-        first,  // the query that follows, sent twice
-        many,   // the lookups that follow, in one statement
+        first,  // the first execution of a query that is sent twice
+        many,   // one statement for the lookups that follow
         prepare,
-        check,
-        check_login,
+        check,        // prepares the lookup, to see whether it is valid
+        check_login,  // the same for the statement of a login
         catalog,
-        fact,  // whether a condition or an attribute means anything
+        fact,  // checks whether a condition or an attribute is valid
         setting,
         identity,
         sync

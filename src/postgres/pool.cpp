@@ -9,15 +9,16 @@
 namespace sigra::postgres {
 namespace {
 
-// Where all connections are ended at once, and again a moment later, a question
-// meets each of them: those that are as good as gone count as well. It is not
-// asked for ever: it may be what ends them.
+// How often a read is sent at most. If all connections end at once, and again a
+// moment later, each of them may cost the read an attempt. There is a limit
+// because the read itself may be what crashes the server process.
 constexpr unsigned max_sends = 5;
-constexpr unsigned alone_from = 3;
+constexpr unsigned alone_from = 3;  // from this attempt on, it is sent alone
 constexpr std::size_t max_touches = 4096;
 
-// A statement that the server ends leaves the connection as it was. One that
-// is ended here costs it, so the server has to be first.
+// statement_timeout, a little below `timeout`. A statement that the server
+// cancels leaves the connection usable; if the pool gave up first, it would
+// have to close the connection.
 Milliseconds server_limit(Milliseconds timeout) {
     return timeout - std::min(timeout / 20, Milliseconds(50));
 }
@@ -184,10 +185,12 @@ void Pool::Impl::proved() {
     complaint_.clear();
 }
 
-// Whatever has forgotten the one may have forgotten them all. Only a
-// connection that was heard of a moment ago is known to be there; to compare
-// with the silent one's own last answer would keep one that was heard of a
-// millisecond later, and an attempt that is kept bars the next one.
+// Whatever made one connection silent, such as a firewall that dropped its
+// state, may have done the same to others. So idle and opening connections are
+// closed unless they answered within the last sixth of `timeout`. Comparing
+// with the last answer of the silent one would keep a connection that answered
+// a millisecond later. An attempt to connect that hangs would block the next
+// one.
 void Pool::Impl::silent() noexcept {
     silence_ = true;
     const Milliseconds heard_since = reactor_.now() - options_.timeout / 6;
@@ -242,7 +245,8 @@ void Pool::Impl::repeat(Entries& from, Entries::iterator entry) noexcept {
         return;
     }
     pending.outcome = Outcome();
-    // What has cost others their answer twice does so no third time.
+    // It was part of two failed syncs, and may have caused the failures: from
+    // now on it is sent alone.
     if (pending.sends + 1 >= alone_from) {
         pending.group = new_group();
     }
@@ -257,9 +261,10 @@ void Pool::Impl::lost(Connection& connection, Entries& inflight,
     const bool quiet = connection.retired()
                            ? connection.inflight() == 0
                            : connection.was_open() && inflight.empty();
-    // The server answers a sync before it begins the next: what ends its
-    // process is in the first. To the others it was no attempt, and they go
-    // before it, or would be lost with it again.
+    // The server answers a sync before it begins the next one, so a query that
+    // crashed its process is in the first unanswered sync. The queries of later
+    // syncs have not used up an attempt. They are queued in front of the first
+    // sync, so that it does not fail them again.
     const auto first_sync = std::find_if(
         inflight.begin(), inflight.end(),
         [](const Entry& entry) { return entry.kind == Entry::Kind::sync; });
@@ -292,7 +297,8 @@ void Pool::Impl::lost(Connection& connection, Entries& inflight,
     dispatch_->schedule();
 }
 
-// The others lead to the same server, or are soon opened again.
+// Stops using all connections: the others lead to the same server, or can be
+// opened again quickly.
 void Pool::Impl::demoted(Connection& connection) noexcept {
     if (connection.retired()) {
         return;
@@ -301,7 +307,7 @@ void Pool::Impl::demoted(Connection& connection) noexcept {
         conninfo_.leave(connection.endpoint());
         complain("the server takes no writes any more: it is left");
     } catch (...) {
-        // The log goes without.
+        // Out of memory: nothing is logged.
     }
     renew();
 }
@@ -340,7 +346,7 @@ void Pool::Impl::deliver() {
         try {
             pending.query.done(std::move(pending.outcome));
         } catch (...) {
-            failed = true;  // the others are still to be told
+            failed = true;  // go on with the other queries
         }
         if (!*alive) {
             return;

@@ -1,5 +1,5 @@
-// A pool's inside: pool.cpp keeps queries and connections, dispatch.cpp
-// brings them together.
+// The implementation of Pool. pool.cpp keeps the queries and the connections;
+// dispatch.cpp assigns queries to connections.
 #pragma once
 
 #include <array>
@@ -114,19 +114,20 @@ class Pool::Impl final : public ConnectionOwner {
     PoolOptions options_;
     ConnInfo conninfo_;
     std::vector<Layout> layouts_;
-    std::vector<std::string> layout_errors_;  // as logged; empty: well
+    // By layout, what was logged last; empty if all is well.
+    std::vector<std::string> layout_errors_;
     std::vector<std::string> login_errors_;
     std::vector<std::vector<std::string>> together_errors_;
     std::vector<std::vector<std::string>> layout_warnings_;
     std::vector<std::vector<std::string>> broken_facts_;
 
-    // Unanswered queries, the next deadline first.
+    // Unanswered queries, ordered by deadline.
     std::list<Pending> live_;
     std::list<Pending> answered_;
     std::array<unsigned, work_count> unanswered_{};  // queries of each work
     std::array<Entries, work_count> waiting_;        // without a connection
-    Entries shared_;  // what dispatch() is about to send
-    Entries apart_;   // the same, a sync for each Pending::group
+    Entries shared_;  // about to be sent, all under one sync
+    Entries apart_;   // about to be sent, a sync for each Pending::group
     std::uint64_t groups_ = 0;
     Erring erring_;
     // Stored tokens whose last_active_at is to be written, by layout.
@@ -134,31 +135,32 @@ class Pool::Impl final : public ConnectionOwner {
 
     std::vector<std::unique_ptr<Connection>> connections_;
     std::uint64_t era_ = 0;
-    Connection* reserved_ = nullptr;  // drained for other work than lookups
-    Work last_other_ = Work::write;   // login reads and writes take turns
-    bool silence_ = false;            // a connection is silent
-    bool missed_ = false;             // somebody was told that it is down
-    bool crowded_ = false;            // lookups went behind others, or wait
-    std::uint64_t past_syncs_ = 0;
-    std::uint64_t server_ = 0;  // Identity::server of the last connection
+    // Gets no new lookups: once idle, it is for another kind of work.
+    Connection* reserved_ = nullptr;
+    Work last_other_ = Work::write;  // login reads and writes take turns
+    bool silence_ = false;           // a connection is silent
+    bool missed_ = false;            // a query was refused: server is down
+    bool crowded_ = false;           // lookups wait, or queued behind others
+    std::uint64_t past_syncs_ = 0;   // of connections that are gone
+    std::uint64_t server_ = 0;       // Identity::server of the last connection
     std::uint64_t failovers_ = 0;
     std::uint64_t reconnects_ = 0;
-    bool failed_ = false;  // a connection has, and none was opened since
+    bool failed_ = false;  // a connection failed, and none was opened since
     std::array<std::uint64_t, batch_bounds.size() + 1> batches_{};
     std::uint64_t batched_ = 0;
     std::uint64_t connects_ = 0;
 
     Backoff backoff_;
-    std::string complaint_;  // the last that was logged
+    std::string complaint_;  // the last error that was logged
     Milliseconds complained_at_{0};
-    bool restored_to_log_ = false;
-    std::string trouble_;  // why there is no connection
+    bool restored_to_log_ = false;  // log when a connection opens again
+    std::string trouble_;           // why there is no connection
 
     std::unique_ptr<Posted> dispatch_;
     std::unique_ptr<Posted> deliver_;
     std::unique_ptr<Timer> deadline_;
     std::unique_ptr<Timer> retry_;
-    std::unique_ptr<Timer> lanes_;  // one may count as held up by then
+    std::unique_ptr<Timer> lanes_;  // a connection may count as held up then
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

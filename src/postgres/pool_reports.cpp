@@ -1,4 +1,4 @@
-// What the pool tells: the log of tables, servers and connections, and figures.
+// The pool's log messages and counters.
 #include <algorithm>
 #include <utility>
 
@@ -79,7 +79,8 @@ void Pool::Impl::layout_warned(std::size_t layout,
 
 void Pool::Impl::facts_checked(std::size_t layout,
                                const std::vector<std::string>& broken) {
-    // Sessions and API tokens are two layouts that ask the same of a user.
+    // Sessions and API tokens are two layouts with the same facts: each message
+    // is logged once for both.
     std::vector<std::string> logged;
     for (const auto& lines : broken_facts_) {
         logged.insert(logged.end(), lines.begin(), lines.end());
@@ -88,7 +89,7 @@ void Pool::Impl::facts_checked(std::size_t layout,
     broken_facts_[layout] = broken;
 }
 
-// What was not logged the last time.
+// Logs the lines that were not among those of the last time.
 void Pool::Impl::log_new(LogLevel level, std::vector<std::string>& logged,
                          const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
@@ -104,7 +105,7 @@ std::string Pool::Impl::tables(std::size_t layout) const {
            layouts_[layout].tokens;
 }
 
-// Once, until it is another one.
+// Logs an error unless it is the one that was logged last.
 void Pool::Impl::report(std::string& logged, const std::string& subject,
                         const Outcome* error) {
     if (!error) {
@@ -122,7 +123,8 @@ void Pool::Impl::report(std::string& logged, const std::string& subject,
     }
 }
 
-// A connection that has worked and is lost may be opened again at once.
+// Counts a failure for the backoff. A connection that answered a query and was
+// then closed by the server counts as none, so it is opened again at once.
 void Pool::Impl::count_failure(const Connection& connection,
                                std::string_view reason, bool quiet) {
     using Failure = Backoff::Failure;

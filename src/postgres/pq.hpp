@@ -1,4 +1,5 @@
-// libpq's objects as values, and what may be said of its errors.
+// Owning pointers for libpq's objects, and its error messages made fit for a
+// log.
 #pragma once
 
 #include <libpq-fe.h>
@@ -18,14 +19,14 @@ struct Clear {
 using ConnPtr = std::unique_ptr<PGconn, Finish>;
 using ResultPtr = std::unique_ptr<PGresult, Clear>;
 
-// What may follow a question of ours.
+// The results that the module expects from the server.
 enum class Answer {
     end,  // of a command
     rows,
     error,
-    aborted,  // an error before it, in the same sync
+    aborted,  // not executed: a command before it, in the same sync, failed
     sync,
-    senseless,  // COPY, say: libpq repeats that for ever
+    senseless,  // any other, such as COPY, which libpq returns forever
 };
 
 inline Answer answer_of(const PGresult* result) {
@@ -49,7 +50,7 @@ inline bool is_control(char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
 
-// A message may quote what a user has typed, and goes to a log: it is one line.
+// A field of an error, on one line: it is logged, and may quote user input.
 inline std::string error_field(const PGresult* result, int field) {
     const char* value = PQresultErrorField(result, field);
     std::string text = value ? value : "";
@@ -57,8 +58,8 @@ inline std::string error_field(const PGresult* result, int field) {
     return text;
 }
 
-// One line: libpq ends messages with a line feed, has one for each host, and
-// indents what it adds.
+// A message of libpq on one line. libpq writes a line for each host, indents
+// some of them with tabs, and ends the last one with a line feed.
 inline std::string one_line(const char* message) {
     std::string line;
     for (; *message; message++) {

@@ -1,5 +1,5 @@
-// What a connection needs of an event loop: nginx's in a worker, a small one
-// of poll(2) in the unit tests. Everything here runs on the loop's one thread.
+// The event loop as a connection uses it: nginx's in a worker, a small one
+// over poll(2) in the unit tests. All calls run on the loop's one thread.
 #pragma once
 
 #include <chrono>
@@ -19,31 +19,33 @@ enum class LogLevel { error, warn, notice, debug };
 class IoHandler {
   public:
     virtual void on_io() = 0;
-    // The loop wants its idle descriptors back (a worker that shuts down).
+    // The loop asks idle connections to close, as nginx does in a worker that
+    // shuts down.
     virtual void on_close_request() = 0;
 
   protected:
     ~IoHandler() = default;
 };
 
-// A descriptor under watch, level-triggered. Destroying it removes the
-// descriptor from the loop without closing it: libpq closes.
+// A descriptor registered with the loop, level-triggered. Destroying it
+// removes the descriptor from the loop but does not close it; libpq does.
 class Watch {
   public:
     virtual ~Watch() = default;
-    // False: the loop refused, treat the connection as lost.
+    // Returns false if the loop refused; the connection is then unusable.
     [[nodiscard]] virtual bool want(bool read, bool write) = 0;
-    // libpq has closed the descriptor, as it does on a fatal error: its number
-    // may name another file by now, so nothing is left to be removed.
+    // libpq has closed the descriptor, as it does on a fatal error. Its number
+    // may already belong to another file, so it must not be removed.
     virtual void descriptor_closed() {}
-    // An idle descriptor may be asked to close and keeps no worker alive.
+    // An idle descriptor may be asked to close, and does not delay the exit of
+    // a worker.
     virtual void set_idle(bool idle) = 0;
 };
 
 class Timer {
   public:
     virtual ~Timer() = default;
-    virtual void start(Milliseconds delay) = 0;  // again: moves it
+    virtual void start(Milliseconds delay) = 0;  // while running: restarts it
     virtual void stop() = 0;
     [[nodiscard]] virtual bool running() const = 0;
 };
@@ -52,10 +54,10 @@ class Timer {
 class Posted {
   public:
     virtual ~Posted() = default;
-    virtual void schedule() = 0;  // again before it ran: once
+    virtual void schedule() = 0;  // while scheduled: does nothing
 };
 
-// Destroying it detaches the callback; the thread finishes for itself.
+// Destroying it drops the callback; the thread still runs to its end.
 class Resolution {
   public:
     virtual ~Resolution() = default;
@@ -65,21 +67,22 @@ class Reactor {
   public:
     virtual ~Reactor() = default;
 
-    // Null when the loop has no place left.
+    // Returns null if the loop has no free connection left.
     [[nodiscard]] virtual std::unique_ptr<Watch> watch(int descriptor,
                                                        IoHandler& handler) = 0;
 
-    // `keeps_alive`: a worker that shuts down waits for this timer (somebody
-    // waits for an answer); without it the timer may never fire again.
+    // `keeps_alive`: a worker that shuts down waits for this timer, because a
+    // request waits for it. Otherwise the timer may not fire in such a worker.
     [[nodiscard]] virtual std::unique_ptr<Timer> timer(
         std::function<void()> fire, bool keeps_alive) = 0;
 
     [[nodiscard]] virtual std::unique_ptr<Posted> posted(
         std::function<void()> run) = 0;
 
-    // Numeric addresses of a host, by getaddrinfo on another thread. `done`
-    // runs on the loop, never from inside this call; no addresses: `error`
-    // says why. Null when no thread can take it: then `done` never runs.
+    // Resolves a host to numeric addresses with getaddrinfo() on another
+    // thread. `done` runs on the loop, never from inside this call; if there
+    // are no addresses, `error` says why. Returns null if no thread can take
+    // the job; `done` is not called then.
     using Resolved = std::function<void(std::vector<std::string> addresses,
                                         std::string error)>;
     [[nodiscard]] virtual std::unique_ptr<Resolution> resolve(

@@ -16,8 +16,9 @@ void append_int32(std::string& out, std::uint32_t value) {
 
 }  // namespace
 
-// The binary form: dimensions, flags, the elements' type, and for the one
-// dimension its length and lower bound; then each element with its length.
+// PostgreSQL's binary format of an array: number of dimensions, flags, type of
+// the elements; for each dimension its length and lower bound; then each
+// element with its length.
 Parameter bytea_array(const std::vector<std::string_view>& elements) {
     std::string bytes;
     std::size_t size = 20;
@@ -67,7 +68,7 @@ void Connection::send(Entries& batch) {
     settle();
 }
 
-// The first of the batch, and those that go with it.
+// Sends the first query of the batch and those that share its statement.
 bool Connection::send_next(Entries& batch) {
     const auto tokens = tokens_of(batch);
     if (tokens.size() > 1) {
@@ -87,15 +88,15 @@ bool Connection::send_next(Entries& batch) {
     return send_statement(query.layout, query.statement, query.parameters);
 }
 
-// One without a name is prepared each time: whether it is the statement that
-// means nothing or a row that fails, the server says apart. False: libpq has
-// failed.
+// Prepares the statement if it is not. Without named statements this is done
+// each time, so that the server reports an invalid statement and a failing row
+// as different errors. Returns false if libpq failed.
 bool Connection::is_prepared(std::size_t layout, Statement statement) {
     return known(layout).prepared[static_cast<std::size_t>(statement)] ||
            prepare(layout, statement, Entry::Kind::prepare);
 }
 
-// It is in flight from here on.
+// Moves the entry to those in flight.
 void Connection::take_entry(Entries& batch, Entries::iterator entry) {
     Pending& pending = *entry->pending;
     pending.generation = known(pending.query.layout).generation;
@@ -125,13 +126,13 @@ bool Connection::send_statement(std::size_t layout, Statement statement,
                                lengths_.data(), formats_.data(), 0) == 1;
 }
 
-// Why a query cannot be sent at all; mostly empty.
+// Returns why a query can never be sent; usually empty.
 std::string_view Connection::unsendable(const Pending& pending) {
     if (sql_of(pending.query.layout, pending.query.statement).empty()) {
         return "the layout has no such statement";
     }
     for (const Parameter& parameter : pending.query.parameters) {
-        // libpq would take what stands before it.
+        // libpq would cut the text off there.
         if (!parameter.binary && parameter.bytes &&
             parameter.bytes->find('\0') != std::string::npos) {
             return "a NUL byte in a text parameter";

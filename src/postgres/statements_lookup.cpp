@@ -1,5 +1,5 @@
-// Who a session's token belongs to, and what every location asks of its user:
-// one statement for all of them.
+// The lookup: the user of a session's token, and the facts about the user that
+// any location needs. One statement serves all locations.
 #include <algorithm>
 #include <bit>
 #include <charconv>
@@ -12,8 +12,7 @@ namespace {
 
 using Row = std::vector<std::optional<std::string>>;
 
-// The columns of a lookup. Where the layout has facts, an attribute each
-// follows.
+// The columns of a lookup. The layout's attributes follow.
 enum Field : std::size_t {
     user_id,
     email,
@@ -25,19 +24,19 @@ enum Field : std::size_t {
     first_attribute,
 };
 
-// A column costs the server and its client more than what is in it, and so the
-// flags are one: whether the row is of type remember_me ("t" or "f"; "f" may be
-// missing before a number), and which facts there are. Where they are all
-// evaluated that is a bit for each condition that holds, and above them one
-// more that is always set, which says how many they are. Else three numbers,
-// with a blank between: what holds, what was evaluated, and which attributes.
+// A column costs more than its contents, so all flags share one. It begins with
+// "t" or "f": whether the row is of type remember_me; "f" may be left out
+// before a number. If all facts were evaluated, a number follows: a bit for
+// each condition that holds, and above them a bit that is always set and shows
+// how many conditions there are. Otherwise three numbers follow, separated by
+// spaces: the conditions that hold, those evaluated, the attributes evaluated.
 
 std::string bigint(std::uint64_t bits) {
     return quoted_literal(bits_parameter(bits)) + "::pg_catalog.int8";
 }
 
-// CASE WHEN asked for THEN value ELSE otherwise END. What is not asked for is
-// not evaluated: an error in it is nobody else's.
+// Returns SQL: CASE WHEN the bit is set THEN value ELSE otherwise END. A fact
+// that is not asked for is not evaluated, so it cannot raise an error.
 std::string where_asked(std::string_view parameter, std::uint64_t bit,
                         const std::string& value,
                         const std::string& otherwise) {
@@ -65,21 +64,23 @@ std::string asked_bits(std::string_view parameter,
            bigint(known_bits(facts)) + ")";
 }
 
-// How much of what is known is asked for. A mask costs a fifth of a lookup, and
-// is needed only to find out which one of many fails for a row.
+// Whether all facts are evaluated, or those in a mask. The mask makes a lookup
+// a fifth more expensive. It is used only to find the fact that fails for a
+// row.
 enum class Asked { all, some };
 
 bool are_known(const std::vector<std::string>& facts) {
     return std::find(facts.begin(), facts.end(), "") == facts.end();
 }
 
-// There are as many as are configured, and a bit is left to say so.
+// True if all configured facts are evaluated and a bit is free to show how many
+// conditions there are.
 bool says_how_many(const Layout& layout, Asked asked) {
     return asked == Asked::all && layout.conditions.size() < max_conditions &&
            are_known(layout.conditions) && are_known(layout.attributes);
 }
 
-// `always`: bits that are set whatever holds.
+// `always`: bits that are set whatever the conditions yield.
 std::string met_bits(const std::vector<std::string>& conditions, Asked asked,
                      std::uint64_t always) {
     std::string bits;
@@ -142,11 +143,11 @@ std::string attribute_names(const Layout& layout) {
     return names;
 }
 
-// LATERAL: a condition may call a function that is volatile, and then the
-// planner does not pull the subquery up. It would be evaluated for each user
-// that there is. OFFSET 0, where there is a `where`: in small tables the
-// planner would begin with the users, and an error of one who was not asked for
-// would be everybody's. It costs nothing: the plan has no node for it.
+// LATERAL: if a condition calls a volatile function, the planner does not pull
+// the subquery up, and without LATERAL would evaluate it for every user.
+// OFFSET 0, if there is a `where`: with small tables the planner might scan the
+// users first, so that an error for any user would fail the lookups of all. It
+// costs nothing, because the plan has no node for it.
 constexpr std::string_view lateral =
     "{checked}SELECT u.id::{text}, u.email::{text}, {now_epoch}, "
     "{inserted_epoch},"
@@ -161,10 +162,10 @@ constexpr std::string_view plain =
     " JOIN {users} u ON u.id {id=} t.{user}"
     " WHERE t.{token} {=} {asked} AND {live}{logged_in}{sent_to}";
 
-// The lookup of one for each token of an array. The subselect hides the array
-// from the planner: to a short one it would give a plan of its own each time.
-// OFFSET 0 keeps each token to its own row, by the index, however small the
-// tables were when the plan was made.
+// Runs the lookup for each token of an array. The subselect hides the length of
+// the array from the planner, which would otherwise make a new plan for short
+// ones. OFFSET 0 makes it look up each token by the index, even if the tables
+// were small when the plan was made.
 constexpr std::string_view together =
     "SELECT one.*, asked.number FROM pg_catalog.unnest("
     "(SELECT $1::{bytea}[])) WITH ORDINALITY asked (token, number)"
@@ -183,7 +184,7 @@ std::optional<double> number(const std::optional<std::string>& text) {
     return value;
 }
 
-// Takes a number from the front of a text.
+// Reads a number from the front of a text and removes it.
 std::optional<std::uint64_t> take_bits(std::string_view& text) {
     std::int64_t value = 0;
     const char* end = text.data() + text.size();
@@ -203,13 +204,13 @@ std::optional<std::uint64_t> take_next_bits(std::string_view& text) {
     return take_bits(text);
 }
 
-// A timestamp may be infinite, and what is reckoned with it has room.
+// A timestamp may be infinite. The bound leaves room for later arithmetic.
 std::int64_t clamped(double value) {
     constexpr auto bound = static_cast<double>(max_time);
     return static_cast<std::int64_t>(std::clamp(value, -bound, bound));
 }
 
-// False: they are not of the shape that a lookup returns.
+// Returns false if the text is not one that flags_column() produces.
 bool read_flags(std::string_view text, std::size_t attributes,
                 SessionRow& session) {
     session.remember_me = text.starts_with('t');
@@ -223,7 +224,7 @@ bool read_flags(std::string_view text, std::size_t attributes,
         return false;
     }
     if (text.empty()) {
-        // Without the bit on top there is nothing to go by.
+        // The bit that is always set is missing.
         if (*met == 0) {
             return false;
         }
@@ -245,21 +246,22 @@ bool read_flags(std::string_view text, std::size_t attributes,
 
 }  // namespace
 
-// PostgreSQL's bigint has a sign.
+// PostgreSQL's bigint is signed.
 std::string bits_parameter(std::uint64_t bits) {
     return std::to_string(static_cast<std::int64_t>(bits));
 }
 
 namespace {
 
-// What stands for the token: a parameter, or one of an array.
+// Where the token comes from: a parameter, or an element of an array.
 enum class Token { parameter, element };
 
-// A text that closes a bracket which it has not opened, "a) OR (b", would undo
-// what stands beside it: that the user is the session's own. Between brackets
-// of another kind it does not parse, and then no statement of the layout is
-// used; this one is prepared before any. Nor has it other names here than those
-// of the users row. A subquery that nobody refers to is parsed and no more.
+// Checks that `where` is a single expression on the users row. A text with
+// unbalanced brackets, "a) OR (b", would cancel the condition beside it, that
+// the user is the session's own. Inside square brackets it is a syntax error.
+// The lookup is prepared before any other statement of the layout, so none is
+// used then. PostgreSQL parses a WITH query that nothing refers to, but does
+// not execute it.
 constexpr std::string_view checked =
     "WITH checked AS (SELECT 1 FROM {users} u WHERE ARRAY[{text_of_where}\n]"
     " IS NULL) ";
@@ -284,8 +286,8 @@ std::string lookup_sql(const Layout& layout, const Catalog& catalog,
                                               : epoch("t.authenticated_at"));
     sql.set("active_epoch", sessions ? epoch("t.last_active_at") : "NULL");
     sql.define("flags", flags_column(layout, asked));
-    // To whom it was given out: where the email has changed since, somebody
-    // else may have it by now.
+    // An API token is valid only for the email that it was issued to: after a
+    // change of email, the old address may belong to somebody else.
     sql.define("sent_to", layout.context.empty()
                               ? ""
                               : " AND t.sent_to::{text} {=} u.email::{text}");
@@ -325,8 +327,8 @@ std::string lookup_many_sql(const Layout& layout, const Catalog& catalog) {
     return sql.expand(together);
 }
 
-// As a lookup has it: beside another column, and where it is only evaluated if
-// it is asked for. An aggregate or a set would pass by itself and fail there.
+// Uses the condition as lookups do: beside another column, and inside CASE. An
+// aggregate or a set-returning function would be valid alone, but not there.
 std::string condition_check_sql(const Layout& layout, const Catalog& catalog,
                                 const std::string& text) {
     Template sql(layout, catalog);

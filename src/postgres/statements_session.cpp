@@ -1,24 +1,25 @@
-// The sessions' beginning and end. Each statement is one transaction, whose
-// parts see the tables as they were when it began.
+// Statements that begin and end sessions. Each one is a transaction; all parts
+// of a statement see the tables as they were when it began.
 //
-// A session that takes a new token stays the row that it is: whoever deletes
-// it meanwhile waits, and then finds it by its id or its user. Only what is
-// inserted is not found: the row that keeps an old token for a grace. So a
-// log-out is sent twice under its sync (see is_sent_twice), and a reissue lets
-// a user be who is locked, as by an application that changes a password.
+// A session that takes a new token keeps its row. A concurrent DELETE waits for
+// the UPDATE and then finds the row by its id or its user. It does not find a
+// row that was inserted meanwhile: the one that keeps the old token. So a
+// log-out is executed twice under its sync (see is_sent_twice()), and a reissue
+// skips users whose row is locked, as by an application that changes a
+// password.
 #include "postgres/parts.hpp"
 #include "postgres/template.hpp"
 
 namespace sigra::postgres {
 namespace {
 
-// A parameter that the layout has no use for still needs a type.
+// A parameter that the layout does not use still needs a type.
 constexpr std::string_view unused_boolean =
     " AND ($6::boolean IS NULL OR true)";
 constexpr std::string_view unused_text =
     " AND ($8::pg_catalog.text IS NULL OR true)";
 
-// {hash_of_old}: what is notified of the token in the parameter `old`.
+// {hash_of_old}: the notification's payload for the token in parameter `old`.
 void define_old(Template& sql, const Layout& layout, std::string_view old) {
     sql.set("old", std::string(old));
     sql.define("hash_of_old",
@@ -32,7 +33,8 @@ std::string whole_second(bool has_zone) {
     return "pg_catalog.date_trunc('second', " + now_as(has_zone) + ")";
 }
 
-// What every new row has: {columns} and {values}, the token apart.
+// {columns}: the columns that every new row has. {values}: the values of those
+// before the user's id.
 void define_row(Template& sql, const Layout& layout, const Catalog& catalog) {
     const bool own_id =
         !catalog.token_id_has_default &&
@@ -45,8 +47,8 @@ void define_row(Template& sql, const Layout& layout, const Catalog& catalog) {
     }
     sql.define("columns", columns + "{user}, {token}, inserted_at");
     sql.set("values", values);
-    // What a row takes on with a new token. {active} stands in sigra_sessions
-    // alone.
+    // Values of a row that takes a new token. {active} is only for
+    // sigra_sessions.
     sql.set("active", whole_second(catalog.last_active_at_has_zone));
     sql.set("authenticated_now",
             whole_second(layout.kind == LayoutKind::sigra_sessions
@@ -54,11 +56,11 @@ void define_row(Template& sql, const Layout& layout, const Catalog& catalog) {
                              : catalog.authenticated_at_has_zone));
 }
 
-// {taken}: gives the row in `own`, unless it has lost the token meanwhile, the
-// token in the parameter `fresh` and a new age, and `more` of SET; what `own`
-// knew of the row is handed on as it was. {spare}: keeps the old token for 60
-// seconds of life, where `condition` on a row n of `taken` holds.
-// {own_columns} are those of `own`.
+// {taken}: gives the row in `own` the token in parameter `fresh` and a new age,
+// and sets what `more` says, unless the row has another token by now. It
+// returns the columns of `own` with their old values. {spare}: inserts a row
+// that keeps the old token for 60 seconds, if `condition` on a row n of `taken`
+// holds. {own_columns}: the columns that `own` needs.
 void define_rotation(Template& sql, const Layout& layout,
                      const Catalog& catalog, std::string_view fresh,
                      const std::string& more, const std::string& condition) {
@@ -85,7 +87,7 @@ void define_rotation(Template& sql, const Layout& layout,
                             ") SELECT {values}n.user_id, {old}::{bytea},"
                             " {now} {-} n.grace" +
                             values + " FROM taken n WHERE " + condition + ")");
-    // The age comes back as it is given to take_back.
+    // inserted_at is returned in the form that take_back expects.
     sql.define("outcome",
                "SELECT pg_catalog.floor(" + epoch("n.authenticated_by_now") +
                    "), n.type, pg_catalog.to_char(n.inserted_at" +
@@ -93,10 +95,10 @@ void define_rotation(Template& sql, const Layout& layout,
                    ", 'YYYY-MM-DD HH24:MI:SS.US') FROM taken n");
 }
 
-// {account}: the users row, if the password that was verified is still its
-// own. It is locked where the role may, so that whoever changes the password
-// is waited for, and deletes this session as well if they come later. It is
-// written only where there is something to write.
+// {account}: the users row, if it still has the password hash that was
+// verified. The row is locked if the role may lock it. So a login waits for a
+// concurrent change of the password, and a later change deletes this session
+// too. The row is updated only if there is something to write.
 void define_account(Template& sql, const Layout& layout,
                     const Catalog& catalog) {
     sql.set("where",
@@ -128,8 +130,8 @@ void define_account(Template& sql, const Layout& layout,
 
 }  // namespace
 
-// A row in its last minute is left to die: it keeps the old token of a session
-// that has a new one, or is as good as dead.
+// A session in its last minute does not take the new token: its row keeps the
+// old token of another session, or is about to expire.
 std::string login_sql(const Layout& layout, const Catalog& catalog) {
     const bool sessions = layout.kind == LayoutKind::sigra_sessions;
     Template sql(layout, catalog);
@@ -214,7 +216,7 @@ std::string logout_everywhere_sql(const Layout& layout,
         " {gone}{notified} SELECT g.hash FROM gone g{heard}");
 }
 
-// Who comes second finds that the row has another token.
+// Of two concurrent renewals, the second finds that the token has changed.
 std::string renew_sql(const Layout& layout, const Catalog& catalog) {
     Template sql(layout, catalog);
     define_ttl(sql, catalog, "$4", "$5");
@@ -272,8 +274,9 @@ std::string reissue_sql(const Layout& layout, const Catalog& catalog) {
         " {gone}{notified} {outcome}{heard}");
 }
 
-// The row is locked before the one that keeps its old token goes: no two rows
-// may have one token, and a session that has gone on is left as it is.
+// The row is locked before the one with its old token is deleted, because two
+// rows must not have the same token. A session that has changed since is left
+// as it is.
 std::string take_back_sql(const Layout& layout, const Catalog& catalog) {
     Template sql(layout, catalog);
     define_old(sql, layout, "$1");
@@ -299,7 +302,8 @@ std::string take_back_sql(const Layout& layout, const Catalog& catalog) {
         " SELECT b.hash FROM back b{heard}");
 }
 
-// The lock is the transaction's, and of the table: "SIGR" and its oid.
+// The advisory lock lasts for the transaction. Its key is "SIGR" in the upper
+// 32 bits, and the table's oid.
 std::string prune_sql(const Layout& layout, const Catalog& catalog) {
     Template sql(layout, catalog);
     define_ttl(sql, catalog, "$1", "$2");

@@ -1,4 +1,4 @@
-// A user's sessions, for the user to look at and to end.
+// Statements that list and end a user's sessions, for auth_sigra_sessions.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -23,7 +23,7 @@ enum Field : std::size_t {
     field_count,
 };
 
-// A timestamp may be infinite.
+// Reads Unix seconds, clamped because a timestamp may be infinite.
 std::optional<std::int64_t> seconds(const std::optional<std::string>& text) {
     double value = 0;
     if (!text) {
@@ -41,8 +41,8 @@ std::optional<std::int64_t> seconds(const std::optional<std::string>& text) {
 
 }  // namespace
 
-// What a lookup would let in, but for a row that keeps the old token of a
-// session for its last minute: that is no session of its own.
+// Lists the sessions that a lookup would accept, except rows that only keep the
+// old token of a session for the grace: they are not sessions of their own.
 std::string list_sessions_sql(const Layout& layout, const Catalog& catalog) {
     const bool sessions = layout.kind == LayoutKind::sigra_sessions;
     Template sql(layout, catalog);
@@ -68,8 +68,8 @@ std::string list_sessions_sql(const Layout& layout, const Catalog& catalog) {
                                    ", pg_catalog.concat(s.ip),"
                                    " s.user_agent::pg_catalog.text"
                              : "NULL, NULL, NULL");
-    // concat() writes an address of a type of its own without its network.
-    // The asker's own is among them however many there are.
+    // concat() casts an ip of type inet to text without a netmask. Ordering by
+    // is_own keeps the session of the request in the list, however long it is.
     return sql.expand(
         "WITH named AS (SELECT {named_columns} FROM {sessions} t"
         " WHERE t.token {=} $2::{bytea} AND t.user_id {id=} $1::{text}::{id}),"
@@ -86,11 +86,12 @@ std::string list_sessions_sql(const Layout& layout, const Catalog& catalog) {
         " ORDER BY s.inserted_at DESC, s.id DESC");
 }
 
-// The row is locked before its kin is looked for: it may be taking on a new
-// token just now, and then another row will keep the old one. Such a row is
-// not what the statement has seen, and is left to the second execution, which
-// sees both of them; see is_sent_twice. The id is compared as text: one that
-// is no id at all names no row, and is no error.
+// The row is locked before its kin is searched. A concurrent statement may be
+// giving it a new token, and inserting another row for the old one. Then the
+// token has changed since this statement began, and the row is left to the
+// second execution, which sees both rows; see is_sent_twice(). The id is
+// compared as text, so that a text that is no id matches no row and raises no
+// error.
 std::string end_session_sql(const Layout& layout, const Catalog& catalog) {
     Template sql(layout, catalog);
     define_ttl(sql, catalog, "$3", "$4");

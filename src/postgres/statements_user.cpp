@@ -1,11 +1,14 @@
-// Who wants to log in: the users row, before the password is looked at.
+// Statements that find the users row of a login, before the password is
+// checked.
 #include "postgres/template.hpp"
 
 namespace sigra::postgres {
 namespace {
 
-// In a statement on the users table alone bare names are its columns. The
-// email's type stays open: as text it would be compared with its case.
+// Bare names in a condition are columns of the users table, because it is the
+// only table of the statement. The parameter for the email has no cast, so that
+// it takes the column's type.
+// As text it would be compared case-sensitively even with a citext column.
 void define_found(Template& sql, const Layout& layout) {
     sql.define("found", " WHERE u.email {email=} $1");
     sql.set("where",
@@ -28,8 +31,8 @@ std::string find_user_sql(const Layout& layout, const Catalog& catalog) {
         "SELECT {columns}, true FROM {users} u{found}{where} LIMIT 2");
 }
 
-// Who waits for the row's lock sees it as it then is, so that of many
-// attempts at once each has a count of its own.
+// An UPDATE that waits for the row lock then sees the new version of the row,
+// so concurrent attempts are all counted.
 std::string attempt_sql(const Layout& layout, const Catalog& catalog) {
     if (!layout.lockout) {
         return "";

@@ -75,7 +75,7 @@ void Template::define(const std::string& name, std::string_view text) {
     set(name, expand(text));
 }
 
-// Once: what a name stands for is not looked at again.
+// Expands once: braces in the value of a name are not expanded.
 std::string Template::expand(std::string_view text) const {
     std::string sql;
     while (true) {

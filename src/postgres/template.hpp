@@ -1,4 +1,4 @@
-// What the statements are put together from; for statements*.cpp alone.
+// What the statements are built from; only for statements*.cpp.
 #pragma once
 
 #include <map>
@@ -9,21 +9,23 @@
 
 namespace sigra::postgres {
 
-// Seconds since 1970 as a double: the same for both timestamp types whatever
-// the TimeZone, microseconds kept, and far cheaper than extract()'s numeric.
+// Seconds since 1970 as a double. It does not depend on TimeZone for either
+// timestamp type, keeps microseconds, and is far cheaper than the numeric of
+// extract().
 [[nodiscard]] std::string epoch(std::string_view expression);
-// The statement's own time: now() would be that of the transaction, which a
-// whole pipeline shares.
+// The time at which the statement began. now() would be that of the
+// transaction, which all statements of a sync may share.
 [[nodiscard]] std::string now_as(bool has_zone);
-// A condition of the configuration in brackets; its line feed ends a comment.
+// A condition from the configuration in brackets. The line feed ends a comment
+// in it.
 [[nodiscard]] std::string condition(const std::string& sql);
 [[nodiscard]] std::string quoted_literal(std::string_view text);
 
-// SQL with names in braces, which stand for what differs from one layout to
-// the next. The columns are those of a row `t`. Whatever the role's
-// search_path, an operator, a function and a type are the catalog's own:
-// IN, BETWEEN and the like would look for theirs there. OPERATOR() binds
-// tighter than a comparison does: what stands beside it needs brackets.
+// SQL with names in braces for what differs between layouts. The columns are
+// those of a row `t`. Operators, functions and types are qualified with
+// pg_catalog, so that the role's search_path has no effect; IN, BETWEEN and the
+// like are not used because they find their operators by search_path.
+// OPERATOR() binds tighter than a comparison, so its operands need brackets.
 //   {=} {<} {-} ...   operators
 //   {id=} {key=} {email=}  the equality of a user's id, of a token row's id
 //                     and of an email
@@ -31,15 +33,14 @@ namespace sigra::postgres {
 //   {users} {tokens}  the tables
 //   {user}            the foreign key
 //   {id}              the type of a user's id
-//   {token} {type} {authenticated}  the columns, or what stands for them
-//   {hash}            what is notified of the row
-//   {live}            t is of the kind that sessions are
+//   {token} {type} {authenticated}  the columns, or a constant without one
+//   {hash}            the payload of the row's notification
+//   {live}            t is a session (or an API token), by its context
 //   {logged_in}       AND ...: t is not of type mfa_pending
 //   {sessions}        a derived table: id, user_id, token, type, inserted_at,
 //                     authenticated_at, and {carried}
-//   {carried}         the columns, with a comma before, of which the module
-//                     knows nothing else
-//   {now}             as it is written to inserted_at
+//   {carried}         columns that are only copied, each after a comma
+//   {now}             the value to write to inserted_at
 class Template {
   public:
     Template(const Layout& layout, const Catalog& catalog);

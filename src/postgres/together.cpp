@@ -1,5 +1,6 @@
-// Lookups that wait at the same time go as one statement over an array of
-// their tokens, which costs the server a third less than as many statements.
+// Lookups that wait at the same time are combined into one statement over an
+// array of their tokens. It costs the server a third less than a statement for
+// each.
 #include <algorithm>
 #include <charconv>
 #include <iterator>
@@ -12,8 +13,9 @@ namespace {
 
 constexpr std::size_t max_together = 128;
 constexpr std::size_t min_together = 2;
-// Of those that have failed together. One of 128 is found by 14 statements, as
-// it would be by halves, in four turns in place of seven.
+// If a combined statement fails, its lookups are repeated in this many parts.
+// That finds one failing lookup among 128 with 14 statements, as halving would,
+// but in four rounds instead of seven.
 constexpr std::size_t parts = 4;
 
 bool is_lookup_of(const Pending& pending, std::size_t layout) {
@@ -23,7 +25,7 @@ bool is_lookup_of(const Pending& pending, std::size_t layout) {
            query.parameters.front().bytes;
 }
 
-// Which of so many a row is for, from 0 on.
+// Reads the last column: which of `count` lookups the row is for, from 0.
 std::optional<std::size_t> number_of(const PGresult* result, int row,
                                      std::size_t count) {
     const int column = PQnfields(result) - 1;
@@ -42,7 +44,8 @@ std::optional<std::size_t> number_of(const PGresult* result, int row,
 
 }  // namespace
 
-// Of those that go with the first of the batch; none: it goes by itself.
+// Returns the tokens of the lookups that share a statement with the first query
+// of the batch; empty if that is sent as a statement of its own.
 std::vector<std::string_view> Connection::tokens_of(const Entries& batch) {
     std::vector<std::string_view> tokens;
     const std::size_t layout = batch.front().pending->query.layout;
@@ -62,9 +65,9 @@ std::vector<std::string_view> Connection::tokens_of(const Entries& batch) {
     return tokens;
 }
 
-// The entries stay what they are, one for each that waits: those who leave,
-// those whose time is over and those who are asked for elsewhere are found by
-// it, as if each were a statement.
+// Each lookup keeps its own entry, behind the one of the statement. So a lookup
+// that expires, is dropped or is moved to another connection is handled as if
+// it had its own statement.
 bool Connection::send_together(Entries& batch,
                                const std::vector<std::string_view>& tokens) {
     const std::size_t layout = batch.front().pending->query.layout;
@@ -88,11 +91,11 @@ bool Connection::send_together(Entries& batch,
     return send_statement(layout, Statement::lookup_many, parameters);
 }
 
-// All of them are answered when the last one is. Where a lookup takes its time
-// (cold disks, a condition that reads much) they are fewer, or the statement
-// would meet the server's limit, and the connection count as silent while it
-// works as well as it can. Sync by sync: the server keeps its answers until
-// then.
+// Adapts how many lookups share a statement, after each sync. The server sends
+// its answers at the sync, so all lookups of a statement wait for the last one.
+// If lookups are slow (cold disks, a condition that reads a lot), fewer are
+// combined. Otherwise the statement would reach statement_timeout, or the
+// connection would count as silent while it works.
 void Connection::pace() {
     const auto long_enough = owner_.options().timeout / 12;
     const Milliseconds now = reactor_.now();
@@ -135,7 +138,7 @@ void Connection::take_many(const Entry& many, const PGresult* result) {
         outcome = outcome_of(result);
     } else if (failed_prepare_ && failed_prepare_->layout == many.layout &&
                failed_prepare_->statement == Statement::lookup_many) {
-        // Whatever the reason: as it is they would be aborted each time.
+        // Whatever the reason, the next combined statement would fail too.
         known(many.layout).puts_together = false;
         owner_.not_together(many.layout, failed_prepare_->outcome);
     }
@@ -147,7 +150,7 @@ void Connection::take_many(const Entry& many, const PGresult* result) {
     }
 }
 
-// False: a row is for none of them.
+// Gives each lookup its rows. Returns false if a row is for none of them.
 bool Connection::share_out(std::size_t count, const PGresult* result) {
     std::vector<Pending*> asked;
     asked.reserve(count);
@@ -172,7 +175,8 @@ bool Connection::share_out(std::size_t count, const PGresult* result) {
     return true;
 }
 
-// Null, and gone: nobody waits for it.
+// Detaches the first query in flight from the connection and returns it.
+// Returns null, and removes the entry, if nothing waits for its answer.
 Pending* Connection::give_up_front() {
     queries_--;
     Pending* pending = inflight_.front().pending;
@@ -184,10 +188,10 @@ Pending* Connection::give_up_front() {
     return pending;
 }
 
-// Which of them has failed is not known: they are asked for in parts, until the
-// one is by itself and its error its own. That it was in another's statement is
-// none of the attempts that it has. The statement as such may be out of date as
-// well.
+// Repeats lookups whose combined statement failed. The error does not say which
+// one caused it, so they are repeated in smaller and smaller parts until the
+// failing lookup is alone and gets the error. This does not count as one of its
+// attempts. If the statement is only out of date, they are repeated as usual.
 void Connection::ask_apart(std::size_t count, const Outcome& outcome) {
     const std::size_t size = (count + parts - 1) / parts;
     bool is_demoted = false;
@@ -214,7 +218,8 @@ void Connection::ask_apart(std::size_t count, const Outcome& outcome) {
     }
 }
 
-// They were not executed, for what stood before them in the sync has failed.
+// Repeats lookups that were not executed because a statement before them in the
+// sync failed.
 void Connection::ask_again(std::size_t count) {
     std::optional<std::uint64_t> group;
     for (std::size_t i = 0; i < count; i++) {
@@ -229,8 +234,8 @@ void Connection::ask_again(std::size_t count) {
     }
 }
 
-// The first time all that were aborted in a sync go together again, without the
-// one that has failed; the next time each statement by itself.
+// The first time, all queries that were aborted in a sync form one group,
+// without the failing one. If they are aborted again, each gets its own group.
 std::uint64_t Connection::group_after_abort(std::uint64_t group) {
     if (group != 0) {
         return owner_.new_group();

@@ -28,9 +28,10 @@ std::string_view schema_name(LayoutKind kind) {
     return "";
 }
 
-// Name, first arguments, context of API tokens or nothing, and so on. A trigger
-// that was made for another channel or layout would notify what nobody
-// understands, and one that was made for other contexts nothing.
+// Returns three parameters for each table: its name, the first arguments of its
+// triggers in hex, and the context of API tokens or "". The arguments matter: a
+// trigger for another channel or layout sends notifications that the module
+// does not understand, and one for other contexts sends none.
 std::vector<std::string> tables_of(const std::string& channel,
                                    const std::vector<Layout>& layouts) {
     const std::string end(1, '\0');
@@ -61,11 +62,12 @@ std::vector<std::string> tables_of(const std::string& channel,
     return tables;
 }
 
-// Each table that belongs to a named one by inheritance or partition has its
-// own triggers: a statement may name it. In tgtype 1 says FOR EACH ROW, 8
-// DELETE, 16 UPDATE, 32 TRUNCATE. Those of statements fire whatever the
-// session's replication role is, and what a subscription applies fires those
-// of rows. What follows the list of columns, whose end is `}`, are contexts.
+// Partitions and child tables need their own triggers, because a statement may
+// name them directly. Bits of tgtype: 1 FOR EACH ROW, 8 DELETE, 16 UPDATE, 32
+// TRUNCATE. Statement triggers must be ENABLE ALWAYS, to fire whatever
+// session_replication_role is. Row triggers are for changes that a logical
+// replication subscription applies. In tgargs, contexts follow the list of
+// columns, which ends with `}`.
 std::string look_sql(std::size_t parameters) {
     std::string values =
         "(NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text)";

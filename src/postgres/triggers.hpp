@@ -1,5 +1,4 @@
-// How a connection learns whether the triggers of examples/revocation.sql are
-// there.
+// The query that checks whether the triggers of examples/revocation.sql exist.
 #pragma once
 
 #include <string>
@@ -10,8 +9,8 @@
 
 namespace sigra::postgres {
 
-// The answer is one row: the backend's process, and the tables that lack a
-// trigger, NULL where none does.
+// The query returns one row: the process ID of the backend, the tables that
+// lack a trigger (NULL if none does), and the oids of all tables looked at.
 struct TriggerLook {
     std::string sql;
     std::vector<std::string> parameters;

@@ -1,4 +1,4 @@
-// What a connection does about a question that is not answered.
+// What a connection does if the server does not answer.
 #include <algorithm>
 
 #include "postgres/connection.hpp"
@@ -6,15 +6,15 @@
 namespace sigra::postgres {
 namespace {
 
-// The server ends a statement a little before `timeout`, and is given time to
-// say so. What is silent for longer is not there.
+// How long the server may be silent. It cancels a statement a little before
+// `timeout`, and needs some time to report that. After that it counts as gone.
 Milliseconds patience_of(const PoolOptions& options) {
     return options.timeout + std::min(options.timeout / 4, Milliseconds(500));
 }
 
 }  // namespace
 
-// What waits for a row's lock is not silent for that.
+// Only reads count: a write may be waiting for a row lock.
 bool Connection::is_silent() const {
     const bool reads = work_ == Work::lookup || work_ == Work::login;
     return life_ == Life::open && reads && !inflight_.empty() &&
@@ -52,8 +52,8 @@ void Connection::watched() {
     }
 }
 
-// What the server is at goes last: it may be what holds up the others, and
-// would do so again.
+// The queries of the first sync, which the server is executing, are queued
+// last: one of them may hold up the others, and would do so again.
 void Connection::hand_back(Entries& queue, Work work) {
     const auto first_sync = std::find_if(
         inflight_.begin(), inflight_.end(),
@@ -63,7 +63,7 @@ void Connection::hand_back(Entries& queue, Work work) {
         if (!pending || pending->write || pending->work != work) {
             return;
         }
-        // One of them may be what holds up the others.
+        // One lookup of a combined statement may hold up the others of it.
         if (pending->together) {
             pending->group = owner_.new_group();
         }
