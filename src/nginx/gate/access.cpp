@@ -16,8 +16,9 @@ namespace {
 
 constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
-// The login page's own path is open, or an inherited `auth_sigra on` would
-// send its visitors to it for ever. A subrequest is not sent anywhere.
+// True where every request passes: with `auth_sigra optional`, and on the path
+// of the login page, where an inherited `auth_sigra on` would redirect visitors
+// to that page for ever. Subrequests are not redirected.
 [[gnu::hot]] bool is_open(ngx_http_request_t* r, const LocationConf& conf) {
     return conf.gate == gate_optional ||
            (r == r->main && conf.verify == nullptr && is_login_path(r, conf));
@@ -37,8 +38,8 @@ constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
     return NGX_OK;
 }
 
-// Everybody passes here; the variables tell who. Not NGX_OK, which `satisfy
-// any` would read as a grant.
+// Every request passes, and the variables tell who sent it. Returns
+// NGX_DECLINED, not NGX_OK, which `satisfy any` would take as permission.
 ngx_int_t open_gate(ngx_http_request_t* r, const LocationConf& conf,
                     Visit& visit, Decision decision) {
     switch (decision) {
@@ -88,7 +89,8 @@ ngx_int_t closed_gate(ngx_http_request_t* r, const LocationConf& conf,
     return server_error;
 }
 
-// By $auth_sigra_status, once it was acted on; the visit may be gone by then.
+// Counts the request by its $auth_sigra_status, after the gate has acted on it.
+// Takes a copy of the status, because the visit may be freed by then.
 [[gnu::hot]] ngx_int_t counted(Status status, ngx_int_t rc) {
     if (rc != NGX_AGAIN && status != Status::none) {
         count(static_cast<Counter>(static_cast<unsigned>(Counter::request_hit) +
@@ -135,7 +137,7 @@ std::string_view name(Decision decision) {
 }
 
 [[gnu::hot]] ngx_int_t gate(ngx_http_request_t* r, const LocationConf& conf) {
-    // An endpoint looks after itself.
+    // Endpoints check the session themselves.
     if (conf.gate == gate_off || is_endpoint(r, conf)) {
         return NGX_DECLINED;
     }

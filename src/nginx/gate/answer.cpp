@@ -24,10 +24,10 @@ ngx_int_t send(ngx_http_request_t* r, ngx_uint_t status, std::string_view type,
     if (content_type.data == nullptr || value.value.data == nullptr) {
         return server_error;
     }
-    r->err_status = 0;  // an error page's, which would replace this status
-    // What is answered here has no version that a condition (If-Match,
-    // If-None-Match) could be about: a 412 or a 304 would tell another proxy
-    // that it refused, or lose the cookies of what has happened already.
+    r->err_status = 0;  // set by an error page, it would replace `status`
+    // If-Match and If-None-Match do not apply to these responses, which have no
+    // version. A 412 or 304 would tell another proxy that the user was refused,
+    // or lose the cookies of a login that has already happened.
     r->disable_not_modified = 1;
     return ngx_http_send_response(r, status, &content_type, &value);
 }
@@ -84,7 +84,7 @@ std::string json_string(std::string_view text) {
 }
 
 std::string json_id(std::string_view id) {
-    // JSON has no number with a zero in front: a text id like 007 is a text.
+    // JSON numbers have no leading zeros: a text id like 007 stays a string.
     const bool number =
         !id.empty() && id.size() < 20 && (id == "0" || id.front() != '0') &&
         id.find_first_not_of("0123456789") == std::string_view::npos;

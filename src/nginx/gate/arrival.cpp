@@ -12,7 +12,7 @@ struct CookieLines {
     bool more_than_one = false;
 };
 
-// nginx 1.23 made the array a list.
+// nginx 1.23 replaced the array of Cookie headers by a linked list.
 CookieLines cookie_lines(const ngx_http_request_t* r) {
 #if (nginx_version >= 1023000)
     const ngx_table_elt_t* first = r->headers_in.cookie;
@@ -32,8 +32,9 @@ std::optional<std::string_view> bearer_of(std::string_view authorization) {
         return std::nullopt;
     }
     authorization.remove_prefix(scheme.size());
-    // A tab is none of RFC 9110's, but somebody who reads it as a blank would
-    // see a token here: it is one that is not good.
+    // RFC 9110 allows only spaces here. A tab makes an invalid token rather
+    // than another scheme, because an upstream that takes it for a space would
+    // see a token.
     if (!authorization.empty() && authorization.front() != ' ' &&
         authorization.front() != '\t') {
         return std::nullopt;  // a scheme of another name
@@ -62,7 +63,7 @@ std::optional<std::string_view> bearer_of(std::string_view authorization) {
 const ngx_http_headers_in_t* sent_headers(ngx_http_request_t* r,
                                           Arrival& arrival) {
     if (arrival.headers == nullptr) {
-        // Or they could not be read any more as they were sent.
+        // The cookies must be read before a list for an upstream replaces them.
         read_cookies(r, arrival);
         void* kept = ngx_palloc(r->pool, sizeof(ngx_http_headers_in_t));
         if (kept != nullptr) {

@@ -1,5 +1,5 @@
-// What the client sent: read once, and never changed, whatever nginx makes of
-// the request on its way through its locations.
+// What the client sent. It is read once and stays unchanged, while internal
+// redirects and this module change the request.
 #pragma once
 
 #include <optional>
@@ -10,33 +10,36 @@
 
 namespace sigra::nginx {
 
-// The main request's, for its subrequests as well. Owned by its visit.
+// One per main request, shared by its subrequests. Owned by the main request's
+// visit.
 struct Arrival {
-    ngx_str_t cookies;  // the first Cookie header, once read
+    ngx_str_t cookies;  // of the first Cookie header, once read
     bool cookies_read;
-    bool cookies_twice;  // in more than one header
-    // Of `Authorization: Bearer`, once the cookies were read; it may be empty,
-    // or none at all.
+    bool cookies_twice;  // there is more than one Cookie header
+    // The token of `Authorization: Bearer`, which may be empty; read together
+    // with the cookies. Nullopt where there is no such header.
     std::optional<std::string_view> bearer;
-    // The header list, and what points into it, before an upstream's were made
-    // of it; null: none were.
+    // A copy of headers_in, made before the first header list for an upstream
+    // replaces the client's; null before that.
     const ngx_http_headers_in_t* headers;
 };
 
-// And what an API token stands in. `r` is any request of the main one that
-// `arrival` is of.
+// Reads the Cookie and Authorization headers, once. `r` is the main request
+// that `arrival` belongs to or one of its subrequests.
 void read_cookies(ngx_http_request_t* r, Arrival& arrival);
 
-// Keeps them at the first call. Null when memory is out.
+// The headers as the client sent them, copied at the first call. Null when
+// memory is out.
 [[nodiscard]] const ngx_http_headers_in_t* sent_headers(ngx_http_request_t* r,
                                                         Arrival& arrival);
 
-// The client's method: an error page's is another.
+// By the method in the request line: error_page changes that of the request.
 [[nodiscard]] bool is_get_or_head(ngx_http_request_t* r);
 
-// The path of the request line is the login URL's own, byte for byte, before
-// nginx normalises or rewrites anything: what is but equal to it in the end may
-// get to an upstream as it was written, and mean another page there.
+// Whether the path in the request line is that of auth_sigra_login_url, byte
+// for byte, before nginx normalises or rewrites it. An upstream may get the
+// path as it was written, so a path that only normalises to the login page's
+// may lead to another page there.
 [[nodiscard]] bool is_login_path(ngx_http_request_t* r,
                                  const LocationConf& conf);
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t dead_for_ms = 1000;
 
-// Null: this worker hears nothing.
+// The cache's revocation channel; null while this worker hears nothing.
 const Channel* heard(const Cache& cache) {
     const Worker* w = worker();
     const Channel* channel = w == nullptr || cache.channel == nullptr
@@ -69,7 +69,8 @@ bool find_stale(const Cache& cache, const Lookup::Key& key, ZoneEntry& out,
            !cache.zone->barred(key.token_hash);
 }
 
-// Who is listened to would not tell what ends on another server.
+// Only answers of the server that the channel listens to are stored: it does
+// not report what another server revokes.
 bool settle(const Lookup::Key& key, std::uint64_t sent,
             const LookupResult& result, bool fresh) {
     const Channel* channel = heard(*key.cache);

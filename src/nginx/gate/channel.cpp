@@ -52,9 +52,10 @@ void Channel::lost() {
     tell(/*up=*/false);
 }
 
-// Connections from before may lead to another server than the one that is
-// listened to. What was asked over them, and what is open, may have ended
-// unheard.
+// Older connections of the pool may lead to another server than the one that
+// the channel listens to, so the pool opens new ones. What was revoked before
+// this moment was not heard, so lookups under way are repeated and open
+// requests are looked up again.
 void Channel::listening() {
     tell(/*up=*/true);
     if (postgres::Pool* pool = worker_.pool(*conf_.database)) {

@@ -1,4 +1,5 @@
-// A worker's ear on one channel: what it hears empties the zones.
+// A worker's subscription to one revocation channel. What is revoked there is
+// removed from the zones.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +32,10 @@ class Channel final : public postgres::ListenerObserver {
     [[nodiscard]] std::optional<postgres::ConnectionFigure> connection() const {
         return listener_.connection();
     }
-    // Whom it listens to; see postgres::Outcome::server.
+    // The server that it listens to; see postgres::Outcome::server.
     [[nodiscard]] std::uint64_t server() const { return listener_.server(); }
-    // What was asked before it may have ended unheard.
+    // An entry whose stamp is older than this is not trusted: its session may
+    // have been revoked before this worker listened.
     [[nodiscard]] std::uint64_t epoch(const Zone& zone) const {
         for (const auto& [known, epoch] : epochs_) {
             if (known == &zone) {
@@ -57,7 +59,7 @@ class Channel final : public postgres::ListenerObserver {
 
     Worker& worker_;
     const ChannelConf& conf_;
-    bool told_up_ = false;  // to the counters
+    bool told_up_ = false;  // what the counters show
     std::vector<std::pair<const Zone*, std::uint64_t>> epochs_;
     postgres::Listener listener_;
 };

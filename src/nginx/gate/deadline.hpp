@@ -1,18 +1,19 @@
-// A moment by which one operation of a request is to be over.
+// A timer that limits how long one operation of a request may take.
 #pragma once
 
 #include "nginx/ngx.hpp"
 
 namespace sigra::nginx {
 
-// Owned by the operation, which is not moved while it runs. Not cancelable: a
-// worker that is to end still answers who waits.
+// Owned by the operation, which must not move while the timer is set. The timer
+// is not cancelable, so that a worker that shuts down still answers requests
+// that wait.
 class Deadline {
   public:
     using Passed = void (*)(void* owner) noexcept;
 
     // `passed` is called from the event loop, outside of the request's
-    // handlers, and runs posted requests itself.
+    // handlers, and must run posted requests itself.
     Deadline(ngx_http_request_t* r, void* owner, Passed passed)
         : owner_(owner), passed_(passed) {
         event_.data = r->connection;  // which nginx's debug log reads
@@ -37,7 +38,7 @@ class Deadline {
         self->passed_(self->owner_);
     }
 
-    ngx_event_t event_{};  // first: its address is the deadline's
+    ngx_event_t event_{};  // first: on_event() casts its address
     void* owner_;
     Passed passed_;
 };

@@ -11,8 +11,8 @@
 namespace sigra::nginx {
 namespace {
 
-// nginx's own idea of what holds, and a boolean as PostgreSQL reads one, in any
-// case: what somebody means by no is never a yes.
+// False for what nginx takes as false (empty and "0") and for a boolean that
+// PostgreSQL reads as false, in any case: no way to say no may grant access.
 bool says_yes(std::string_view value) {
     constexpr std::array<std::string_view, 7> no = {"",   "0", "false", "f",
                                                     "no", "n", "off"};
@@ -21,7 +21,7 @@ bool says_yes(std::string_view value) {
     });
 }
 
-// A length before each; this one stands for NULL.
+// Each value is preceded by its length; this length stands for NULL.
 using Length = std::uint32_t;
 constexpr Length null_length = std::numeric_limits<Length>::max();
 

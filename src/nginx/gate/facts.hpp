@@ -1,5 +1,6 @@
-// What PostgreSQL said of a user beside who it is, as a lookup's result, a
-// zone's cell and a request keep it.
+// What PostgreSQL said about a user beside the identity: which conditions of
+// auth_sigra_require hold, and the values of auth_sigra_attribute. A lookup's
+// result, a cell of the zone and a request keep these facts.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +16,10 @@
 
 namespace sigra::nginx {
 
-// In the order of the source's numbers; nullopt is NULL.
+// The values in the order in which the source numbers them; nullopt is NULL.
 [[nodiscard]] std::string encode_attributes(
     const std::vector<std::optional<std::string>>& attributes);
-// nullopt: it is NULL, or `encoded` has not that many.
+// Nullopt where the value is NULL or `encoded` has fewer values.
 [[nodiscard]] std::optional<std::string_view> attribute_at(
     std::string_view encoded, std::size_t number);
 
@@ -28,17 +29,18 @@ namespace sigra::nginx {
 
 enum class Standing { may, may_not, not_known };
 
-// Whether these meet the location's rules; $variables are looked at by
-// variables_hold().
+// Whether a user with these facts may pass by the location's rules. Their
+// $variables are left to variables_hold().
 [[nodiscard]] Standing standing(const Rules& rules, std::uint64_t met,
                                 std::uint64_t judged, std::uint32_t readable);
 
-// What could not be evaluated is kept to spare the database, not because it is
-// known: whoever wants it has it asked for again, once a second.
+// Whether `found` should be looked up again: the location needs a condition or
+// an attribute that could not be evaluated, and this was cached a second ago or
+// more. It is cached only to spare the database.
 [[nodiscard]] bool is_doubtful(const Rules& rules, const LookedUp& found);
 
-// Each of the location's $variables is neither empty nor "0". They may name
-// what was just found of the user.
+// Whether none of the location's $variables is empty, "0" or a word that means
+// no. They may refer to the user who was just found.
 [[nodiscard]] bool variables_hold(ngx_http_request_t* r, const Rules& rules);
 
 }  // namespace sigra::nginx

@@ -47,7 +47,8 @@ bool answer_sets(ngx_http_request_t* r, std::string_view name) {
     return found;
 }
 
-// The application knows better what its session is to hold.
+// A cookie that the response already sets is left alone: the application knows
+// better what its session should hold.
 bool add_cookies(ngx_http_request_t* r, const Outbox& outbox, bool& added) {
     for (const Outbox::Slot* slot = outbox.first; slot != nullptr;
          slot = slot->next) {
@@ -67,8 +68,8 @@ bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
            equal_ignoring_case(text.substr(text.size() - end.size()), end);
 }
 
-// Some caches follow these before Cache-Control, CDN-Cache-Control also with
-// their vendor's name in front.
+// Some caches obey these headers before Cache-Control. CDN-Cache-Control also
+// comes with a vendor's name in front.
 bool speaks_to_caches(std::string_view name) {
     return equal_ignoring_case(name, "cache-control") ||
            equal_ignoring_case(name, "expires") ||
@@ -79,7 +80,8 @@ bool speaks_to_caches(std::string_view name) {
            ends_with_ignoring_case(name, "-cdn-cache-control");
 }
 
-// Nobody is to store it, whatever else the answer says. `value` is static.
+// Replaces whatever the response tells caches by `value`, which forbids them to
+// store it. `value` is static.
 bool set_no_store(ngx_http_request_t* r, std::string_view value) {
     each_header(r, [](ngx_table_elt_t& header) {
         if (speaks_to_caches(view(header.key))) {
@@ -121,8 +123,8 @@ bool varies_by(ngx_http_request_t* r, std::string_view wanted) {
     return said;
 }
 
-// Where everybody passes, the answer is for who asked: a cache is not to give
-// the one of a session or of a token to those without.
+// Where requests pass with or without a session, the response may depend on who
+// asked. A cache must not serve one user's response to another.
 bool add_vary(ngx_http_request_t* r, const Visit& visit) {
     const LocationConf& conf = location_conf(r);
     if (!visit.everybody_passes || conf.cache_control == cache_control_off) {
@@ -135,9 +137,9 @@ bool add_vary(ngx_http_request_t* r, const Visit& visit) {
            (conf.bearer_source == nullptr || add("Authorization"));
 }
 
-// RFC 9110 asks for a challenge with each 401. Of this scheme browsers know
-// nothing, and so ask nobody for a password. Of a subrequest, for auth_request
-// hands it on.
+// RFC 9110 requires a challenge with each 401. Browsers do not know the scheme
+// "Cookie", so they do not ask for a password. Subrequests get it too, because
+// auth_request passes it on.
 bool add_challenge(ngx_http_request_t* r, const Visit& visit) {
     constexpr std::string_view name = "WWW-Authenticate";
     if (r->headers_out.status != NGX_HTTP_UNAUTHORIZED ||
@@ -151,7 +153,7 @@ bool add_challenge(ngx_http_request_t* r, const Visit& visit) {
     return r->headers_out.www_authenticate != nullptr;
 }
 
-// The page's own: with another one beside it browsers would take the last.
+// Replaces other Referrer-Policy headers, because browsers use the last one.
 bool add_referrer_policy(ngx_http_request_t* r, const Visit& visit) {
     const std::string_view policy = view(visit.outbox.referrer_policy);
     if (policy.empty()) {
@@ -162,7 +164,8 @@ bool add_referrer_policy(ngx_http_request_t* r, const Visit& visit) {
     return push_header(r, "Referrer-Policy", policy) != nullptr;
 }
 
-// Nginx itself refused, before the endpoint had its turn: a body too large.
+// Whether nginx refused a request before the endpoint's handler ran, for
+// example because its body is too large.
 bool is_refused_endpoint(ngx_http_request_t* r) {
     return r == r->main && r->headers_out.status >= NGX_HTTP_BAD_REQUEST &&
            is_endpoint(r, location_conf(r));

@@ -1,4 +1,5 @@
-// The header filter: what the module adds to answers that others made.
+// The header filter: adds cookies, Cache-Control, Vary and WWW-Authenticate to
+// responses, whoever made them.
 #pragma once
 
 #include "nginx/ngx.hpp"

@@ -70,7 +70,7 @@ bool keep(ngx_pool_t* pool, const cache::ZoneFacts& facts, LookedUp& out) {
         out.at = ngx_current_msec;
         return true;
     }
-    // The email follows the id there as here.
+    // In the cell the email directly follows the id: one copy holds both.
     const std::size_t id_length = cell.user_id_length;
     const ngx_str_t both =
         copy(pool, {cell.text, id_length + cell.email_length});
@@ -123,15 +123,15 @@ bool take_stale(Visit& visit) {
                 verdict.looked_up);
 }
 
-// Whether what was looked up for another location counts by this one's rules:
-// what comes from a cache, only where both say the same of it.
+// Whether a verdict from another location can be used here. A result that came
+// from a cache can, only where both locations have the same cache settings.
 bool is_for(const Cache* cache, const Verdict& verdict) {
     return verdict.cache == cache || verdict.looked_up.how == Status::miss ||
            verdict.looked_up.how == Status::none;
 }
 
-// The location's, by what the client sent: of two credentials the API token
-// counts.
+// The source for the credential that the client sent. If it sent both, the API
+// token counts and not the cookies.
 const Source* source_of(const LocationConf& conf, const Arrival& arrival) {
     return conf.bearer_source != nullptr &&
                    (arrival.bearer || conf.is_bearer_only())
@@ -178,7 +178,7 @@ bool is_over(const LocationConf& conf, const Verdict& verdict) {
            is_idle(conf, verdict);
 }
 
-// A token is no login, whatever its row says.
+// An API token never counts as a fresh login, whatever its row says.
 bool is_fresh(const LocationConf& conf, const Verdict& verdict) {
     const LookedUp& found = verdict.looked_up;
     return conf.sudo == 0 ||
@@ -186,8 +186,8 @@ bool is_fresh(const LocationConf& conf, const Verdict& verdict) {
             found.now(*found.authenticated_age_ms) <= conf.sudo * 1000);
 }
 
-// What a location asks beside a session. Its variables are looked at last, and
-// the identity's are set for them.
+// auth_sigra_require. Variables are evaluated last, when those of the identity
+// are already set.
 Decision judge_rules(ngx_http_request_t* r, const Rules& rules,
                      Verdict& verdict) {
     const LookedUp& found = verdict.looked_up;
@@ -208,8 +208,8 @@ Decision judge_rules(ngx_http_request_t* r, const Rules& rules,
     return Decision::forbidden;
 }
 
-// The location's own judgement of what the lookup said: another location may
-// hold the same row for dead.
+// Judges the lookup's result by this location's settings: another location may
+// take the same row for expired.
 [[gnu::hot]] Decision judge(ngx_http_request_t* r, const LocationConf& conf,
                             Verdict& verdict) {
     verdict.judge = &conf;
@@ -243,8 +243,8 @@ Decision judge_rules(ngx_http_request_t* r, const Rules& rules,
     return is_fresh(conf, verdict) ? Decision::pass : Decision::not_fresh;
 }
 
-// Off the request's path: nobody waits for it, and a failure costs a session
-// that is idle a little earlier.
+// Writes last_active_at in the background. The request does not wait for it,
+// and if it fails, the session only becomes idle a little earlier.
 [[gnu::cold]] void touch(Visit& visit) {
     const Verdict& verdict = visit.verdict;
     const LookedUp& found = verdict.looked_up;
@@ -266,8 +266,8 @@ Decision judge_rules(ngx_http_request_t* r, const Rules& rules,
 
 [[gnu::cold]] void rehydrate(ngx_http_request_t* r, const LocationConf& conf,
                              Visit& visit) {
-    // A prefetch's answer may come after a later one's, a login's or a
-    // log-out's.
+    // The response to a prefetch may arrive after a later login or log-out and
+    // overwrite its cookie.
     if (is_prefetch(r) || is_session_held_back(r, conf, visit)) {
         return;
     }

@@ -29,7 +29,8 @@ ngx_table_elt_t* HeaderList::push() {
     return header;
 }
 
-// Linked again where it is: for most headers nginx does not set the link.
+// point_anew() links the copy again where needed: for most headers nginx does
+// not initialise `next`.
 void HeaderList::keep(const ngx_table_elt_t& header) {
     if (ngx_table_elt_t* copied = push()) {
         *copied = header;
@@ -75,14 +76,15 @@ bool HeaderList::install() {
         return false;
     }
     r_->headers_in.headers = list_;
-    // A list that has one part points into itself.
+    // In a list of one part, `last` points into the list itself.
     if (list_.last == &list_.part) {
         r_->headers_in.headers.last = &r_->headers_in.headers.part;
     }
     return true;
 }
 
-// What another module points to outside of the list stays where it is.
+// The header's copy; null where it was dropped. A header that another module
+// keeps outside of the list stays where it is.
 ngx_table_elt_t* HeaderList::now(ngx_table_elt_t* header) const {
     for (const auto& [from, to] : copies_) {
         if (from == header) {
@@ -94,8 +96,9 @@ ngx_table_elt_t* HeaderList::now(ngx_table_elt_t* header) const {
 
 #if (nginx_version >= 1023000)
 
-// Headers of one name are a chain, and only one that a slot leads to is: a
-// header that nginx does not know has whatever memory held in its link.
+// Headers of one name are linked by `next`, but only where headers_in has a
+// pointer to the first of them. In any other header `next` is uninitialised
+// memory and must not be followed.
 bool HeaderList::point_anew() {
     for (ngx_http_header_t* h = ngx_http_headers_in; h->name.len != 0; h++) {
         if (h->offset == 0) {
@@ -139,7 +142,8 @@ bool HeaderList::point_anew() {
             slot(r_->headers_in, h->offset) = now(slot(sent_, h->offset));
         }
     }
-    // A fresh one: a subrequest shares its memory with its main request.
+    // Allocated anew, because a subrequest shares the array's memory with its
+    // main request.
     const auto anew = [&](const ngx_array_t& old, ngx_array_t& out) {
         out = old;
         if (old.nelts == 0) {

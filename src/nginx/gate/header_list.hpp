@@ -1,4 +1,4 @@
-// A request's header list, built anew from what the client sent.
+// A list of request headers, built from those that the client sent.
 #pragma once
 
 #include <string_view>
@@ -9,12 +9,13 @@
 
 namespace sigra::nginx {
 
-// Holds copies: the list that it is built from stays as it is, and so another
-// one can be built from it later. Owned by who builds; what is installed lives
-// in the request's pool.
+// Headers are copied, so that the client's list stays as it is and a later
+// location can build another one from it. Owned by who builds it; what is
+// installed lives in the request's pool.
 class HeaderList {
   public:
-    // `sent`: what the headers that are kept or dropped are parts of.
+    // `sent` holds the headers that are passed to keep() and drop(). It
+    // outlives this object.
     HeaderList(ngx_http_request_t* r, const ngx_http_headers_in_t& sent);
 
     void keep(const ngx_table_elt_t& header);
@@ -23,9 +24,9 @@ class HeaderList {
     // `name` is static.
     void add(std::string_view name, std::string_view value);
 
-    // The request's list from now on, with headers_in's own pointers into it:
-    // to the copy of what they pointed to in `sent`, past what was dropped.
-    // False when memory is out: then the request must not go on.
+    // Makes this the request's list. Each pointer of headers_in to a header in
+    // `sent` is set to that header's copy; dropped headers are left out. False
+    // when memory is out: then the request must not go on.
     [[nodiscard]] bool install();
 
   private:

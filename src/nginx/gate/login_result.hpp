@@ -1,4 +1,4 @@
-// What became of a POST to the login, for the log and the counters.
+// The result of a POST to the login, for the log and the counters.
 #pragma once
 
 #include <string_view>

@@ -12,7 +12,7 @@ namespace sigra::nginx {
 namespace {
 
 constexpr ngx_msec_t log_again_after = 60'000;
-constexpr unsigned max_overtaken = 3;  // changes of a user
+constexpr unsigned max_overtaken = 3;  // changes during one lookup
 
 Counter counter_of(const LookupResult& result) {
     switch (result.state) {
@@ -28,9 +28,9 @@ Counter counter_of(const LookupResult& result) {
                : counter_of(Counter::lookup_timeout, result.failure);
 }
 
-// Each worker raises the mark when it hears of a change, so that one change may
-// overtake a lookup once for each of them: nobody is turned away for fewer
-// changes than that.
+// How often a lookup may be sent. Each worker that hears of a change raises the
+// zone's mark, so one change can overtake a lookup once per worker. A request
+// fails only after more than max_overtaken changes.
 unsigned max_asked() {
     const auto* core = static_cast<const ngx_core_conf_t*>(
         static_cast<void*>(ngx_get_conf(ngx_cycle->conf_ctx, ngx_core_module)));
@@ -51,7 +51,7 @@ LookupResult read_outcome(postgres::Outcome&& outcome) {
         result.state = LookupResult::State::absent;
         return result;
     }
-    // A row of another shape is a database that lies: no answer.
+    // A row that cannot be read proves nothing: it counts as no answer.
     if (auto row = postgres::read_session(std::move(outcome.rows.front()))) {
         result.state = LookupResult::State::found;
         result.row = std::move(*row);
@@ -64,7 +64,7 @@ std::uint64_t lowest_bits(std::size_t count) {
     return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
 }
 
-// The one half of the bits that are set, the lower ones.
+// The lower half of those bits that are set.
 std::uint64_t lower_half(std::uint64_t bits) {
     std::uint64_t half = 0;
     for (int left = std::popcount(bits) / 2; left > 0; left--) {
@@ -75,9 +75,10 @@ std::uint64_t lower_half(std::uint64_t bits) {
     return half;
 }
 
-// What an expression of the configuration may have raised, for this row or
-// always: anything but what the server says of itself. A function may raise
-// whatever it likes.
+// Whether an expression of the configuration may have raised this error. A
+// function can raise any SQLSTATE, so all count but the classes in which the
+// server reports its own trouble: connections, rollbacks, resources, operator
+// intervention and system errors.
 bool may_be_a_fact(std::string_view sqlstate) {
     constexpr std::array<std::string_view, 5> of_the_server = {"08", "40", "53",
                                                                "57", "58"};
@@ -95,7 +96,7 @@ std::string told(const postgres::Outcome& outcome) {
 
 }  // namespace
 
-// The hash is uniform already: its front is as good as any mix of it.
+// SHA-256 is uniform already: its first bytes are as good as any hash of it.
 std::size_t Lookup::Hash::operator()(const Key& key) const {
     std::size_t front = 0;
     std::memcpy(&front, key.token_hash.data(), sizeof(front));
@@ -115,7 +116,7 @@ void Lookup::ask(postgres::Pool& pool, const Source& source, const Key& key,
             flight.stored = stored;
             send(flight);
         } catch (...) {
-            flights_.erase(it);  // or all that come after would wait for it
+            flights_.erase(it);  // or later requests would wait for it
             throw;
         }
     }
@@ -124,7 +125,8 @@ void Lookup::ask(postgres::Pool& pool, const Source& source, const Key& key,
     waiter.since = ngx_current_msec;
 }
 
-// Whoever joined it waits no longer than if the question had been their own.
+// Sends a lookup for the first time or again, for all conditions and
+// attributes. What earlier parts have found is forgotten.
 void Lookup::send(Flight& flight) {
     const Cache* cache = flight.key->cache;
     flight.asked++;
@@ -178,9 +180,9 @@ void Lookup::detach(Waiter& waiter) {
     }
 }
 
-// An answer that a revocation has overtaken is neither kept nor believed, and
-// nobody is turned away for it before it was asked a few times more: a user
-// whose email changes is still logged in.
+// Whether a revocation came after the lookup was sent; if not, the answer is
+// cached. Such an answer is not used but looked up again: a changed email
+// counts as a revocation too, and that user is still logged in.
 bool Lookup::overtaken(const Flight& flight, const LookupResult& result,
                        bool fresh) const {
     const Key& key = *flight.key;
@@ -197,7 +199,7 @@ bool Lookup::overtaken(const Flight& flight, const LookupResult& result,
             !settle(key, flight.zone_sent, result, fresh));
 }
 
-// False: it was asked often enough, or memory is out.
+// False: the lookup was sent max_asked() times, or memory is out.
 bool Lookup::resend(Flight& flight) {
     if (flight.asked >= max_asked()) {
         return false;
@@ -210,8 +212,9 @@ bool Lookup::resend(Flight& flight) {
     }
 }
 
-// Every request meets the same refusal (a role without SELECT, a lock that
-// outlasts the server's own limit): a line when it changes, and one a minute.
+// Where, for example, the role lacks SELECT, or a lock outlasts the server's
+// own limit, every request gets the same error. It is logged when it changes,
+// and else once a minute.
 void Lookup::log_refusal(std::string text) {
     if (text.empty()) {
         return;
@@ -226,9 +229,9 @@ void Lookup::log_refusal(std::string text) {
     refusal_at_ = ngx_current_msec;
 }
 
-// True: a part is on its way. Who it is is asked for first, with no fact at
-// all, for where that fails it is no fact's fault. Then by halves, until what
-// fails stands alone: that one is not known of this user.
+// After an error, repeats the query in parts; true: one was sent. The first has
+// no conditions or attributes: if it fails too, they are not the cause. Then
+// those are halved until what fails is alone, and counts as not known.
 bool Lookup::ask_in_parts(Flight& flight, const postgres::Outcome& outcome) {
     const Part part = flight.part;
     if (outcome.status != postgres::Status::refused || part.size() == 0 ||
@@ -263,7 +266,7 @@ bool Lookup::ask_in_parts(Flight& flight, const postgres::Outcome& outcome) {
     return ask_next_part(flight);
 }
 
-// False: there is none, or memory is out.
+// False: no part is left, or memory is out.
 bool Lookup::ask_next_part(Flight& flight) {
     if (flight.parts.empty()) {
         return false;
@@ -278,7 +281,8 @@ bool Lookup::ask_next_part(Flight& flight) {
     }
 }
 
-// What the parts have said so far. True: another one is on its way.
+// Merges the part's result with what earlier parts have found. True: another
+// part was sent.
 bool Lookup::put_together(Flight& flight, LookupResult& result) {
     if (result.state != LookupResult::State::found ||
         (flight.parts.empty() && !flight.found)) {
@@ -304,7 +308,7 @@ bool Lookup::put_together(Flight& flight, LookupResult& result) {
     return ask_next_part(flight);
 }
 
-// Its session is not kept, and costs a query each time.
+// A session whose attributes do not fit into the cache costs a query each time.
 void Lookup::warn_of_misfit(const Key& key, const LookupResult& result) {
     if (misfit_logged_ || key.cache == nullptr ||
         key.cache->zone->has_room_for(result.attributes.size())) {
@@ -318,8 +322,10 @@ void Lookup::warn_of_misfit(const Key& key, const LookupResult& result) {
                   result.attributes.size());
 }
 
-// Without an answer: those who have waited long enough are put in `over`; for
-// those who joined later, or since it was dropped, it is asked again.
+// After a timeout, or where the query was dropped because nobody waited for it:
+// moves the waiters whose time is over to `over`. For the others, who joined
+// later, the lookup is sent again, so that they wait no less and no longer than
+// with a query of their own. True: it was sent again.
 bool Lookup::goes_on(Flight& flight, const postgres::Outcome& outcome,
                      ngx_queue_t& over) {
     if (outcome.status != postgres::Status::timeout &&
@@ -341,9 +347,9 @@ bool Lookup::goes_on(Flight& flight, const postgres::Outcome& outcome,
     return false;
 }
 
-// Waking one may end another (a subrequest and its main request): each turn
-// takes the first of those that are left. Who asks for the same token from
-// here on starts a flight of their own.
+// Waking one waiter may end others (a subrequest and its main request), so each
+// turn takes the first that is left. Who asks for the same token from here on
+// starts a new flight.
 void Lookup::answered(Flight& flight, postgres::Outcome&& outcome) {
     ngx_queue_t over;
     ngx_queue_init(&over);
@@ -351,7 +357,7 @@ void Lookup::answered(Flight& flight, postgres::Outcome&& outcome) {
         std::chrono::steady_clock::now() - flight.begun);
     count_latency(own_counters->lookup_latency,
                   static_cast<std::uint64_t>(took.count()));
-    // Of all its parts: what one server has said of a user is not another's.
+    // Parts from different servers must not be cached as one answer.
     flight.fresh = flight.fresh && !outcome.outdated &&
                    (flight.server == 0 || flight.server == outcome.server);
     flight.server = outcome.server;

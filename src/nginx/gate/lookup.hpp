@@ -1,4 +1,5 @@
-// A token's hash in, a user out: one query for all that ask at once.
+// Looks up the user of a token in PostgreSQL. Requests that ask for the same
+// token at the same time share one query.
 #pragma once
 
 #include <bit>
@@ -29,19 +30,19 @@ struct LookupResult {
     postgres::SessionRow row;
     std::string attributes;  // the row's, encoded
     ngx_msec_t at = 0;       // ngx_current_msec when the answer came
-    // Of no_answer: why. ok: nothing that can be read.
+    // The reason for no_answer; ok: the row could not be read.
     postgres::Status failure = postgres::Status::ok;
     std::uint64_t server = 0;  // postgres::Outcome::server
 
-    // No server has answered: what is remembered may do.
+    // No server has answered, so a stale entry of the cache may be used.
     [[nodiscard]] bool out_of_reach() const {
         return failure == postgres::Status::timeout ||
                failure == postgres::Status::unavailable;
     }
 };
 
-// One that waits. Lives in the request's pool; its owner detaches it when the
-// request goes first.
+// Someone who waits for a lookup. Owned by whoever asks, who detaches it if the
+// request ends first.
 struct Waiter {
     ngx_queue_t link;
     void* data;
@@ -55,22 +56,25 @@ class Lookup {
     struct Key {
         phoenix::Sha256 token_hash;
         std::uint64_t fingerprint;
-        // Which rules the answer is held to and kept by; null: none.
+        // Whose revocations the answer is checked against and where it is
+        // stored; null: nowhere.
         const Cache* cache = nullptr;
         bool operator==(const Key&) const = default;
     };
 
-    // `pool` and `source` outlive every flight: both are the cycle's.
-    // `stored` is the token as the row has it. `waiter` is woken from the
-    // event loop, never from inside this call.
+    // Sends a lookup, or joins one that is under way for the same key. `pool`
+    // and `source` outlive it. `stored` is the token as the row has it.
+    // `waiter` is woken from the event loop, never from inside this call.
+    // Throws bad_alloc.
     void ask(postgres::Pool& pool, const Source& source, const Key& key,
              std::string_view stored, Waiter& waiter);
 
     static void detach(Waiter& waiter);
 
-    // Whether a session that is known may be asked for once more, for what
-    // could not be evaluated before; counts it. Where a table is missing that
-    // is every session of a location, and each is a handful of queries.
+    // Whether a cached session may be looked up again because a condition or an
+    // attribute could not be evaluated. Each call counts towards a limit,
+    // because a missing table makes every session of a location such a case,
+    // and each takes several queries.
     [[nodiscard]] bool may_ask_again() {
         constexpr unsigned max_a_second = 100;
         if (ngx_current_msec - again_since_ >= 1000) {
@@ -80,11 +84,13 @@ class Lookup {
         return again_++ < max_a_second;
     }
 
-    // What is on its way may be from before: it is asked again.
+    // The revocations that this worker has heard of. A lookup that was sent
+    // before one of them is repeated.
     cache::Marks& marks() { return marks_; }
 
   private:
-    // Which of the source's conditions and attributes one question is for.
+    // The conditions and attributes of the source that one query evaluates, a
+    // bit for each.
     struct Part {
         std::uint64_t conditions = 0;
         std::uint32_t attributes = 0;
@@ -100,28 +106,29 @@ class Lookup {
         Flight(const Flight&) = delete;
         Flight& operator=(const Flight&) = delete;
 
-        const Key* key = nullptr;  // its own in flights_
-        ngx_queue_t waiters;       // in the order of their arrival
+        const Key* key = nullptr;  // its key in flights_
+        ngx_queue_t waiters;       // the oldest first
         postgres::Pool* pool = nullptr;
         const Source* source = nullptr;
         std::string stored;
-        std::uint64_t sent = 0;       // marks_.seq() of then
-        std::uint64_t zone_sent = 0;  // the zone's
-        bool fresh = true;            // no part of it is of another time
-        std::uint64_t server = 0;     // that has answered the last part
+        std::uint64_t sent = 0;       // marks_.seq() when it was sent
+        std::uint64_t zone_sent = 0;  // the zone's seq() then
+        bool fresh = true;            // one server, no outdated connection
+        std::uint64_t server = 0;     // the one that answered the last part
         std::chrono::steady_clock::time_point begun;  // when it was sent
         unsigned asked = 0;
-        // An error in a condition is not to refuse who is asked for others:
-        // then they are asked for in parts, and what was found is put together.
+        // A condition that raises an error must not fail requests that need
+        // only the others. So after an error the query is repeated in parts,
+        // and `found` collects their results.
         Part part;
-        std::vector<Part> parts;  // yet to be asked
+        std::vector<Part> parts;  // not sent yet
         std::optional<postgres::SessionRow> found;
     };
     struct Hash {
         std::size_t operator()(const Key& key) const;
     };
 
-    // All that the source has.
+    // All conditions and attributes of the source.
     [[nodiscard]] static Part whole(const Facts& facts);
     void send(Flight& flight);
     void submit(Flight& flight);
@@ -137,14 +144,15 @@ class Lookup {
     void warn_of_misfit(const Key& key, const LookupResult& result);
     void answered(Flight& flight, postgres::Outcome&& outcome);
 
-    // Owned here until the answer; a request that leaves only detaches.
+    // A flight is owned here until it is answered. A request that ends before
+    // only detaches its waiter.
     std::unordered_map<Key, Flight, Hash> flights_;
     cache::Marks marks_;
-    // What the log was told last of a server that answers with an error.
+    // The server's error that was logged last, and when.
     std::string refusal_;
     ngx_msec_t refusal_at_ = 0;
     bool misfit_logged_ = false;
-    // Of may_ask_again(): how often in the second that began then.
+    // For may_ask_again(): when the current second began, and the calls in it.
     ngx_msec_t again_since_ = 0;
     unsigned again_ = 0;
 };

@@ -16,8 +16,8 @@ namespace {
 
 using postgres::Milliseconds;
 
-// Of those that are asked for again, so many at once: who comes in meanwhile
-// is not to wait behind all of them.
+// How many are looked up again at once. New requests should not have to wait
+// behind all of them.
 constexpr std::size_t max_asking = 64;
 constexpr Milliseconds retry_after{1000};
 constexpr std::int64_t max_timer_ms = 60 * 60 * 1000;
@@ -37,22 +37,23 @@ std::int64_t left_ms(const OpenRequest& open) {
     return ttl_ms(*open.conf, *open.source, found) - found.now(found.age_ms);
 }
 
-// On HTTP/2 the request's connection is its stream, and nothing else ends.
+// On HTTP/2 r->connection is the stream, so other streams stay open.
 void end(ngx_http_request_t* r) {
     ngx_connection_t* c = r->connection;
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
                   "auth_sigra: the session has ended, so does its request");
     c->error = 1;
-    // An upstream's own cleanup gives up one reference, and would with the last
-    // one keep the connection alive, or free the request under the hands of
-    // who terminates it.
+    // The cleanup of an upstream drops a reference. If it were the last one,
+    // nginx would keep the connection alive, or free the request while it is
+    // still being terminated.
     r->main->count++;
     ngx_http_finalize_request(r, NGX_HTTP_CLOSE);
     ngx_http_run_posted_requests(c);
 }
 
-// What a location's variables make of the email and the attributes is known to
-// a request alone: where these have changed, the next one will tell.
+// Variables of auth_sigra_require can be evaluated for a running request only.
+// Where the email or the attributes have changed, this request ends, and the
+// client's next one is judged by the new values.
 Standing standing_now(const OpenRequest& open, const LookupResult& result) {
     const Rules* rules = open.conf->rules;
     if (rules == nullptr) {
@@ -76,7 +77,7 @@ OpenRequests::OpenRequests(Worker& worker, postgres::Reactor& reactor)
       ask_(reactor.posted([this] { ask(); })),
       retry_(reactor.timer([this] { ask(); }, /*keeps_alive=*/false)) {}
 
-// The lookups are gone before: nobody is woken any more.
+// The worker destroys its lookups first, so no waiter is woken any more.
 OpenRequests::~OpenRequests() = default;
 
 void OpenRequests::add(Visit& visit, const LocationConf& conf) {
@@ -137,7 +138,8 @@ void OpenRequests::move(OpenRequest& open, List& to) {
     open.list = &to;
 }
 
-// A session that lives for months would overflow the timer.
+// The lifetime of a session may be months, which would overflow the timer: it
+// is set for an hour at most, and then again.
 void OpenRequests::schedule_expiry(OpenRequest& open) {
     open.expiry->start(
         Milliseconds(std::clamp<std::int64_t>(left_ms(open), 1, max_timer_ms)));
@@ -239,7 +241,8 @@ void OpenRequests::take(OpenRequest& open, const LookupResult& result) {
             end_later(open);
             break;
         case LookupResult::State::no_answer:
-            // Not known to have ended; it passed while all was well.
+            // The session passed before and is not known to have ended: try
+            // later.
             move(open, queued_);
             retry_->start(retry_after);
             return;

@@ -1,6 +1,6 @@
-// auth_sigra_close_on_revoke: what has passed in this worker because of a
-// session and what is still open, a WebSocket, an event stream, a download. It
-// ends with its session.
+// auth_sigra_close_on_revoke: the requests of this worker that have passed
+// because of a session and are still open, such as a WebSocket, an event stream
+// or a download. A request is ended when its session ends.
 #pragma once
 
 #include <cstdint>
@@ -29,16 +29,16 @@ class OpenRequests {
     OpenRequests(const OpenRequests&) = delete;
     OpenRequests& operator=(const OpenRequests&) = delete;
 
-    // A main request that passes now, by `conf`'s rules. A verdict that is not
-    // of this turn of the loop is asked for again: its end may have been heard
-    // since.
+    // Adds a main request that passes now by the rules of `conf`. A verdict
+    // from an earlier turn of the event loop is looked up again, because its
+    // session may have been revoked since. Throws bad_alloc.
     void add(Visit& visit, const LocationConf& conf);
-    // The request goes, or is not to end with its session.
+    // Removes a request that is over, or that should outlive its session.
     void forget(Visit& visit);
 
-    void revoked_token(std::string_view hash);  // ends
-    void revoked_user(std::string_view id);     // asks again
-    // Asks again, by the one channel; null: by all.
+    void revoked_token(std::string_view hash);  // ends its requests
+    void revoked_user(std::string_view id);     // looks them up again
+    // Looks up again all requests that depend on the channel; null: on any.
     void doubt(const ChannelConf* channel);
 
   private:
@@ -58,20 +58,22 @@ class OpenRequests {
 
     Worker& worker_;
     postgres::Reactor& reactor_;
-    // Each request is in one of these, and found by its token.
+    // Each request is in one of these lists, and by_token_ finds it.
     List resting_;
-    List queued_;  // to be asked again
+    List queued_;  // to be looked up again
     List asking_;
     List ending_;
     std::unordered_multimap<std::uint64_t, OpenRequest*> by_token_;
-    // Never from inside what made it necessary: ending one may end others.
+    // Requests are ended from a posted event, never directly: ending one may
+    // end others.
     std::unique_ptr<postgres::Posted> end_;
     std::unique_ptr<postgres::Posted> ask_;
     std::unique_ptr<postgres::Timer> retry_;
 };
 
-// A node of OpenRequests' lists, which own it; the visit points to it, and may
-// have gone on to another location with another session by now.
+// An element of OpenRequests' lists, which own it. The visit points to it, but
+// may have gone on to another location with another session since, so all that
+// is needed of the session is copied here.
 struct OpenRequest {
     OpenRequests* owner;
     Visit* visit;
@@ -79,13 +81,13 @@ struct OpenRequest {
     Lookup::Key key;
     const Source* source;
     std::string stored;      // the token as its row has it
-    LookedUp found;          // what it names is the request's pool's
+    LookedUp found;          // its strings live in the request's pool
     std::string attributes;  // when it passed
     std::list<OpenRequest>* list;
     std::list<OpenRequest>::iterator self;
     std::unique_ptr<postgres::Timer> expiry;
     Waiter waiter;
-    bool doubted;  // while it is being asked for
+    bool doubted;  // must be looked up once more after this answer
 };
 
 }  // namespace sigra::nginx

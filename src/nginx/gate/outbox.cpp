@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t max_set_cookie = 4096;
 
-// What $https and the X-Forwarded-Proto of a proxy in front say.
+// What $https or a proxy's X-Forwarded-Proto says of a TLS connection.
 bool is_yes(ngx_http_request_t* r, const ngx_http_complex_value_t& variable) {
     ngx_str_t value{};
     if (ngx_http_complex_value(r,

@@ -1,4 +1,4 @@
-// What is to be set in the answer.
+// The cookies that the response will set.
 #pragma once
 
 #include <optional>
@@ -13,9 +13,9 @@ namespace sigra::nginx {
 
 struct Visit;
 
-// The cookies of one answer, one of each name: the last one put in is what the
-// browser will have. Owned by the main request's visit; its slots are the
-// pool's.
+// The cookies of one response. There is one of each name: the last one that is
+// put in replaces others. Owned by the main request's visit; the slots live in
+// its pool.
 struct Outbox {
     struct Slot {
         ngx_str_t set_cookie;  // the header's value
@@ -24,61 +24,65 @@ struct Outbox {
         [[nodiscard]] std::string_view value() const;
     };
     Slot* first;
-    bool sent;  // with the answer's header
-    // The session as a page of this answer shows it, encoded: with the flash
-    // that the cookie no longer has. Empty: as it is.
+    bool sent;  // the response's header was sent
+    // The session that a page of this response shows, encoded: it still has the
+    // flash, which the cookie no longer has. Empty: the same as in the cookie.
     ngx_str_t shown;
-    // Of a page of the module's, and its only one. Empty: not its business.
+    // The Referrer-Policy of one of the module's pages, in place of any other.
+    // Empty: none is set.
     ngx_str_t referrer_policy;
 
     [[nodiscard]] bool empty() const { return first == nullptr; }
-    // Null: the answer sets no such cookie.
+    // Null: the response sets no such cookie.
     [[nodiscard]] const Slot* find(std::string_view name) const;
 };
 
-// Are cookies to be Secure, for the client speaks TLS, here or with a proxy in
-// front: as auth_sigra_cookie_secure has it. Throws bad_alloc.
+// Whether cookies are to be Secure, as auth_sigra_cookie_secure says: the
+// client uses TLS, to this server or to a proxy in front. Throws bad_alloc.
 [[nodiscard]] bool is_https(ngx_http_request_t* r, const LocationConf& conf);
 
-// The Set-Cookie values of a session that a statement is about to make: known
-// to fit before there is no way back. Empty: that one is not set.
+// Set-Cookie values for a session that a statement is about to create. They are
+// made before it is sent, so that a session is not created for cookies that do
+// not fit. Empty: that cookie is not set.
 struct SealedCookies {
     std::string session;
     std::string remember_me;
 };
 
-// Seals the session. What does not fit in 4,096 bytes drops the flash's email,
-// the info flash, then the return path. Nullopt, and a warn line: it still does
-// not fit, or the cookie that it would replace is good and not understood.
+// The Set-Cookie value of the session. If it is longer than 4,096 bytes, the
+// email flash is dropped, then the info flash, then the return path. Nullopt,
+// and a warning in the log: it is still too long, or the request has a session
+// cookie with a valid signature whose contents are not understood, which must
+// not be replaced.
 [[nodiscard]] std::optional<std::string> seal_session(
     ngx_http_request_t* r, const LocationConf& conf, const Visit& visit,
     phoenix::Session& session);
-// The same with a remember-me cookie for the raw token, where the location has
-// one. Of an empty token: without.
+// The same, and a remember-me cookie with the raw token `remember` where the
+// location has such a cookie and the token is not empty.
 [[nodiscard]] std::optional<SealedCookies> seal(ngx_http_request_t* r,
                                                 const LocationConf& conf,
                                                 const Visit& visit,
                                                 phoenix::Session& session,
                                                 std::string_view remember);
 
-// Throws bad_alloc, and then the outbox is as it was.
+// Sets a cookie. Throws bad_alloc, and then does not set it.
 void put(Visit& visit, std::string_view set_cookie);
 void put(Visit& visit, const SealedCookies& cookies);
 
 void take_out(Visit& visit, std::string_view name);
 
-// Seals the session and puts it in. False: it was not written.
+// Seals the session and sets its cookie. False: it was not written.
 bool write_session(ngx_http_request_t* r, const LocationConf& conf,
                    Visit& visit, phoenix::Session& session);
 
-// Those that take a cookie away.
+// Set a cookie that deletes the browser's.
 void clear_remember_me(ngx_http_request_t* r, const LocationConf& conf,
                        Visit& visit);
 void clear_session(ngx_http_request_t* r, const LocationConf& conf,
                    Visit& visit);
 
-// Sees to it that the session has a state that a CSRF token can be made of.
-// False where it had one already.
+// Gives the session a state from which CSRF tokens are made, unless it has one.
+// False: it had one.
 bool ensure_csrf_state(phoenix::Session& session);
 
 }  // namespace sigra::nginx

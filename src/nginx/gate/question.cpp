@@ -65,7 +65,7 @@ void Question::woken(void* data, const LookupResult& result) noexcept {
     static_cast<Question*>(data)->take(result);
 }
 
-// Going on may end the question with its operation.
+// The operation may destroy this question when it goes on.
 void Question::take(const LookupResult& result) {
     deadline_.stop();
     take_result(visit_, result);
@@ -102,7 +102,7 @@ void wait_in_phases(ngx_http_request_t* r) {
     r->write_event_handler = ngx_http_request_empty_handler;
 }
 
-// As ngx_http_limit_req_delay does, for the same phase engine.
+// The same steps as in ngx_http_limit_req_delay().
 void run_phases_again(ngx_http_request_t* r) {
     ngx_connection_t* c = r->connection;
     if (ngx_handle_read_event(c->read, 0) != NGX_OK) {

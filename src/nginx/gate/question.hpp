@@ -1,4 +1,4 @@
-// One operation's wait for what the database says of a request's token.
+// Waits for the lookup of a request's token on behalf of one operation.
 #pragma once
 
 #include "nginx/gate/deadline.hpp"
@@ -8,13 +8,12 @@
 
 namespace sigra::nginx {
 
-// Owned by the operation that asks, and nobody else's. Its answer is the
-// visit's verdict.
+// Owned by the operation that asks, and by nobody else. The answer goes into
+// the visit's verdict.
 class Question {
   public:
-    // Goes on with the operation when the answer is there, or its deadline has
-    // passed, which is an answer: from the event loop, outside of the request's
-    // handlers.
+    // Called when the answer is there, or when the deadline has passed and the
+    // verdict says so: from the event loop, outside of the request's handlers.
     using Resume = void (*)(void* owner) noexcept;
 
     Question(Visit& visit, void* owner, Resume resume);
@@ -22,10 +21,11 @@ class Question {
     Question(const Question&) = delete;
     Question& operator=(const Question&) = delete;
 
-    // True: the verdict waits. False: it is answered, for nobody can be asked.
+    // True: the lookup was sent. False: there is no pool to send it to, and the
+    // verdict says so already.
     [[nodiscard]] bool ask();
 
-    // Nothing of the answer reaches the operation any more.
+    // Stops waiting: `resume` will not be called.
     void leave() noexcept;
 
   private:
@@ -40,15 +40,16 @@ class Question {
 };
 
 // How long a request waits for its database at most: a little longer than the
-// pool does, whose answer says more.
+// pool's timeout, because the pool's answer tells the cause.
 [[nodiscard]] ngx_msec_t patience(const Source& source);
 
-// For a phase handler, which returns NGX_AGAIN where this is true: the phases
-// run again when the answer is there. False: it is answered.
+// For phase handlers. True: the handler returns NGX_AGAIN, and the phases run
+// again when the answer is there. False: the verdict has an answer already.
 [[nodiscard]] bool ask_in_phases(Visit& visit);
 
-// A phase handler that waits returns NGX_AGAIN after the one; who has what it
-// waits for calls the other, outside of the request's own handlers.
+// A phase handler that has to wait calls wait_in_phases() and returns
+// NGX_AGAIN. Once there is what it waits for, run_phases_again() is called from
+// outside of the request's handlers.
 void wait_in_phases(ngx_http_request_t* r);
 void run_phases_again(ngx_http_request_t* r);
 

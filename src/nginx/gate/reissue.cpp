@@ -19,10 +19,10 @@ namespace sigra::nginx {
 namespace {
 
 constexpr std::size_t token_size = 32;
-constexpr std::int64_t grace_ms = 60'000;  // the statement's own
+constexpr std::int64_t grace_ms = 60'000;  // as in the statement
 
-// One request's attempt. Lives in the request's pool; the query holds the tie,
-// which the request cuts when it goes.
+// One request's attempt. Lives in the request's pool. The query holds the tie;
+// its pointer to the attempt is cleared when the request ends.
 class Attempt {
   public:
     Attempt(ngx_http_request_t* r, const LocationConf& conf, Visit& visit)
@@ -36,7 +36,7 @@ class Attempt {
     Attempt(const Attempt&) = delete;
     Attempt& operator=(const Attempt&) = delete;
 
-    // False: the old token passes.
+    // False: nothing was sent, the request goes on with the old token.
     [[nodiscard]] bool start();
     void request_goes() noexcept;
 
@@ -70,7 +70,8 @@ postgres::Parameter number(std::int64_t n) {
     return {std::to_string(n)};
 }
 
-// Before the statement: no row is rotated for a cookie that cannot be written.
+// Called before the statement is sent, so that no row gets a new token that no
+// cookie can hold.
 bool Attempt::seal_cookies() {
     const phoenix::SessionKeys& keys = conf_.source->keys;
     token_ = phoenix::random_bytes(token_size);
@@ -128,8 +129,8 @@ bool Attempt::start() {
     return true;
 }
 
-// The new token is in a cookie that the client never got: it may have left
-// while the statement ran, or while an upstream made the page.
+// If the header was not sent, the client never got the new token: it may have
+// left while the statement ran, or while an upstream made the response.
 void Attempt::request_goes() noexcept {
     leave();
     if (!visit_.outbox.sent) {
@@ -137,7 +138,7 @@ void Attempt::request_goes() noexcept {
     }
 }
 
-// Null: it did not come in time.
+// `outcome` is null if it did not come in time.
 void Attempt::go_on(const postgres::Outcome* outcome) noexcept {
     ngx_http_request_t* r = r_;
     leave();
@@ -149,12 +150,13 @@ void Attempt::go_on(const postgres::Outcome* outcome) noexcept {
     run_phases_again(r);
 }
 
-// Where the database does not answer, the old token passes. Where another was
-// first, or the row is gone by now, it is asked for once more.
+// Without an answer the request goes on with the old token. No row means that
+// another request was first or that the session has ended, so the old token is
+// looked up again.
 void Attempt::answered(const postgres::Outcome& outcome) {
     if (outcome.status == postgres::Status::refused) {
-        // A missing right, say: nothing else would tell that no token is ever
-        // replaced.
+        // For example a missing privilege. Nothing else would show that no
+        // token is ever replaced.
         ngx_str_t state = as_ngx_str(std::string_view(outcome.sqlstate));
         ngx_str_t message = as_ngx_str(std::string_view(outcome.message));
         ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0,
@@ -175,8 +177,8 @@ void Attempt::answered(const postgres::Outcome& outcome) {
     go_on_with_new_token();
 }
 
-// What stays open because of the session ends with the new row and not with
-// the old one.
+// From here on the verdict is that of the new token: if the request stays open,
+// it ends with the new row, not with the old one.
 void Attempt::go_on_with_new_token() {
     Verdict& verdict = visit_.verdict;
     std::copy_n(token_.begin(), verdict.token.size(), verdict.token.begin());
@@ -190,8 +192,8 @@ bool is_due(const LocationConf& conf, const LookedUp& found) {
            ttl_ms(conf, *conf.source, found) - age_ms > grace_ms;
 }
 
-// An application's own answer sets the session by now (X-Accel-Redirect): it
-// would go out in place of the new one.
+// Whether an application's response with X-Accel-Redirect has set the session
+// already: its cookie would be sent in place of the new one.
 bool is_set(ngx_http_request_t* r, std::string_view cookie) {
     for (ngx_list_part_t* part = &r->headers_out.headers.part; part != nullptr;
          part = part->next) {
@@ -208,8 +210,9 @@ bool is_set(ngx_http_request_t* r, std::string_view cookie) {
     return false;
 }
 
-// A new cookie has to reach who will use it: not every client takes one from
-// the answer to an upgrade, and a prefetch's may come too late.
+// Only where the client will surely use the new cookie: not every client stores
+// a cookie from the response to an upgrade, and the response to a prefetch may
+// come too late.
 bool takes_cookies(ngx_http_request_t* r) {
     return r == r->main && !is_prefetch(r) && !find_header(r, "upgrade");
 }

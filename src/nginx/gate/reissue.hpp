@@ -1,5 +1,5 @@
-// auth_sigra_reissue_age: a session that grows old gets a new token on the way
-// through a protected location.
+// auth_sigra_reissue_age: a request that passes gets a new token for its
+// session once the old token has reached that age.
 #pragma once
 
 #include "nginx/conf/conf.hpp"
@@ -9,11 +9,11 @@
 namespace sigra::nginx {
 
 enum class Reissue {
-    done,  // or nothing to do, or no luck: the old token is good for now
+    done,  // or not due, or it failed: the request goes on
     wait,  // the phases run again
 };
 
-// Of a visit that passes. The new token is in the visit's session cookie.
+// For a request that passes. The new token goes into its session cookie.
 [[nodiscard, gnu::cold]] Reissue reissue(ngx_http_request_t* r,
                                          const LocationConf& conf,
                                          Visit& visit);

@@ -14,7 +14,7 @@ char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
 
-// What an Accept header says of pages.
+// What an Accept header asks for.
 struct Accepted {
     bool html = false;
     bool html_first = false;
@@ -48,23 +48,23 @@ Accepted read_accept(std::string_view accept) {
     return out;
 }
 
-// No Accept is */*.
+// A missing Accept means */*.
 Accepted accepted(ngx_http_request_t* r) {
     return read_accept(find_header(r, "accept").value_or("*/*"));
 }
 
-// A service worker passed a visitor's navigation on: fetch() makes its mode
-// `same-origin` where the worker changed something, and leaves it `navigate`
-// where not; the Accept is still the browser's own.
+// A service worker forwards a navigation of the user's. fetch() sets the mode
+// to `same-origin` if the worker changed the request, and else leaves it at
+// `navigate`. Accept is still the browser's own.
 bool is_forwarded_navigation(ngx_http_request_t* r) {
     const auto mode = find_header(r, "sec-fetch-mode");
     return mode && (*mode == "same-origin" || *mode == "navigate") &&
            accepted(r).html_first;
 }
 
-// A page of its own, rather than what a page loads. Browsers leave Sec-Fetch-*
-// out on plain http: there a stylesheet or a page that polls is told by its
-// Accept.
+// The request is for a page, not for something that a page loads. Browsers
+// leave out Sec-Fetch-* on plain http: there Accept tells a page from a
+// stylesheet or from a script that polls.
 bool is_page(ngx_http_request_t* r) {
     if (const auto destination = find_header(r, "sec-fetch-dest")) {
         return *destination == "document" ||
@@ -76,7 +76,7 @@ bool is_page(ngx_http_request_t* r) {
     return accepted(r).html;
 }
 
-// Of a URL, without its port; empty where it has none.
+// The host of a URL, without the port; empty where there is none.
 std::string_view host_of(std::string_view url) {
     constexpr std::string_view separator = "://";
     const std::size_t at = url.find(separator);
@@ -91,8 +91,8 @@ std::string_view host_of(std::string_view url) {
 
 }  // namespace
 
-// HTTP/3 has :authority in place of a Host header, which nginx keeps apart from
-// the list of headers.
+// HTTP/3 sends :authority in place of a Host header, and nginx does not add it
+// to the list of headers.
 std::string_view sent_host(const ngx_http_request_t* r) {
     const ngx_http_request_t& main = *r->main;
     if (main.headers_in.host != nullptr) {

@@ -1,4 +1,4 @@
-// What a request says of itself.
+// What the headers of a request tell about it.
 #pragma once
 
 #include <optional>
@@ -17,10 +17,10 @@ namespace sigra::nginx {
 
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 
-// Without the blanks and tabs around it.
+// Without leading and trailing spaces and tabs.
 [[nodiscard]] std::string_view trim(std::string_view s);
 
-// What stands between the commas of a header's value, trimmed.
+// Calls `each` with each element of a comma-separated list, trimmed.
 template <class Each>
 void each_of_list(std::string_view list, Each&& each) {
     while (!list.empty()) {
@@ -31,24 +31,25 @@ void each_of_list(std::string_view list, Each&& each) {
     }
 }
 
-// A program rather than a person in front of a browser: it gets a status
-// where a person gets a page. What a service worker passes on for a person is
-// a person's.
+// The request comes from a program, not from a user who opens a page in a
+// browser: it gets a status where the user gets a page. What a service worker
+// forwards for a user counts as the user's.
 [[nodiscard]] bool is_program(ngx_http_request_t* r);
 
-// It asks for JSON rather than for a page.
+// The client wants JSON rather than a page.
 [[nodiscard]] bool accepts_json(ngx_http_request_t* r);
 
-// A browser's guess at what will be asked for: nobody may look at the answer,
-// and it may arrive after a later one's.
+// The browser prefetches or prerenders a page. The user may never see the
+// response, and it may arrive after that to a later request.
 [[nodiscard]] bool is_prefetch(ngx_http_request_t* r);
 
-// Another site led here. Told by Sec-Fetch-Site, which browsers leave out on
-// plain http; there by Origin or Referer, where they name another host.
+// Another site made the browser send this request. Sec-Fetch-Site tells;
+// browsers leave it out on plain http, and there Origin or Referer tells, if it
+// names another host.
 [[nodiscard]] bool is_from_another_site(ngx_http_request_t* r);
 
-// May this request's path be where a login leads back to: a person's GET or
-// HEAD of a page, a local path of at most 2,048 bytes. A prefetch's as well.
+// Whether a login may return to this request's path: a GET or HEAD of a page,
+// prefetches included, with a local path of at most 2,048 bytes.
 [[nodiscard]] bool is_worth_returning_to(ngx_http_request_t* r);
 
 [[nodiscard]] bool is_preflight(ngx_http_request_t* r);

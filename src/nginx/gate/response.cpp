@@ -33,19 +33,19 @@ bool satisfies_all(ngx_http_request_t* r) {
     return core->satisfy == NGX_HTTP_SATISFY_ALL;
 }
 
-// With a body of JSON, where nothing else answers.
+// Refuses with a JSON body, unless an error page or `satisfy any` takes over.
 ngx_int_t refuse(ngx_http_request_t* r, ngx_int_t status, Text text) {
     if (r != r->main || !satisfies_all(r) || error_page_answers(r, status)) {
         return status;
     }
-    // In the access phase an answer is finalized here: its result would read as
-    // the phase's verdict.
+    // The request is finalized here: as the result of the access phase, nginx
+    // would take the return value for a verdict.
     ngx_http_finalize_request(
         r, send_error(r, static_cast<ngx_uint_t>(status), text));
     return NGX_DONE;
 }
 
-// Who asks for another always asks with GET.
+// auth_sigra_verify is asked with GET, whatever the forwarded request's method.
 bool reads(ngx_http_request_t* r, const LocationConf& conf) {
     return conf.verify == nullptr ? is_get_or_head(r)
                                   : forwarded_request(r, conf).reads;
@@ -63,16 +63,17 @@ ngx_int_t redirect_to_login(ngx_http_request_t* r, const LocationConf& conf,
     const bool hidden = visit.verdict.identified
                             ? is_session_held_back(r, conf, visit)
                             : may_hide_session(r, conf);
-    // A prefetch's answer that comes after a login's would undo it.
+    // The response to a prefetch may come after that to a login and undo it.
     const bool written =
         !is_prefetch(r) && !hidden && write_session(r, conf, visit, session);
-    // Who is logged in gets the form because of what the session says. Without
-    // it the login page would lead straight back here.
+    // A logged-in user sees the login form only because the session says so. If
+    // that was not written, the login page would redirect straight back here,
+    // so it is not told where to return to.
     const std::string return_to = visit.verdict.identified && !written
                                       ? std::string()
                                       : return_to_of(r, conf);
-    // Not headers_out.location: nginx would make it absolute, with the host
-    // that the client named.
+    // headers_out.location is not set: nginx would make it absolute, with the
+    // host that the client named.
     return set_header(r, "Location", login_url(conf, return_to))
                ? NGX_HTTP_MOVED_TEMPORARILY
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -135,7 +136,7 @@ bool set_header(ngx_http_request_t* r, std::string_view key,
     }
     if (r->headers_out.location != nullptr &&
         r->headers_out.location->hash == 0) {
-        // Of a "return" before an error page: nginx would still write it.
+        // Set by "return" before an error page; nginx would still send it.
         r->headers_out.location = nullptr;
     }
     return add_header(r, key, value);
@@ -184,7 +185,7 @@ ngx_int_t answer_not_fresh(ngx_http_request_t* r, const LocationConf& conf,
         return NGX_HTTP_FORBIDDEN;
     }
     phoenix::Session session = session_of(visit);
-    // How long a confirmation would have been fresh here, in seconds.
+    // For how many seconds a login counts as fresh here.
     session.put(phoenix::sudo_key, std::to_string(conf.sudo));
     return redirect_to_login(r, conf, visit, session);
 }

@@ -1,4 +1,4 @@
-// The gate's own answers.
+// The gate's responses, and the response headers that it sets.
 #pragma once
 
 #include <string_view>
@@ -23,43 +23,48 @@ inline constexpr Text may_not = &phoenix::Messages::may_not;
 [[nodiscard]] bool add_header(ngx_http_request_t* r, std::string_view key,
                               std::string_view value);
 
-// In place of what another location, whose error page this one is, has said.
+// Sets a response header. One of that name may be there already, set by the
+// location whose error page this is: it is removed. False when memory is out.
 [[nodiscard]] bool set_header(ngx_http_request_t* r, std::string_view key,
                               std::string_view value);
 
-// The browser held the session back, if it has one, and would store what the
-// answer sets over it: a form of another site would log its visitors out.
+// Whether the browser may have withheld a session cookie because of its
+// SameSite. A session that the response sets would replace the withheld one, so
+// that a form on another site could log users out.
 [[nodiscard]] bool may_hide_session(ngx_http_request_t* r,
                                     const LocationConf& conf);
 
-// The same of who comes with a remember-me cookie, or with a session: whether
-// another site has led here in a way that the session cookie does not follow.
+// The same for a request with a remember-me cookie or a session: whether it
+// comes from another site in a way in which SameSite withholds the session
+// cookie, and has none.
 [[nodiscard]] bool is_session_held_back(ngx_http_request_t* r,
                                         const LocationConf& conf,
                                         const Visit& visit);
 
-// What a 401 for want of a good credential is to ask for.
+// Chooses the WWW-Authenticate header of a 401.
 void set_challenge(const LocationConf& conf, Visit& visit);
 
-// An anonymous request: 302 to the login page with the path kept, or 401.
+// For an anonymous request: 302 to the login page with the path kept, or 401.
 [[nodiscard]] ngx_int_t answer_anonymous(ngx_http_request_t* r,
                                          const LocationConf& conf,
                                          Visit& visit);
 
-// Logged in, but may not pass here: 403.
+// For a user who does not meet auth_sigra_require: 403.
 [[nodiscard]] ngx_int_t answer_forbidden(ngx_http_request_t* r, Visit& visit);
 
-// A session that is to be confirmed: 302 to the login page, or 403.
+// For a session that is too old for auth_sigra_sudo: 302 to the login page, or
+// 403.
 [[nodiscard]] ngx_int_t answer_not_fresh(ngx_http_request_t* r,
                                          const LocationConf& conf,
                                          Visit& visit);
 
-// For the answer that logs somebody in or out: what the browser has prefetched
-// or prerendered is not shown to who is there then. False when memory is out.
+// For a response that logs a user in or out: makes the browser drop the pages
+// that it has prefetched or prerendered for the one before. False when memory
+// is out.
 [[nodiscard]] bool end_prefetches(ngx_http_request_t* r);
 
-// Of a 503 to who asks: by what the lookup said, or by a condition or attribute
-// that was not told.
+// The counter for a 503: by the cause of the lookup's failure, or `error` where
+// a condition or an attribute could not be evaluated.
 [[nodiscard]] Counter cause_of(const Verdict& verdict);
 
 // 503 with Retry-After; touches no cookie.

@@ -10,11 +10,11 @@
 namespace sigra::nginx {
 namespace {
 
-// A path of the longest kind, with a scheme, a name and a port before it.
+// The longest path, with a scheme, a host name and a port before it.
 constexpr std::size_t max_return_to = 2048 + 8 + 253 + 6;
 
-// auth_sigra_cookie_secure says what a proxy in front does, not that there is
-// no TLS here.
+// auth_sigra_cookie_secure may speak for a proxy in front only; TLS of this
+// connection counts too.
 bool came_by_https(ngx_http_request_t* r, const LocationConf& conf) {
     return r->connection->ssl != nullptr || is_https(r, conf);
 }
@@ -41,14 +41,15 @@ bool is_absolute(const ngx_str_t& url) {
 
 }  // namespace
 
-// Traefik, Caddy and what is configured like them say these. What anybody else
-// says of them would lead somebody who logs in to where it likes.
+// Traefik and Caddy send these headers, and other proxies can be configured to.
+// They count from trusted peers only: anybody else could send users who log in
+// to a page of its choice.
 ForwardedRequest forwarded_request(ngx_http_request_t* r,
                                    const LocationConf& conf) {
     if (conf.verify == nullptr || !is_trusted(r, *conf.verify)) {
         return {};
     }
-    // Who passes the request on as it came says no other method.
+    // A proxy that forwards the request as it is sends no X-Forwarded-Method.
     const auto method = find_header(r, "x-forwarded-method");
     const bool reads = method
                            ? *method == "GET" || *method == "HEAD"

@@ -1,5 +1,5 @@
-// Where a login leads back to: in the session, or in the login URL and from
-// there in the form.
+// The page that a login returns to. It is kept in the session, or in the login
+// URL and from there in the form.
 #pragma once
 
 #include <string>
@@ -10,7 +10,8 @@
 
 namespace sigra::nginx {
 
-// For whom a request of auth_sigra_verify asks, where a trusted peer says so.
+// The request that auth_sigra_verify is asked about, as a trusted peer
+// describes it.
 struct ForwardedRequest {
     std::string_view uri;  // empty: not known, or none to return to
     std::string_view host;
@@ -20,27 +21,27 @@ struct ForwardedRequest {
 [[nodiscard]] ForwardedRequest forwarded_request(ngx_http_request_t* r,
                                                  const LocationConf& conf);
 
-// The path that a login is to lead back to, once one is worth it.
+// The path that a login would return to, whether or not that is worth it.
 [[nodiscard]] std::string_view path_to_return_to(ngx_http_request_t* r,
                                                  const LocationConf& conf);
 
-// Is the session to keep this request's path? With a login URL on another host
-// it is not: the path would be taken for one of that host.
+// Whether the session should keep this request's path. Not if the login URL is
+// on another host, which would take the path for one of its own.
 [[nodiscard]] bool keeps_return_to(ngx_http_request_t* r,
                                    const LocationConf& conf);
 
-// What the login URL is to carry for this request; empty: nothing. The path, or
-// with an absolute login URL the whole URL.
+// The value of return_to in the login URL: the path, or the whole URL if the
+// login URL is absolute. Empty: none.
 [[nodiscard]] std::string return_to_of(ngx_http_request_t* r,
                                        const LocationConf& conf);
 
-// auth_sigra_login_url with it.
+// auth_sigra_login_url with that value added; unchanged if it is empty.
 [[nodiscard]] std::string login_url(const LocationConf& conf,
                                     std::string_view return_to);
 
-// What a form has brought to the login, or else the request's own query, where
-// a login may lead there; empty: nothing, or the location keeps it in the
-// session.
+// Where a login is to return to: the value from the form, or else from the
+// request's own query, if a login may lead there. Empty: there is none, or the
+// location keeps it in the session.
 [[nodiscard]] std::string read_return_to(ngx_http_request_t* r,
                                          const LocationConf& conf,
                                          std::string_view of_form = {});

@@ -1,5 +1,5 @@
-// What the module itself has revoked: known to this worker, and through the
-// zone to all of this nginx, before the answer leaves.
+// Records what the module itself has revoked: for this worker, and through the
+// zones for all workers, before the response is sent.
 #pragma once
 
 #include <vector>
@@ -13,14 +13,14 @@ namespace sigra::nginx {
 
 void revoke(const phoenix::Sha256& token_hash);
 
-// What a log-out returns: the hashes of what was deleted.
+// The rows that a log-out has deleted; each holds its token's hash in hex.
 void revoke_rows(const std::vector<postgres::Row>& rows);
 
-// The tokens of the request's cookies, which a new one has replaced.
+// The tokens of the request's cookies, after a new one has replaced them.
 void revoke_replaced(const LocationConf& conf, const Visit& visit);
 
-// A log-out that did not reach the database: the token does not pass on the
-// strength of what was known of it before.
+// After a log-out that did not reach the database: no entry of the cache lets
+// the token pass any more.
 void bar(const phoenix::Sha256& token_hash);
 
 }  // namespace sigra::nginx

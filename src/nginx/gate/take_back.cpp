@@ -29,7 +29,7 @@ void take_back(const Rotation& rotation,
                             {stored_token(*rotation.source, rotation.new_token),
                              /*binary=*/true},
                             {outcome.rows[0][inserted_at]}};
-        // What is remembered of either is of the time between.
+        // What is cached of either token is from before this statement.
         query.done = [old_hash = phoenix::sha256(rotation.old_token),
                       new_hash = phoenix::sha256(rotation.new_token)](
                          postgres::Outcome&&) {

@@ -1,5 +1,5 @@
-// A session took a new token, and nobody was left to hear of it: the old one is
-// good again, for as long as it was.
+// Undoes the replacement of a token where the client never got the new one: the
+// old token is valid again, for as long as it was before.
 #pragma once
 
 #include <string>
@@ -11,14 +11,15 @@
 
 namespace sigra::nginx {
 
-// What a renewal or a reissue was asked for.
+// The tokens of a renewal or a reissue.
 struct Rotation {
     const Source* source = nullptr;
     std::string old_token;  // both raw
     std::string new_token;
 };
 
-// `outcome`: of the one or the other. Nobody waits for what is done of it.
+// `outcome` is that of the renewal or reissue; nothing is done if it replaced
+// no token. Nobody waits for this.
 void take_back(const Rotation& rotation,
                const postgres::Outcome& outcome) noexcept;
 

@@ -1,4 +1,4 @@
-// What is said to visitors, in a language that they read.
+// The module's texts for visitors, in their language.
 #pragma once
 
 #include <string>
@@ -9,18 +9,19 @@
 
 namespace sigra::nginx {
 
-// A text of whatever language.
+// One of the texts, in any language.
 using Text = std::string phoenix::Messages::*;
 
-// By Accept-Language, of auth_sigra_messages where the request is.
+// The texts in the language that Accept-Language prefers, of those in the
+// location's auth_sigra_messages; English where it has none.
 [[nodiscard]] const phoenix::Messages& messages_for(ngx_http_request_t* r);
 
 [[nodiscard]] inline std::string_view say(ngx_http_request_t* r, Text text) {
     return messages_for(r).*text;
 }
 
-// Adds what tells caches and readers of the language that the answer is in;
-// nothing where there is but one. False when memory is out.
+// Adds Content-Language and Vary for caches and screen readers; nothing where
+// only English is there. False when memory is out.
 [[nodiscard]] bool add_language(ngx_http_request_t* r);
 
 }  // namespace sigra::nginx

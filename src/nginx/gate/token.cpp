@@ -16,7 +16,7 @@ std::int64_t unix_ms() {
     return static_cast<std::int64_t>(now->sec) * 1000 + now->msec;
 }
 
-// As the browser will have it when this answer is there.
+// The cookie's value as the browser will have it after this response.
 std::optional<std::string_view> cookie_named(const Visit& visit,
                                              const std::string& name) {
     if (const Outbox::Slot* slot = visit.main->outbox.find(name)) {
@@ -25,8 +25,8 @@ std::optional<std::string_view> cookie_named(const Visit& visit,
     return phoenix::find_cookie(view(visit.main->arrival.cookies), name);
 }
 
-// The token is the session's; only where the session has none the
-// remember-me cookie speaks.
+// Only for a session that holds no token: where it does, the remember-me cookie
+// does not count.
 std::string read_remember_me_token(const Visit& visit, const Cookies& cookies,
                                    phoenix::TokenForm form, Status& status) {
     if (!cookies.remember->enabled) {
@@ -57,8 +57,8 @@ cache::SessionMemo::Keys keys_of(const LocationConf& conf) {
     return {conf.cookies->id, conf.source->fingerprint};
 }
 
-// What a cookie came to before. Its session stays closed: few requests look
-// into it.
+// The token of a cookie that was read before. The session in it is not decoded,
+// because few requests need it.
 bool recall(std::string_view value, const LocationConf& conf,
             Verdict& verdict) {
     Worker* w = worker();
@@ -86,7 +86,7 @@ void remember(std::string_view value, const LocationConf& conf,
     }
 }
 
-// Empty: there is none to ask for.
+// Empty: there is none, and the verdict's status says why.
 std::string find_token(const LocationConf& conf, Visit& visit) {
     using phoenix::SessionCookie;
     using phoenix::SessionToken;
@@ -96,7 +96,8 @@ std::string find_token(const LocationConf& conf, Visit& visit) {
                              cookie.state == SessionCookie::State::good
                          ? Status::anonymous
                          : Status::invalid;
-    // There may be a token in it, and a dead one.
+    // It may hold a token, possibly a dead one: then the remember-me cookie
+    // must not count.
     if (cookie.state == SessionCookie::State::not_understood) {
         return {};
     }
@@ -120,7 +121,8 @@ std::string find_token(const LocationConf& conf, Visit& visit) {
 [[gnu::cold]] bool read_new_token(const LocationConf& conf, Visit& visit) {
     const auto value = cookie_named(visit, conf.cookies->session->name);
     Verdict& verdict = visit.verdict;
-    // Behind a pair that Plug drops stands what may well be remembered: not
+    // read_token() looks only at the first pair of this name. If Plug drops
+    // that pair, a later one may be in the memo already. It must not be stored
     // twice, or one cookie would fill its set.
     if (value && recall(*value, conf, verdict)) {
         return true;
@@ -159,7 +161,8 @@ bool read_bearer(std::optional<std::string_view> text, Verdict& verdict) {
         return read_bearer(visit.main->arrival.bearer, visit.verdict);
     }
     if (visit.main->outbox.empty()) {
-        // What is remembered was found by find_cookie() once.
+        // first_cookie() does not check the value, but whatever the memo has
+        // was checked by find_cookie() when it was stored.
         const auto sent = phoenix::first_cookie(
             view(visit.main->arrival.cookies), conf.cookies->session->name);
         if (sent && recall(*sent, conf, visit.verdict)) {

@@ -1,4 +1,5 @@
-// The token that a request brings: its session's, or its remember-me cookie's.
+// The token of a request: the session's, the remember-me cookie's or an API
+// token.
 #pragma once
 
 #include <string>
@@ -11,26 +12,27 @@
 
 namespace sigra::nginx {
 
-// False: there is no token to ask for, and the verdict's status says why. Of a
-// cookie that the answer is to set already, the new value counts.
+// Reads the token into the verdict. A cookie that the response sets already
+// counts with its new value. False: there is none, and the verdict's status
+// says why.
 [[nodiscard]] bool read_token(const LocationConf& conf, Visit& visit);
 
-// What the browser will have when the answer is there: the session that is to
-// be set, or else the one that it sent.
+// The session that the browser will have after this response: the one that it
+// sets, or else the one that the client sent.
 [[nodiscard]] phoenix::SessionCookie open_session(const Visit& visit,
                                                   const Cookies& cookies);
-// The same with the cookies that the visit was judged by; an empty one where
-// there is none that is good.
+// The same with the cookie settings that the visit was judged by. Empty where
+// there is no valid session, or where an API token counts.
 [[nodiscard]] phoenix::Session session_of(const Visit& visit);
 
-// The verdict's token as its row has it.
+// The verdict's token as its row stores it, raw or hashed.
 [[nodiscard]] std::string_view stored_token(const Verdict& verdict);
-// A raw token as its row has it.
+// A raw token as its row stores it.
 [[nodiscard]] std::string stored_token(const Source& source,
                                        std::string_view token);
 
 // The raw token of the remember-me cookie, whatever the session holds; empty
-// where there is none that counts.
+// where there is none or it is not valid.
 [[nodiscard]] std::string remembered_token(const LocationConf& conf,
                                            const Visit& visit);
 

@@ -23,8 +23,8 @@ constexpr std::string_view authenticated_at_header = "X-Auth-Authenticated-At";
 constexpr std::array identity_headers = {user_id_header, email_header,
                                          authenticated_at_header};
 
-// Of all attributes of the configuration: a location without one is no way
-// around it.
+// The headers of all attributes in the configuration. They are removed in every
+// location, so that one without an attribute is no way around it.
 using AttributeHeaders = std::set<std::string>;
 
 const AttributeHeaders& attribute_headers(ngx_http_request_t* r) {
@@ -37,8 +37,8 @@ bool is_alphanumeric(char c) {
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
-// FastCGI, uwsgi and CGI gateways fold what is no letter or digit into `_`:
-// whatever would become the same variable is the same name.
+// FastCGI, uwsgi and CGI gateways replace whatever is not a letter or a digit
+// by `_`, so names that become the same variable there are the same name here.
 bool is_identity_name(std::string_view name,
                       const AttributeHeaders& attributes) {
     auto same = [](char a, char b) {
@@ -54,7 +54,8 @@ bool is_identity_name(std::string_view name,
            std::any_of(attributes.begin(), attributes.end(), is_named);
 }
 
-// A hop-by-hop name in Connection makes the next hop drop that header.
+// The next hop drops each header that Connection names, so a client must not
+// name the identity's there.
 std::string without_identity_names(std::string_view connection,
                                    const AttributeHeaders& attributes) {
     std::string out;
@@ -67,7 +68,8 @@ std::string without_identity_names(std::string_view connection,
     return out;
 }
 
-// A value that could end its header, or read as two, is nobody's identity.
+// A value with a control character or a space could end its header or be read
+// as two values, so it is not an identity.
 bool is_header_value(std::string_view value) {
     return !value.empty() &&
            std::all_of(value.begin(), value.end(), [](char c) {
@@ -76,8 +78,8 @@ bool is_header_value(std::string_view value) {
            });
 }
 
-// What the upstream is to read in place of the client's cookies: the browser
-// will have those that the answer sets.
+// The Cookie header for the upstream. Cookies that the response sets have their
+// new values, as the browser will send them from then on.
 std::string cookies_for_upstream(std::string_view header,
                                  const LocationConf& conf,
                                  const Outbox& outbox) {
@@ -119,8 +121,8 @@ void keep_or_drop(HeaderList& list, const ngx_table_elt_t& header,
     }
 }
 
-// As a name or a title has them: blanks, but not at an end, where whoever reads
-// the header takes them away.
+// Attributes such as a name may contain spaces, but not at either end, where
+// the reader of a header strips them.
 bool is_text_value(std::string_view value) {
     return value.front() != ' ' && value.back() != ' ' &&
            std::all_of(value.begin(), value.end(), [](char c) {

@@ -1,5 +1,5 @@
-// What an upstream gets to see: who asks, from the module and from nobody
-// else, and the cookies that are its business.
+// The request headers that an upstream gets: the identity, which only the
+// module can set, and the cookies.
 #pragma once
 
 #include "nginx/conf/conf.hpp"
@@ -8,22 +8,23 @@
 
 namespace sigra::nginx {
 
-// Once a location, before its content handler runs: the header list, without
-// what auth_sigra_forward and auth_sigra_hide_cookies take away, with the
-// cookies that the answer will set, and with the identity where this location's
-// gate has found one. Made of what the client sent: nothing that another
-// location made of it is left. False when memory is out: then the request must
-// not go on.
+// Builds the request's header list anew for each location, before its content
+// handler runs, from what the client sent: nothing that another location made
+// of it is left. Removes what auth_sigra_forward and auth_sigra_hide_cookies
+// take away, gives the cookies that the response will set their new values, and
+// adds the identity if this location's gate has found one. False when memory is
+// out: then the request must not go on.
 [[nodiscard]] bool prepare_upstream_headers(ngx_http_request_t* r,
                                             const LocationConf& conf);
 
-// At start-up. A variable that shows a header is worked out once a request, and
-// shared by its subrequests: it would tell of the list of another location, or
-// of what the client sent. Those of the headers above are read each time.
+// At start-up: marks the variables of these headers and of cookies as not
+// cacheable. nginx evaluates such a variable once per request and shares the
+// value with subrequests, so it could show the list of another location, or
+// what the client sent.
 [[nodiscard]] ngx_int_t let_headers_be_read_anew(ngx_cycle_t* cycle) noexcept;
 
-// The same identity and attributes for whoever has asked, in the answer. False
-// when memory is out.
+// Adds the same identity and attributes to the response. False when memory is
+// out.
 [[nodiscard]] bool add_identity_to_answer(ngx_http_request_t* r,
                                           const LocationConf& conf,
                                           const LookedUp& found);

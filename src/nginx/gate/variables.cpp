@@ -27,8 +27,8 @@ enum Which : uintptr_t {
     login_email,
 };
 
-// What the page tells, until it is sent; a variable that is made of these says
-// the same.
+// Until the response's header is sent, the session that its page shows, so that
+// a page and variables made of these agree.
 phoenix::Session told(const Visit& visit) {
     const Outbox& outbox = visit.outbox;
     if (outbox.sent || outbox.shown.len == 0) {
@@ -80,7 +80,7 @@ std::string value_of(const Visit& visit, Which which) {
     return {};
 }
 
-// By the location that has judged last.
+// By the attributes of the location that judged last.
 std::string attribute_of(const Visit& visit, std::string_view name) {
     const Verdict& verdict = visit.verdict;
     if (!verdict.identified || verdict.rules == nullptr) {
@@ -94,9 +94,9 @@ std::string attribute_of(const Visit& visit, std::string_view name) {
                          .value_or(""));
 }
 
-// What the users row says may be whatever the user has typed, and nginx puts a
-// variable into a header as it is: a line feed would begin another header, or
-// end them all and leave somebody else's email behind.
+// A value of the users row may be whatever the user has typed, and nginx puts
+// variables into headers as they are. A line feed would start another header,
+// or end the headers and leave another user's email behind.
 bool has_control_character(std::string_view value) {
     return std::any_of(value.begin(), value.end(), [](char c) {
         const auto byte = static_cast<unsigned char>(c);
@@ -104,13 +104,13 @@ bool has_control_character(std::string_view value) {
     });
 }
 
-// Whoever reads a header takes these away: what is left may name another user.
+// The reader of a header strips these, and what is left may name another user.
 bool has_blank_at_an_end(std::string_view value) {
     return value.starts_with(' ') || value.ends_with(' ');
 }
 
-// Nobody, rather than a part of it. Told once: a configuration may name the
-// variable in many places.
+// An empty value, rather than a part of it. Logged once per request, because a
+// configuration may use the variable in many places.
 std::string leave_empty(const ngx_http_request_t* r, Visit& visit,
                         std::string_view name) {
     if (!visit.told_of_variable) {
@@ -137,13 +137,14 @@ ngx_int_t put(ngx_http_request_t* r, ngx_http_variable_value_t* out,
     out->len = static_cast<unsigned>(kept.len);
     out->valid = 1;
     out->not_found = 0;
-    // What is true now may not be after the access phase.
+    // The value may be another one after the access phase.
     out->no_cacheable = 1;
     return NGX_OK;
 }
 
-// Whose verdict a variable tells: the main request's, but while a subrequest is
-// judged by one its own, or somebody else's attributes would decide.
+// The visit whose verdict the variables show: the main request's. While
+// auth_sigra_require evaluates variables for a subrequest it is the
+// subrequest's own, or else another user's attributes would decide.
 Visit* visit_told(ngx_http_request_t* r) {
     Visit* own = r == r->main ? nullptr : find_visit(r);
     return own != nullptr && own->is_being_judged ? own : find_visit(r->main);

@@ -1,5 +1,5 @@
-// What one location's configuration makes of the client's cookies: who asks,
-// and how that is known.
+// Who sent a request, and how that is known, by the configuration of one
+// location.
 #pragma once
 
 #include <array>
@@ -36,7 +36,8 @@ struct Identity {
     std::optional<std::int64_t> authenticated_at;  // Unix seconds
 };
 
-// What the lookup said, with ages that grow by this process's own clock.
+// A lookup's result, from PostgreSQL or the cache. Ages are in milliseconds as
+// of `at`; now() adds what has passed since by this process's own clock.
 struct LookedUp {
     LookupResult::State state;
     postgres::Status failure;  // LookupResult's
@@ -47,57 +48,56 @@ struct LookedUp {
     std::int64_t age_ms;
     std::optional<std::int64_t> authenticated_age_ms;
     std::optional<std::int64_t> idle_ms;
-    // See postgres::SessionRow; the attributes are encode_attributes()'.
+    // See postgres::SessionRow; `attributes` comes from encode_attributes().
     std::uint64_t met;
     std::uint64_t judged;
     std::uint32_t readable;
     ngx_str_t attributes;
-    std::int64_t kept_ms;  // of a hit: how long it was in the cache
+    std::int64_t kept_ms;  // for a hit: how long ago PostgreSQL said so
 
     [[nodiscard]] std::int64_t now(std::int64_t age) const {
         return age + static_cast<std::int64_t>(ngx_current_msec - at);
     }
 };
 
-// Owned by a request's visit. Trivially destructible: what it points to is the
-// pool's or the configuration's.
+// Owned by a request's visit. Trivially destructible: what it points to belongs
+// to the request's pool or the configuration.
 struct Verdict {
     enum class Step {
         fresh,
-        read,      // the cookies were opened: there is a token, or why not
+        read,      // the cookies were read: has_token, or status says why not
         waiting,   // the database was asked for the token
         answered,  // or there was nothing to ask
     };
     Step step;
 
-    // Its key: a location with another one begins anew.
+    // The settings that it was made with. A location with others starts anew.
     const Source* source;
     const Cookies* cookies;
     const Cache* cache;
 
-    // The location whose lifetimes were applied last, on this way through the
-    // phases; null: none yet.
+    // The location that has judged last since the phases began; null: none yet.
     const LocationConf* judge;
     Status status;
-    bool identified;  // looked_up.identity counts there
-    // The judge's, and after an internal redirect still: what its attributes
-    // are called.
+    bool identified;  // looked_up.identity is valid there
+    // The judge's rules, kept after an internal redirect: the attributes' names
+    // are in them.
     const Rules* rules;
 
-    // The Authorization header speaks, or nobody does: the cookies are not
-    // looked at.
+    // Only the Authorization header counts, even if there is none: the cookies
+    // are not read.
     bool by_bearer;
     bool has_token;
     bool from_remember_me;
     phoenix::Sha256 token_hash;
     std::array<char, 32> token;  // raw
-    // Zone::find()'s, in the worker's memo, which outlives the request; null:
-    // the cookie was not remembered.
+    // The place for Zone::find(). It is in the worker's memo, which outlives
+    // the request; null: the memo does not have the cookie.
     std::uint32_t* place_in_zone;
 
     LookedUp looked_up;
 
-    // The cookies are to be read and asked for again.
+    // Starts anew: the cookies are read and the token is looked up again.
     void forget() { *this = Verdict{}; }
 };
 static_assert(std::is_trivially_destructible_v<Verdict>);

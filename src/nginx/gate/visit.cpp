@@ -5,8 +5,8 @@
 namespace sigra::nginx {
 namespace {
 
-// Marks a visit's pool cleanup, which is how it is found again: an internal
-// redirect clears the request's contexts, but not its pool.
+// The handler marks a visit's pool cleanup, so that the visit is found again:
+// an internal redirect clears the request's contexts, but not its pool.
 [[gnu::hot]] void pool_goes(void*) noexcept {}
 
 void request_goes(void* data) noexcept {
@@ -73,14 +73,15 @@ std::string_view name(Status status) {
 }
 
 Visit* find_lost_visit(ngx_http_request_t* r) {
-    // Only a redirect, a named location, or a header filter that answers
-    // another status (412 to an If-Match) loses a context.
+    // A context is lost only by an internal redirect, a named location, or a
+    // header filter that answers with another status (412 to an If-Match).
     if (!r->internal && !r->filter_finalize && r == r->main) {
         return nullptr;
     }
     Visit* visit = search(r);
     if (visit != nullptr) {
-        // Where the phases began anew nobody has judged since.
+        // The phases start again after a redirect: no location has judged
+        // since.
         if (r->internal || r != r->main) {
             visit->verdict.judge = nullptr;
         }

@@ -1,5 +1,5 @@
-// What one request is to the module. Lives in the request's pool, is trivially
-// destructible, and is found again after an internal redirect.
+// The module's context of one request. Lives in the request's pool, is
+// trivially destructible, and is found again after an internal redirect.
 #pragma once
 
 #include <type_traits>
@@ -16,35 +16,35 @@ namespace sigra::nginx {
 struct OpenRequest;
 
 struct Visit {
-    ngx_http_request_t* request;  // whose pool this lives in
-    Visit* main;                  // the main request's; its own where it is
-    Arrival arrival;              // the main request's alone
+    ngx_http_request_t* request;  // this lives in its pool
+    Visit* main;      // the main request's visit; this one, if it is that
+    Arrival arrival;  // used in the main request's visit
     Verdict verdict;
-    Outbox outbox;  // the main request's alone
+    Outbox outbox;  // used in the main request's visit
 
-    bool passed;            // because of a session
-    bool everybody_passes;  // as a request without one would have
+    bool passed;            // the gate, because of a session
+    bool everybody_passes;  // it would have passed without a session too
     bool answered_here;     // by the gate or an endpoint
-    // Of a 401, static; empty: that of the cookies.
+    // The challenge of a 401, static; empty: the one for cookies.
     std::string_view challenge;
-    bool reissue_asked;  // this request has had its turn
-    // By auth_sigra_require $variable, this moment: see variables.cpp.
+    bool reissue_asked;  // reissue() has been tried already
+    // auth_sigra_require is evaluating a $variable just now: see variables.cpp.
     bool is_being_judged;
     bool touched;           // last_active_at was written or is on its way
-    bool told_of_variable;  // one that is left empty: see variables.cpp
+    bool told_of_variable;  // the warning in variables.cpp was logged
 
-    // Of a POST to the login; see endpoints/login_log.hpp.
+    // For a POST to the login; see endpoints/login_log.hpp.
     LoginResult login;
     ngx_str_t login_email;  // as it was typed, escaped for a log
-    ngx_str_t acted_id;     // who has logged in by it; empty: nobody
+    ngx_str_t acted_id;     // the user who has logged in; empty: none
     ngx_str_t acted_email;
 
-    OpenRequest* open;  // the worker's; null: not to end with its session
+    OpenRequest* open;  // the worker's; null: it may outlive its session
     bool watched;
 };
 static_assert(std::is_trivially_destructible_v<Visit>);
 
-// For find_visit().
+// For find_visit() only.
 [[nodiscard]] Visit* find_lost_visit(ngx_http_request_t* r);
 
 // Null where there is none (yet).
@@ -56,8 +56,8 @@ static_assert(std::is_trivially_destructible_v<Visit>);
 // Null when memory is out.
 [[nodiscard]] Visit* visit_of(ngx_http_request_t* r);
 
-// Lets go of `open` when the request goes; before it is used. False when memory
-// is out.
+// To be called before `open` is set: clears it when the request ends. False
+// when memory is out.
 [[nodiscard]] bool watch(Visit& visit);
 
 }  // namespace sigra::nginx
