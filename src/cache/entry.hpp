@@ -1,5 +1,5 @@
-// One session as one source sees it: a value, and the value in shared memory,
-// which is read without a lock while another process writes it.
+// One cached session: as a plain value, and in shared memory, where it is read
+// without a lock while another process may be writing it.
 #pragma once
 
 #include <array>
@@ -16,36 +16,37 @@ namespace sigra::cache {
 // SHA-256 of the raw token.
 using TokenHash = std::array<char, 32>;
 
-// Where a time is not known.
+// A time that is not known.
 inline constexpr std::int64_t no_time =
     std::numeric_limits<std::int64_t>::min();
 
-// Times are the zone's clock's, in milliseconds: ages that PostgreSQL told,
-// counted on.
+// Times are in milliseconds of the zone's clock. They are computed from the
+// ages that PostgreSQL returned.
 struct ZoneEntry {
     enum Flags : std::uint8_t {
         remember_me = 1,
-        dead = 2,        // PostgreSQL knows no such session
-        bar = 4,         // no entry: `stale` is closed to the token
+        dead = 2,        // PostgreSQL has no such session
+        bar = 4,         // not a session: the token must not pass as `stale`
         unlistened = 8,  // stored by a worker whose channel was down
         free = 16,
-        used = 32,  // since it stands where it does among the others
+        used = 32,  // since it was last moved in the order of use
     };
 
     char token_hash[32];
-    std::uint64_t fingerprint;
-    std::uint64_t stamp;  // seq when the lookup was sent
+    std::uint64_t fingerprint;  // of the source; the key with token_hash
+    std::uint64_t stamp;        // seq when the lookup was sent
     std::int64_t verified_at;
     std::int64_t inserted_at;
     std::int64_t authenticated;
     std::int64_t active_at;
     std::int64_t authenticated_at;  // Unix seconds
-    std::uint64_t server;  // which one has answered; whoever listens to another
-                           // would not hear of the session's end
+    // The server that answered. A worker that listens to another one would not
+    // receive the session's revocation.
+    std::uint64_t server;
     std::uint8_t flags;
     std::uint8_t user_id_length;
     std::uint8_t email_length;
-    char text[197];  // a uuid and the longest email that Phoenix takes, 160
+    char text[197];  // a uuid and the longest email that Phoenix accepts, 160
 
     [[nodiscard]] std::string_view user_id() const {
         return {text, user_id_length};
@@ -56,14 +57,15 @@ struct ZoneEntry {
     [[nodiscard]] bool has(Flags flag) const { return (flags & flag) != 0; }
 };
 
-// Who writes and who reads without the lock does so in whole words, relaxed.
-// Nothing else is to be written to: the entry itself is out of reach.
+// The entry in shared memory. All writes, and reads without the lock, are
+// relaxed atomic operations on whole words. The entry is private so that
+// nothing else can write to it.
 class SharedEntry {
   public:
-    // Under the lock, where nobody writes.
+    // Only under the lock, when nobody writes.
     [[nodiscard]] const ZoneEntry& held() const { return entry_; }
 
-    // The text as far as it goes.
+    // Writes only as much of the text as is used.
     void store(const ZoneEntry& from) {
         const std::size_t length =
             std::size_t{from.user_id_length} + from.email_length;
@@ -87,10 +89,10 @@ class SharedEntry {
               static_cast<Plain>(moment));
     }
 
-    // Without the lock: what comes out may be half of one and half of
-    // another, and counts where the zone's version says so. The hash and the
-    // fingerprint, which are known, are not copied. False, and `out` is no
-    // entry: it is another's.
+    // Reads without the lock. `out` may be a mixture of two entries, so it is
+    // valid only if the zone's version did not change meanwhile. The hash and
+    // the fingerprint are not copied, because the caller has them. Returns
+    // false if it is another session's entry; `out` is then undefined.
     [[nodiscard, gnu::always_inline]] bool load_if(const TokenHash& hash,
                                                    std::uint64_t fingerprint,
                                                    ZoneEntry& out) const {
@@ -110,7 +112,7 @@ class SharedEntry {
         return true;
     }
 
-    // Memory that load_if() wants soon.
+    // Prefetches the memory that load_if() will read.
     void prefetch() const {
         const char* memory = reinterpret_cast<const char*>(this);
         for (std::size_t at = 0; at < usual_words * sizeof(Plain); at += 64) {
@@ -123,7 +125,7 @@ class SharedEntry {
     using Aliased [[gnu::may_alias]] = Plain;
 
     static constexpr std::size_t hash_words = sizeof(TokenHash) / 8;
-    // A text of 45 bytes, which is longer seldom.
+    // Covers a text of up to 45 bytes; few are longer.
     static constexpr std::size_t usual_words = 18;
 
     static constexpr std::size_t at(std::size_t word) {
@@ -147,7 +149,7 @@ class SharedEntry {
         std::memcpy(reinterpret_cast<char*>(&out) + at(i), &word, sizeof(word));
     }
 
-    // Without loops: they are on every request's way.
+    // Unrolled, because each request runs them.
     template <std::size_t... i>
     [[nodiscard]] bool is_of(const TokenHash& hash, std::uint64_t fingerprint,
                              std::index_sequence<i...>) const {

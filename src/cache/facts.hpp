@@ -1,6 +1,6 @@
-// What is kept of a session's user beside who it is: which of the source's
-// conditions hold, and its attributes. Behind an entry in its cell, where a
-// zone is to keep them.
+// The facts about a session's user: which conditions of auth_sigra_require
+// hold, and the attributes. In a zone that keeps facts, they follow the entry
+// in its cell.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,11 @@
 
 namespace sigra::cache {
 
-// All attributes of one session, in whatever form: the zone does not look into
-// them.
+// The limit for all attributes of one session, in bytes. The zone does not
+// interpret them.
 inline constexpr std::size_t max_attributes = 8192;
 
-// A plain value, not made zero: only what was stored is copied.
+// A plain value, not zeroed: only the part that is used is written and read.
 struct ZoneFacts {
     std::uint64_t met;       // a bit for each condition that holds
     std::uint64_t judged;    // and for each that PostgreSQL could evaluate
@@ -25,23 +25,24 @@ struct ZoneFacts {
     [[nodiscard]] std::string_view attributes() const { return {text, length}; }
 };
 
-// In shared memory, as SharedEntry is: whole words, relaxed, and what comes out
-// counts where the zone's version says so.
+// The facts in shared memory. As with SharedEntry, access is by whole words,
+// relaxed, and what was read is valid only if the zone's version did not
+// change.
 class SharedFacts {
   public:
     static constexpr std::size_t head = offsetof(ZoneFacts, text);
 
-    // Bytes behind an entry for attributes of that many bytes.
+    // The bytes that a cell needs for attributes of that many bytes.
     [[nodiscard]] static constexpr std::size_t bytes_for(
         std::size_t attributes) {
         return (head + attributes + 7) / 8 * 8;
     }
 
-    // `memory`: that many bytes, aligned as a word is.
+    // `memory`: `bytes` bytes, aligned to 8.
     SharedFacts(char* memory, std::size_t bytes)
         : words_(reinterpret_cast<Aliased*>(memory)), bytes_(bytes) {}
 
-    // `from.length` is no more than there is room for.
+    // The caller checks that `from.length` fits.
     void store(const ZoneFacts& from) {
         for (std::size_t i = 0; i < words_with(from.length); i++) {
             Plain word = 0;
@@ -51,7 +52,8 @@ class SharedFacts {
         }
     }
 
-    // False: what is there is half of one and half of another.
+    // Returns false if the length is impossible, because the facts are being
+    // written.
     [[nodiscard]] bool load(ZoneFacts& out) const {
         for (std::size_t i = 0; i < head / 8; i++) {
             copy_out(i, out);
@@ -65,7 +67,7 @@ class SharedFacts {
         return true;
     }
 
-    // Memory that load() wants soon: the head, and what attributes mostly have.
+    // Prefetches the memory that load() will usually read.
     void prefetch() const {
         __builtin_prefetch(words_);
         __builtin_prefetch(reinterpret_cast<const char*>(words_) + 64);

@@ -1,12 +1,12 @@
-// What a zone is given by whoever owns its memory.
+// The lock and the clock that a zone is given by the owner of its memory.
 #pragma once
 
 #include <cstdint>
 
 namespace sigra::cache {
 
-// Shared by all processes that use the memory. A process that dies with it
-// lets go of it: its owner sees to that.
+// Shared by all processes that use the memory. Its owner must release it if a
+// process dies while it holds the lock.
 class Lock {
   public:
     virtual void lock() noexcept = 0;
@@ -20,8 +20,8 @@ class Lock {
     ~Lock() = default;
 };
 
-// Milliseconds of the monotonic clock, the same for all processes, as its
-// owner last wrote them: no call on a request's way.
+// Monotonic time in milliseconds, the same for all processes, as the owner last
+// updated it. Reading it needs no system call.
 using Clock = const volatile std::uintptr_t*;
 
 }  // namespace sigra::cache

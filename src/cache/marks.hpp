@@ -1,5 +1,5 @@
 // When a token, a user or everything was last revoked, as far as this worker
-// has heard: for the lookups that were under way then.
+// knows. An answer to a lookup that was sent before that is not believed.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,8 @@ class Marks {
     void revoked_user(std::string_view id) { users_[at(id)] = ++seq_; }
     void revoked_all() { all_ = ++seq_; }
 
-    // Others that share a mark are asked again for nothing.
+    // Tokens share marks by their hash. After a revocation, lookups of others
+    // with the same mark may be repeated for nothing.
     [[nodiscard]] std::uint64_t token(std::string_view hash) const {
         return std::max(all_, tokens_[at(hash)]);
     }

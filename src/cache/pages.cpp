@@ -8,7 +8,8 @@
 
 namespace sigra::cache {
 
-// More than is asked for, and what is too much of it at both ends given back.
+// Maps a huge page more than needed, and unmaps the rest at both ends, so that
+// the memory is aligned to a huge page.
 Pages::Pages(std::size_t size)
     : size_((size + huge_page - 1) / huge_page * huge_page) {
     const std::size_t taken = size_ + huge_page;

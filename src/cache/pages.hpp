@@ -1,4 +1,5 @@
-// Memory that is the process's own, zero, and not there before it is touched.
+// Private memory of the process, zeroed. The system allocates its pages when
+// they are first written to.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,8 @@ class Pages {
   public:
     static constexpr std::size_t huge_page = std::size_t{2} * 1024 * 1024;
 
-    // At an address that huge pages need. Throws bad_alloc.
+    // `size` is in bytes, and rounded up to whole huge pages. The memory is
+    // aligned to a huge page. Throws bad_alloc.
     explicit Pages(std::size_t size);
     ~Pages();
     Pages(const Pages&) = delete;
@@ -20,8 +22,9 @@ class Pages {
         return static_cast<T*>(memory_);
     }
 
-    // Until then there are small ones alone: one byte would be 2 MB. Where the
-    // system has no huge ones, or does not let us, small ones do.
+    // Allows huge pages for the first `up_to` bytes. Before that, only small
+    // pages are used, because one byte would cost 2 MB. If the system gives no
+    // huge pages, small ones are used.
     void want_huge(std::size_t up_to);
 
   private:

@@ -11,8 +11,8 @@ namespace sigra::cache {
 namespace {
 
 constexpr std::size_t first_sets = 8;
-// From here on the table is worth huge pages: its entries are all over it, and
-// with small ones the way to an entry is longer than the look at it.
+// The size in bytes from which the table uses huge pages. Access is random, and
+// with small pages a TLB miss costs more than reading the entry.
 constexpr std::size_t large_table = 2 * Pages::huge_page;
 
 }  // namespace
@@ -36,10 +36,10 @@ SessionMemo::~SessionMemo() {
     }
 }
 
-// By the value's end, which is a signature's or an authentication tag's, and so
-// as good as random: known before the tag is, for which the memory on the way
-// need not wait. With a number of this worker's own, so that nobody can choose
-// whom they displace.
+// Hashes the end of the value, which belongs to a signature or an
+// authentication tag and so is as good as random. It is cheaper than the tag,
+// so that the memory can be prefetched while the tag is computed. The secret
+// salt prevents clients from choosing which entries they evict.
 SessionMemo::Spot SessionMemo::spot_of(std::string_view value) const {
     constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;
     std::uint64_t end = 0;
@@ -50,7 +50,7 @@ SessionMemo::Spot SessionMemo::spot_of(std::string_view value) const {
     return {static_cast<std::uint32_t>(((end ^ tagger_.salt()) * odd) >> 32)};
 }
 
-// Without a call: it is on every request's way.
+// Inline, because each request runs it.
 inline bool SessionMemo::Entry::is_of(const CookieTag& other_tag,
                                       std::size_t other_length,
                                       const Keys& keys) const {
@@ -76,8 +76,8 @@ inline SessionMemo::Remembered* SessionMemo::look(std::size_t set, Spot spot,
     return nullptr;
 }
 
-// Most stand where they would like to, which is asked for before it is known
-// to be right.
+// Most entries are in their preferred way, so that one is prefetched before the
+// tag is known.
 [[gnu::hot]] SessionMemo::Remembered* SessionMemo::find(std::string_view value,
                                                         const Keys& keys) {
     if (value.size() > CookieTagger::max_value) {
@@ -106,8 +106,8 @@ SessionMemo::Remembered* SessionMemo::fill_and_look(std::size_t set, Spot spot,
     return look(set, spot, tag, length, keys);
 }
 
-// From the set without its highest bit: what belongs here, or to those that
-// are to be filled from here.
+// Fills a new set from the set with the same number without its highest bit.
+// Takes the entries that belong here or in sets that will be filled from here.
 void SessionMemo::fill(std::size_t set) {
     if (filled_[set]) {
         return;
@@ -128,7 +128,7 @@ void SessionMemo::fill(std::size_t set) {
     }
 }
 
-// Those that only wait here go where they belong.
+// Moves entries that belong in sets not filled yet out of this set.
 void SessionMemo::make_room(std::size_t set) {
     for (std::size_t bit = std::bit_ceil(set + 1); bit <= mask_; bit *= 2) {
         fill(set + bit);
@@ -147,7 +147,8 @@ void SessionMemo::grow() {
     }
 }
 
-// A free one; where all are taken, the liked one: as good as chance.
+// Returns a free way. If there is none, the preferred one is overwritten, which
+// is as good as a random choice.
 std::size_t SessionMemo::way_for(std::size_t set, Spot spot) {
     const Marks& marks = marks_of(set);
     for (int pass = 0; pass < 2; pass++) {

@@ -1,5 +1,6 @@
-// Which token a session cookie's value came to. A session's life is many
-// requests with the same cookie, and its signature is right each time.
+// Remembers the token of each session cookie whose signature was verified. A
+// client sends the same cookie with many requests, and the signature needs to
+// be verified only once.
 #pragma once
 
 #include <array>
@@ -16,23 +17,24 @@
 
 namespace sigra::cache {
 
-// Bounded: 128 bytes for each of 131,072 cookies at most. The table begins
-// small and doubles when it is half full, so that it never takes more than 512
-// bytes for each cookie that it knows. What goes is overwritten: tokens are
-// secrets. The cookies themselves are not kept.
+// A set-associative hash table: 128 bytes for each of at most 131,072 cookies.
+// It begins small and doubles when it is half full, so it takes at most 512
+// bytes for each cookie that it holds. Entries that are removed are
+// overwritten, because tokens are secrets. The cookies themselves are not
+// stored.
 //
-// A doubling moves nothing. A set that has come to be by it is filled when it
-// is first asked for, from the set that stood for both before.
+// Doubling moves no entries. A new set is filled when it is first used, from
+// the set that held its entries before.
 class SessionMemo {
   public:
     struct Remembered {
         std::array<char, 32> token;  // raw
         TokenHash token_hash;
-        // Zone::find()'s.
+        // The `place` of Zone::find().
         std::uint32_t place_in_zone = no_cell;
     };
 
-    // Whose keys a cookie was opened with: numbers of no others in this
+    // Which keys a cookie was verified with, as numbers that are unique in this
     // process.
     struct Keys {
         std::uint64_t cookies;
@@ -44,10 +46,10 @@ class SessionMemo {
     SessionMemo(const SessionMemo&) = delete;
     SessionMemo& operator=(const SessionMemo&) = delete;
 
-    // `value`: the session cookie's. Null where it is not known under the
-    // location's keys; else what it came to, until the next find() or
-    // remember(). Later it may be another's, but it is still there: to
-    // write a place into it does no harm.
+    // `value`: the value of the session cookie. Returns null if it is not known
+    // with these keys. The result is valid until the next find() or remember().
+    // Later it may belong to another cookie, but the memory stays, so it is
+    // safe to write place_in_zone into it, which is only a hint.
     [[nodiscard]] Remembered* find(std::string_view value, const Keys& keys);
     void remember(std::string_view value, const Keys& keys,
                   const Remembered& what);
@@ -56,13 +58,13 @@ class SessionMemo {
     static constexpr std::size_t max_sets = 16'384;
 
   private:
-    // More of what says the place, beside those of the set's others; 0: the
-    // entry is not in use.
+    // A few more bits of the hash, stored together for a whole set so that most
+    // entries need not be read. 0: the entry is not in use.
     using Mark = std::uint8_t;
     using Marks = std::array<Mark, ways>;
 
-    // What is taken of a value to find its place: its set, the way that it
-    // likes in it, and its mark.
+    // A hash of a value: it gives the set, the preferred way in the set, and
+    // the mark.
     struct Spot {
         std::uint32_t bits;
 
@@ -74,8 +76,8 @@ class SessionMemo {
         }
     };
 
-    // Two cache lines, so that a session that was not seen for a while costs
-    // no more of them.
+    // Two cache lines, so that an entry that is not in the cache costs no more
+    // than two misses.
     struct alignas(64) Entry {
         CookieTag tag;
         std::uint64_t cookies;
@@ -114,7 +116,7 @@ class SessionMemo {
     Pages marks_;    // of each set
     std::size_t mask_;
     std::size_t used_ = 0;  // entries
-    // Which sets need not be filled from another any more.
+    // The sets that have already been filled.
     std::bitset<max_sets> filled_;
 };
 

@@ -1,5 +1,5 @@
-// What one process reads while another writes it: whole words, in no order
-// with others. The order is the zone's version's.
+// A word that one process reads while another writes it. It is atomic, but not
+// ordered with other words; the zone's version provides the order.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@ class Word {
     Word(const Word&) = delete;
     Word& operator=(const Word&) = delete;
 
-    // NOLINTNEXTLINE(google-explicit-constructor): it is read as what it holds
+    // NOLINTNEXTLINE(google-explicit-constructor): used like a plain T
     operator T() const { return value_.load(std::memory_order_relaxed); }
     Word& operator=(T value) {
         value_.store(value, std::memory_order_relaxed);

@@ -10,7 +10,7 @@
 namespace sigra::cache {
 namespace {
 
-// FNV-1a: ids are short, and nobody gains by their collisions.
+// FNV-1a: ids are short, and nobody gains from collisions.
 std::uint64_t hash_of(std::string_view id) {
     std::uint64_t hash = 0xcbf29ce484222325;
     for (char c : id) {
@@ -25,8 +25,8 @@ std::uint32_t part_of(const char* token_hash, std::size_t at) {
     return part;
 }
 
-// A sum that stays in range whatever a column held: an age without end is a
-// moment before all others, and still known.
+// Returns at - age, clamped, because a column may hold any value. An infinite
+// age yields the earliest time that is not no_time.
 std::int64_t before(std::int64_t at, std::int64_t age) {
     std::int64_t moment = 0;
     if (__builtin_sub_overflow(at, age, &moment)) {
@@ -101,8 +101,9 @@ bool Zone::fits(const Session& session) const {
            has_room_for(session.attributes.size());
 }
 
-// Of a session that is not to be kept with the facts that it has now: what was
-// kept before would pass in an outage, though it is known that it may not.
+// Returns true if a cell holds the facts of `session`. An entry with other
+// facts must not remain when the new answer cannot be stored: in an outage it
+// would let a request pass that the new facts forbid.
 bool Zone::has_facts_of(std::uint32_t index, const Session& session) const {
     ZoneFacts facts;
     return !keeps_facts() ||
@@ -140,7 +141,7 @@ bool Zone::settle(const Answer& answer) {
     const std::uint32_t known = index_of(answer.token_hash, answer.fingerprint);
     const bool keep =
         answer.store && (answer.session == nullptr || fits(*answer.session));
-    // Nothing is lost with an entry that PostgreSQL no longer stands behind.
+    // The entry is replaced, or contradicts PostgreSQL's answer.
     if (known != no_cell && (keep || answer.session == nullptr ||
                              !has_facts_of(known, *answer.session))) {
         Changing changing(*this);

@@ -1,9 +1,10 @@
-// The session cache in shared memory: fixed cells, found by token and by
-// user, evicted from the least recently used, and the marks that say what was
-// revoked last. Every worker, of this configuration and the one before, works
-// on the same memory under one lock. Only a session that was found before is
-// read without it: the header's version tells whether anything has changed
-// meanwhile, and a change makes it odd and then even again.
+// The session cache in shared memory. It has cells of a fixed size, which are
+// found by token and by user and evicted in LRU order, and marks that say when
+// something was last revoked. All workers use the same memory under one lock,
+// also those of the previous configuration after a reload. Only a session that
+// was found before is read without the lock, as with a seqlock: a writer makes
+// the header's version odd, and even again when it is done, and a reader checks
+// that the version is even and did not change.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,7 @@
 
 namespace sigra::cache {
 
-// A row as PostgreSQL told it, ages in milliseconds.
+// A row as PostgreSQL returned it. Ages are in milliseconds.
 struct Session {
     std::string_view user_id;
     std::string_view email;
@@ -36,36 +37,36 @@ struct Session {
 
 class Zone {
   public:
-    // What is smaller holds too few sessions to be meant.
+    // In bytes. A smaller zone holds too few sessions to be useful.
     static constexpr std::size_t min_size = std::size_t{64} * 1024;
 
-    // Both outlive the zone. Nothing else is to be called before create() or
-    // attach().
+    // Both must outlive the zone. create() or attach() must be called first.
     Zone(Lock& lock, Clock clock);
 
-    // Lays out an empty zone in `memory`, aligned as a cell is: before any
-    // other process sees it. `facts`: bytes of them that each cell has room
-    // for, SharedFacts::bytes_for(); 0: none are kept.
+    // Initializes an empty zone in `memory`, aligned like a cell, before any
+    // other process uses it. `size` is in bytes. `facts`: the bytes that each
+    // cell has for facts, from SharedFacts::bytes_for(); 0: none are kept.
     void create(void* memory, std::size_t size, std::size_t facts = 0);
-    // What was created there, by this process or another: it may lie at
-    // another address here.
+    // Uses a zone that this process or another one created. The memory may be
+    // mapped at another address here.
     void attach(void* memory);
     [[nodiscard]] void* memory() const { return header_; }
 
-    // What a lookup remembers when it is sent.
+    // A counter that each revocation increments. A lookup stores it when it is
+    // sent; see Answer::sent.
     [[nodiscard]] std::uint64_t seq();
-    // A new number: what was sent before it is older.
+    // Increments it, so that all lookups sent before are older.
     [[nodiscard]] std::uint64_t next_seq();
 
-    // A copy of the entry but for what it was asked by, its text as far as it
-    // goes; false where there is none. `place`: where it was the last time,
-    // which is looked at first, with no lock taken; no_cell, or anything.
-    // `facts`: wanted as well, where it is not null; false where the zone keeps
-    // none.
+    // Copies the entry to `out`, except the hash and the fingerprint. Returns
+    // false if there is none. `place` is a hint where it was the last time, and
+    // is updated; that cell is tried first, without the lock. It may be no_cell
+    // or wrong. If `facts` is not null, the facts are copied too; if the zone
+    // keeps none, the result is false.
     [[nodiscard]] bool find(const TokenHash& token_hash,
                             std::uint64_t fingerprint, std::uint32_t& place,
                             ZoneEntry& out, ZoneFacts* facts = nullptr);
-    // Before find(): its memory is on the way while something else is done.
+    // Prefetches the memory for find(), to be called some time before it.
     void prefetch(std::uint32_t place) const {
         if (place != no_cell && cells_ != nullptr) {
             cell_at(place).entry.prefetch();
@@ -75,38 +76,38 @@ class Zone {
         }
     }
 
-    // What PostgreSQL answered. `session` is null where it knows no such
-    // session.
+    // What PostgreSQL answered. `session` is null if there is no such session.
     struct Answer {
         const TokenHash& token_hash;
         std::uint64_t fingerprint;
-        std::uint64_t sent;  // seq() of then
-        std::int64_t at;     // the clock's when the answer came
+        std::uint64_t sent;  // seq() when the lookup was sent
+        std::int64_t at;     // the clock when the answer came
         const Session* session;
         bool store;                // may be kept
         bool listened;             // this worker's channel was up
-        std::uint64_t server = 0;  // an identity of the one that answered
+        std::uint64_t server = 0;  // identifies the server that answered
     };
-    // False: something that concerns it was revoked since it was sent, and it
-    // is to be asked again. Else it is kept where it may be and fits; what was
-    // kept before goes where it says something else of the session's facts.
+    // Returns false if the token, its user or everything was revoked since the
+    // lookup was sent; the lookup must be repeated. Otherwise the answer is
+    // stored if that is allowed and it fits. If it is not stored, an older
+    // entry with other facts is removed.
     [[nodiscard]] bool settle(const Answer& answer);
 
-    // Whether a session with attributes of that many bytes is kept.
+    // Whether a session with attributes of that many bytes can be stored.
     [[nodiscard]] bool has_room_for(std::size_t attributes) const {
         return attributes == 0 || (attributes <= max_attributes &&
                                    SharedFacts::bytes_for(attributes) <=
                                        cell_bytes_ - sizeof(ZoneCell));
     }
 
-    // A use was written down: the session is active at `now`.
+    // The session's activity was recorded: sets active_at to `now`.
     void touch(const TokenHash& token_hash, std::uint64_t fingerprint,
                std::int64_t now);
 
     struct Figures {
-        std::uint64_t cells;      // entries that it may hold
-        std::uint64_t entries;    // that it holds, of dead sessions too
-        std::uint64_t evictions;  // since it was created
+        std::uint64_t cells;      // how many entries fit
+        std::uint64_t entries;    // stored, dead sessions included
+        std::uint64_t evictions;  // since the zone was created
     };
     [[nodiscard]] Figures figures();
 
@@ -114,8 +115,9 @@ class Zone {
     void revoke_user(std::string_view id);
     void revoke_all();
 
-    // A log-out that did not reach PostgreSQL: the entries go, and `stale` is
-    // closed to the token until its row is known to be gone.
+    // For a log-out that did not reach PostgreSQL: removes the token's entries,
+    // and marks the token so that it cannot pass as `stale`, until the
+    // revocation of the token arrives. barred() tells whether it is marked.
     void bar(const TokenHash& token_hash);
     [[nodiscard]] bool barred(const TokenHash& token_hash);
 
@@ -178,7 +180,7 @@ class Zone {
 
     Lock& lock_;
     Clock clock_;
-    ZoneHeader* header_ = nullptr;  // null until the memory is there
+    ZoneHeader* header_ = nullptr;  // null until create() or attach()
     char* cells_ = nullptr;
     std::size_t cell_bytes_ = sizeof(ZoneCell);
     std::uint64_t* token_marks_ = nullptr;

@@ -1,4 +1,4 @@
-// How a session is found in the zone, with its lock and without.
+// Finding a session in the zone, with the lock and without it.
 #include <cstring>
 
 #include "cache/zone.hpp"
@@ -18,7 +18,8 @@ bool is_entry_of(const ZoneEntry& entry, const TokenHash& token_hash,
 
 }  // namespace
 
-// What was sent before everything was revoked is left for the eviction.
+// Entries of lookups that were sent before everything was revoked are ignored;
+// they are removed by eviction.
 inline bool Zone::is_live(const ZoneEntry& entry) const {
     return entry.stamp >= header_->revoked_all;
 }
@@ -35,13 +36,13 @@ std::uint32_t Zone::index_of(const TokenHash& token_hash,
     return index;
 }
 
-// While there is room, nobody has to know who is to go first, and a move costs
-// three other cells' cache lines.
+// True if less than an eighth of the cells is unused. Before that, the LRU
+// order is not maintained, because each move touches three other cells.
 inline bool Zone::order_counts() const {
     return header_->untouched >= header_->cells - header_->cells / 8;
 }
 
-// A move a second at most, and what is dead stays where it is.
+// An entry is moved at most once a second. Dead sessions are not moved.
 inline bool Zone::wants_note(const ZoneEntry& entry,
                              std::uint32_t used_at_s) const {
     return now_s() - used_at_s >= move_after_s && !entry.has(ZoneEntry::dead) &&
@@ -62,8 +63,8 @@ void Zone::note_use(std::uint32_t index) {
     }
 }
 
-// Without the lock: false where that is not enough. What is copied may be
-// changing; it counts if the version says that it has not.
+// find() without the lock. The copy may be inconsistent, so it counts only if
+// the version did not change meanwhile. Returns false if the lock is needed.
 [[gnu::hot]] bool Zone::peek(const TokenHash& token_hash,
                              std::uint64_t fingerprint, std::uint32_t place,
                              ZoneEntry& out, ZoneFacts* facts) const {
@@ -102,7 +103,7 @@ bool Zone::search(const TokenHash& token_hash, std::uint64_t fingerprint,
     }
     const ZoneEntry& entry = cell_at(place).entry.held();
     note_use(place);
-    // Of the text what is used: the rest would be cache lines for nothing.
+    // Copies only the used part of the text, to touch fewer cache lines.
     std::memcpy(
         &out, &entry,
         offsetof(ZoneEntry, text) + entry.user_id_length + entry.email_length);

@@ -1,5 +1,5 @@
-// What a zone's memory looks like. Links are 32-bit indices into one array of
-// cells, so that the memory may lie anywhere.
+// The layout of a zone's memory. Links are 32-bit indices into one array of
+// cells, so the memory may be mapped at any address.
 #pragma once
 
 #include <atomic>
@@ -17,8 +17,8 @@ namespace sigra::cache {
 inline constexpr std::uint32_t no_cell =
     std::numeric_limits<std::uint32_t>::max();
 
-// An entry and its links. Links are for who holds the lock. In a zone that
-// keeps facts they follow, in the same cell.
+// An entry and its links. The links are used only under the lock. In a zone
+// that keeps facts, they follow in the same cell.
 struct ZoneCell {
     SharedEntry entry;
     Word<std::uint32_t> used_at_s;  // when it was last moved to the front
@@ -33,11 +33,11 @@ static_assert(sizeof(ZoneCell) == 320);
 struct ZoneHeader {
     std::uint64_t seq = 0;
     Word<std::uint64_t> revoked_all;  // the mark for everything
-    // Odd: somebody is changing it, or died of it.
+    // Odd while a process changes the zone, or if it died during a change.
     std::atomic<std::uint32_t> version{0};
     std::uint32_t cells = 0;
     std::uint32_t marks = 0;          // of tokens, and as many of users
-    std::uint32_t token_buckets = 0;  // both powers of two
+    std::uint32_t token_buckets = 0;  // a power of two, as the other two are
     std::uint32_t user_buckets = 0;
     Word<std::uint32_t> untouched;  // cells from here on were never used
     std::uint32_t first_free = 0;
@@ -49,8 +49,8 @@ struct ZoneHeader {
 };
 static_assert(sizeof(ZoneHeader) % alignof(ZoneCell) == 0);
 
-// How memory of a size is divided: as many cells as fit beside their share of
-// buckets and marks.
+// Computes how memory is divided: as many cells as fit together with their
+// buckets and marks. Sizes are in bytes.
 struct ZoneGeometry {
     std::size_t cell_bytes;
     std::uint32_t cells;

@@ -1,12 +1,12 @@
-// How a zone's cells hang together: a list for each bucket of tokens and of
-// users, one list of all from the most to the least recently used, and what is
-// free.
+// The lists of a zone's cells: one for each bucket of tokens and of users, one
+// of all cells in LRU order, and one of free cells.
 #include "cache/zone.hpp"
 
 namespace sigra::cache {
 
-// The one that was not used for the longest time. Who was used while the order
-// did not count is taken for used now; not many in a row, for all wait.
+// Evicts the least recently used entry. An entry that was used while the order
+// was not maintained is moved to the front instead, as if it were used now. The
+// number of such moves is limited, because other processes wait for the lock.
 void Zone::evict() {
     constexpr int reprieves = 16;
     for (int i = 0; i < reprieves; i++) {
@@ -19,7 +19,7 @@ void Zone::evict() {
     header_->evictions++;
 }
 
-// A free cell, or one that is evicted.
+// Returns a free cell; evicts an entry if there is none.
 std::uint32_t Zone::take_cell() {
     if (header_->first_free == no_cell && header_->untouched < header_->cells) {
         const std::uint32_t index = header_->untouched;
@@ -34,8 +34,8 @@ std::uint32_t Zone::take_cell() {
     return index;
 }
 
-// What is not warm is the next to be evicted: a flood of dead sessions costs
-// no live one its place.
+// An entry that is not `warm` is the next to be evicted, so that many dead
+// sessions do not evict live ones.
 void Zone::insert(std::uint32_t index, bool warm) {
     header_->entries++;
     ZoneCell& cell = cell_at(index);

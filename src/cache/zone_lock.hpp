@@ -1,12 +1,12 @@
-// What may be done to a zone while others look at it.
+// Guards for access to a zone that other processes use.
 #pragma once
 
 #include "cache/zone.hpp"
 
 namespace sigra::cache {
 
-// The lock. Who finds that somebody died in the middle of a change empties
-// the zone: links may lead anywhere, and a mark may be missing.
+// Holds the lock. If a process died during a change, links may be broken and a
+// mark may be missing, so the zone is emptied.
 class Zone::Locked {
   public:
     explicit Locked(Zone& zone) : zone_(zone) {
@@ -23,7 +23,8 @@ class Zone::Locked {
     Zone& zone_;
 };
 
-// Under the lock, and never one within another.
+// Marks a change for readers without the lock. Used under the lock, and not
+// nested.
 class Zone::Changing {
   public:
     explicit Changing(Zone& zone) : version_(zone.header_->version) {
