@@ -13,7 +13,7 @@ namespace {
 // large machine has some hundred of each.
 constexpr std::size_t slots = 512;
 
-// Written once, under the zone's lock, before `length` is.
+// `text` is written once, under the zone's lock, before `length`.
 struct ServerName {
     std::atomic<std::uint32_t> length;
     std::array<char, 124> text;
@@ -24,7 +24,7 @@ struct Shared {
     std::array<ServerName, max_servers> servers;
 };
 
-// Where there is no zone, and where all slots are taken.
+// Used without a zone, and where all slots are taken.
 CounterSlot process_local;
 Shared* shared = nullptr;
 ngx_slab_pool_t* shared_pool = nullptr;
@@ -47,7 +47,7 @@ bool is_named(const ServerName& server, std::string_view name) {
     return name == std::string_view(server.text.data(), length);
 }
 
-// Found, or given a number that it keeps for as long as the zone lives.
+// The server's number. A new server gets one for as long as the zone exists.
 std::size_t server_number(std::string_view full_name) {
     const std::string_view name = full_name.substr(0, sizeof(ServerName::text));
     if (shared == nullptr || name.empty()) {
@@ -78,8 +78,8 @@ std::size_t server_number(std::string_view full_name) {
     return number;
 }
 
-// The memory of a new zone is zero, which is what a Shared begins as. One that
-// an older configuration had keeps its counts.
+// The memory of a new zone is zero, which is a valid Shared. A zone that an
+// older configuration had keeps its counts.
 ngx_int_t init_zone(ngx_shm_zone_t* zone, void* old) noexcept {
     auto* pool = reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr);
     if (old != nullptr) {
@@ -104,7 +104,7 @@ bool add_counters_zone(ngx_conf_t* cf) {
         return true;
     }
     ngx_str_t name = ngx_string("auth_sigra_status");
-    // The slab pool's own needs beside it.
+    // And what the slab pool needs for itself.
     const std::size_t size = sizeof(Shared) + 16 * ngx_pagesize;
     ngx_shm_zone_t* zone =
         ngx_shared_memory_add(cf, &name, size, &ngx_http_auth_sigra_module);
@@ -132,7 +132,7 @@ void take_counters(ngx_cycle_t* cycle) {
     shared_pool = reinterpret_cast<ngx_slab_pool_t*>(conf->counters->shm.addr);
     for (CounterSlot& slot : shared->slot) {
         std::int64_t taken = slot.pid.load(std::memory_order_relaxed);
-        // Left, or a worker died in it.
+        // It is free, or its worker died.
         if ((taken == 0 || !is_live(slot)) &&
             slot.pid.compare_exchange_strong(taken, ngx_pid)) {
             clear_states(slot);

@@ -1,9 +1,9 @@
-// What each worker counts, in shared memory, so that any worker can tell of
-// all of them. A worker writes to a slot of its own: no lock and no cache line
-// that two processes write. A slot that a worker leaves keeps what it has
-// counted, and the next worker goes on from there: the sums never fall, also
-// over reloads and restarts of workers. What is a state and no count is that
-// of live workers alone.
+// Counters in shared memory, so that any worker can report those of all
+// workers. Each worker writes to a slot of its own: there is no lock, and no
+// cache line that two processes write. A slot keeps its counts when its worker
+// exits, and the next worker goes on from there, so sums never fall, even over
+// reloads and restarts of workers. States, which are not counts, are those of
+// live workers only.
 #pragma once
 
 #include <array>
@@ -19,7 +19,7 @@
 
 namespace sigra::nginx {
 
-// Bounds in milliseconds; what is longer has a bucket of its own.
+// Upper bounds in milliseconds; what is longer has a bucket of its own.
 inline constexpr std::array<unsigned, 10> latency_bounds_ms{
     1, 2, 5, 10, 25, 50, 100, 250, 500, 1000};
 
@@ -35,10 +35,10 @@ enum class Counter : unsigned {
     request_stale,
     request_error,
     request_forbidden,
-    // What they found in a cache.
+    // Their lookups in a cache.
     cache_hit,
     cache_miss,
-    // Questions for a session's row, by what PostgreSQL said.
+    // Lookups in PostgreSQL, by their result.
     lookup_found,
     lookup_absent,
     lookup_timeout,  // and what follows, in the order of counter_of()
@@ -46,7 +46,7 @@ enum class Counter : unsigned {
     lookup_queue_full,
     lookup_error,
     lookup_unwanted,  // never sent: nobody waited any more
-    // By what became of them: $auth_sigra_login.
+    // Logins, by $auth_sigra_login.
     login_ok,
     login_refused,
     login_locked,
@@ -58,13 +58,13 @@ enum class Counter : unsigned {
     login_malformed,
     login_error,
     logout,
-    // Answers of 503.
+    // Responses with status 503.
     unavailable_timeout,  // and what follows, in the same order
     unavailable_unreachable,
     unavailable_queue_full,
     unavailable_error,
     unavailable_checks,
-    // What a NOTIFY said.
+    // Notifications, by what they revoke.
     revocation_token,
     revocation_user,
     revocation_all,
@@ -77,7 +77,7 @@ enum class Counter : unsigned {
     reconnect,
     failover,   // connections to another server than the one before
     sync_sent,  // each is one round trip of one statement or more
-    // States of a live worker from here on.
+    // From here on states: those of live workers count.
     lookups_waiting,  // and what follows, in the order of postgres::Work
     logins_waiting,
     writes_waiting,
@@ -92,15 +92,15 @@ enum class Counter : unsigned {
 
 inline constexpr Counter first_state = Counter::lookups_waiting;
 
-// Milliseconds or sizes, by bound.
+// Counts of latencies or sizes, by upper bound.
 template <std::size_t bounds>
 struct Histogram {
     std::array<std::atomic<std::uint64_t>, bounds + 1> buckets;
     std::atomic<std::uint64_t> sum;  // microseconds for latencies
 };
 
-// Servers that connections are counted by. There are never so many; those
-// that are too many are counted as one.
+// The servers by which connections are counted. More than these are rare, and
+// counted as one.
 inline constexpr std::size_t max_servers = 32;
 
 struct CounterSlot {
@@ -112,8 +112,8 @@ struct CounterSlot {
     Histogram<latency_bounds_ms.size()> lookup_latency;
     Histogram<latency_bounds_ms.size()> check_latency;
     Histogram<postgres::batch_bounds.size()> batches;
-    // States: open connections by server_number() and state; `met` where the
-    // worker has had one there.
+    // States: open connections by server_number() and state; `met`: the worker
+    // has had a connection to that server.
     struct Server {
         std::atomic<std::uint32_t> met;
         std::array<std::atomic<std::uint32_t>,
@@ -124,11 +124,11 @@ struct CounterSlot {
 };
 
 // The slot that this process writes to. Never null: without a zone, or where
-// all slots are taken, it is one of this process alone.
+// all slots are taken, it is local to this process.
 extern CounterSlot* own_counters;
 
-// One writer: no atomic addition is needed, only that a reader sees no half of
-// a number.
+// There is one writer, so no atomic addition is needed: readers must only not
+// see a half-written number.
 inline void add(std::atomic<std::uint64_t>& to, std::uint64_t n = 1) {
     to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
@@ -145,26 +145,28 @@ inline void add_state(Counter which, int n) {
     add(counter(which), static_cast<std::uint64_t>(n));
 }
 
-// `timeout`: the first of four, of what has no answer by why it has none.
+// The counter for a failed query. `timeout` is the first of four: timeout,
+// unreachable, queue full, error.
 [[nodiscard]] Counter counter_of(Counter timeout, postgres::Status failure);
 
 void count_latency(Histogram<latency_bounds_ms.size()>& histogram,
                    std::uint64_t microseconds);
 
-// Makes the zone; once for each cycle that has auth_sigra_status.
+// Adds the zone, once for each cycle that has auth_sigra_status. False: it
+// could not be added.
 [[nodiscard]] bool add_counters_zone(ngx_conf_t* cf);
 // In a worker: takes a slot, and leaves it.
 void take_counters(ngx_cycle_t* cycle);
 void leave_counters() noexcept;
 
-// Of the worker's connections, all of them.
+// Sets the states of the worker's connections; `figures` are all of them.
 void set_connections(const std::vector<postgres::ConnectionFigure>& figures);
-// Of CounterSlot::servers; empty where there is none yet.
+// The name of an entry of CounterSlot::servers; empty where there is none yet.
 [[nodiscard]] std::string server_at(std::size_t number);
 
 // Empty without a zone.
 [[nodiscard]] std::span<CounterSlot> counter_slots();
-// Of a process that runs.
+// Whether the slot's process is running.
 [[nodiscard]] bool is_live(const CounterSlot& slot);
 
 }  // namespace sigra::nginx

@@ -1,6 +1,5 @@
-// The lines of `error_log … debug`: a request's way through the module. Nothing
-// that opens a session is in them. A session is named as $auth_sigra_session
-// does.
+// The debug lines of the error log that follow a request through the module.
+// They hold no secret: a session is named as in $auth_sigra_session.
 #pragma once
 
 #include <string_view>
@@ -9,8 +8,8 @@
 
 namespace sigra::nginx {
 
-// Asked first, so that no text is made for nobody. Never where nginx was built
-// without --with-debug.
+// Checked before a text is made. Always false if nginx was built without
+// --with-debug.
 inline bool debugs([[maybe_unused]] const ngx_http_request_t* r) {
 #if (NGX_DEBUG)
     return (r->connection->log->log_level & NGX_LOG_DEBUG_HTTP) != 0;
@@ -22,7 +21,8 @@ inline bool debugs([[maybe_unused]] const ngx_http_request_t* r) {
 [[gnu::cold]] inline void debug(const ngx_http_request_t* r,
                                 std::string_view text) {
     ngx_str_t line = as_ngx_str(text);
-    // By the macro: what it calls takes one argument more in Angie.
+    // The macro is used because the function behind it takes one argument more
+    // in Angie.
     ngx_log_error(NGX_LOG_DEBUG, r->connection->log, 0, "auth_sigra: %V",
                   &line);
 }

@@ -166,8 +166,8 @@ ngx_http_handler_pt* add_handler(ngx_conf_t* cf, ngx_http_phases phase) {
         ngx_array_push(&core->phases[phase].handlers));
 }
 
-// A phase runs its handlers from the last to the first, and this one is to be
-// the last that runs.
+// Makes the handler the last to run: nginx runs a phase's handlers from the
+// last element of the array to the first.
 bool add_last_handler(ngx_conf_t* cf, ngx_http_phases phase,
                       ngx_http_handler_pt handler) {
     if (add_handler(cf, phase) == nullptr) {

@@ -1,5 +1,5 @@
-// The one door through which nginx's C comes in, and the little that every
-// file on this side of it needs.
+// The only file that includes nginx's headers, and a few helpers that every
+// file in this room needs.
 #pragma once
 
 extern "C" {
@@ -14,8 +14,9 @@ extern "C" {
 #error "auth_sigra needs an nginx that was configured --with-threads"
 #endif
 
-// It would compile and load. But then nginx says of no connection that it is
-// TLS: cookies would go out without Secure, and early data would pass.
+// The module would compile and load without it. But then connections never
+// count as TLS: cookies would be sent without Secure, and early data would
+// pass.
 #if !(NGX_HTTP_SSL)
 #error "auth_sigra needs an nginx that was configured --with-http_ssl_module"
 #endif
@@ -43,7 +44,7 @@ std::string_view view(const std::array<char, size>& bytes) {
     return {bytes.data(), size};
 }
 
-// For nginx to read and not to write, while what is viewed lives.
+// For nginx to read, not to write; valid for as long as what `s` views.
 inline ngx_str_t as_ngx_str(std::string_view s) {
     return {s.size(),
             const_cast<u_char*>(reinterpret_cast<const u_char*>(s.data()))};
@@ -52,8 +53,8 @@ inline ngx_str_t as_ngx_str(std::string_view s) {
 // A const char* would lose its length on the way.
 ngx_str_t as_ngx_str(const char*) = delete;
 
-// From 1.23 on headers of one name are linked. nginx sets the link of those
-// alone that headers_in has a pointer for: no other's may be read.
+// Since nginx 1.23 headers of one name are linked. nginx sets the link only of
+// headers that headers_in has a pointer for: it must not be read from others.
 inline void set_next([[maybe_unused]] ngx_table_elt_t& header,
                      [[maybe_unused]] ngx_table_elt_t* next) {
 #if (nginx_version >= 1023000)
@@ -61,7 +62,8 @@ inline void set_next([[maybe_unused]] ngx_table_elt_t& header,
 #endif
 }
 
-// A copy that lives as long as the pool. Data is null when memory is out.
+// A copy that lives as long as the pool, with a NUL after it. Data is null when
+// memory is out.
 inline ngx_str_t copy(ngx_pool_t* pool, std::string_view s) {
     ngx_str_t out{};
     out.data = static_cast<u_char*>(ngx_pnalloc(pool, s.size() + 1));
@@ -86,8 +88,8 @@ T* pool_make(ngx_pool_t* pool, Args&&... args) {
     return object;
 }
 
-// The exception boundary: what nginx or libpq calls runs its body in here, for
-// an exception that reaches C is the worker's death.
+// The exception boundary: a function that nginx or libpq calls runs its body in
+// here, because an exception that reaches C kills the worker.
 template <class R, class Body>
 R guarded(ngx_log_t* log, R on_error, Body&& body) noexcept {
     try {

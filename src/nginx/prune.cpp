@@ -31,14 +31,15 @@ Prune::Prune(postgres::Reactor& reactor, postgres::Pool& pool,
       pool_(pool),
       job_(job),
       timer_(reactor.timer([this] { ask(); }, /*keeps_alive=*/false)) {
-    // Soon: with a reload a day nothing that is due once a day would ever come.
+    // The first time is soon: otherwise, with a reload each day, a daily
+    // interval would never pass.
     const std::int64_t first =
         std::min(job.setting.interval_ms, first_within_ms);
     timer_->start(Milliseconds(static_cast<std::int64_t>(
         static_cast<double>(first) * reactor.random())));
 }
 
-// Nodes that were started together do not stay together.
+// The interval varies, so that nodes that were started together drift apart.
 void Prune::rest() {
     const auto interval = static_cast<double>(job_.setting.interval_ms);
     deleted_ = 0;
@@ -64,7 +65,7 @@ void Prune::ask() {
     }
 }
 
-// A full batch: there are more.
+// After a full batch there may be more rows.
 void Prune::answered(const postgres::Outcome& outcome) {
     if (outcome.status != postgres::Status::ok) {
         ngx_str_t message = as_ngx_str(outcome.message);

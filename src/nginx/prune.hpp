@@ -9,8 +9,8 @@
 
 namespace sigra::nginx {
 
-// One tokens table's. One worker of a node does it, and an advisory lock of
-// the database keeps two nodes from doing it at once.
+// Prunes one tokens table. One worker of each node does it, and an advisory
+// lock in the database keeps nodes from doing it at the same time.
 class Prune {
   public:
     // All outlive this object. `job` is the cycle's.

@@ -20,8 +20,8 @@ class NgxWatch final : public postgres::Watch {
         c_->read->log = c_->write->log = c_->log;
     }
 
-    // The order is nginx's: events, then the connection while its descriptor
-    // still names its slot, then the descriptor's number.
+    // In nginx's order: the events, then the connection while c->fd is still
+    // the index of its slot, then c->fd.
     ~NgxWatch() override {
         drop(c_->read, NGX_READ_EVENT, 0);
         drop(c_->write, NGX_WRITE_EVENT, 0);
@@ -35,7 +35,7 @@ class NgxWatch final : public postgres::Watch {
                set(c_->write, NGX_WRITE_EVENT, write);
     }
 
-    // The kernel has taken it out of its own lists when it was closed.
+    // The kernel has already forgotten the descriptor when it was closed.
     void descriptor_closed() override {
         drop(c_->read, NGX_READ_EVENT, NGX_CLOSE_EVENT);
         drop(c_->write, NGX_WRITE_EVENT, NGX_CLOSE_EVENT);
@@ -57,7 +57,8 @@ class NgxWatch final : public postgres::Watch {
         });
     }
 
-    // Level-triggered: libpq reads once a wake and may leave data behind.
+    // Level-triggered, because libpq reads once per event and may leave data
+    // behind.
     static bool set(ngx_event_t* event, ngx_int_t kind, bool wanted) {
         if (wanted == static_cast<bool>(event->active)) {
             return true;
@@ -79,8 +80,8 @@ class NgxWatch final : public postgres::Watch {
     postgres::IoHandler& handler_;
 };
 
-// An event of no descriptor. nginx's debug log reads `data` as a connection,
-// so there is one.
+// An event without a descriptor. nginx's debug log reads `data` as a
+// connection, so it has one.
 class Event {
   public:
     Event(ngx_log_t* log, std::function<void()> run) : run_(std::move(run)) {
@@ -146,8 +147,9 @@ class NgxPosted final : public postgres::Posted {
     Event event_;
 };
 
-// What a resolver's thread works on. Belongs to the thread pool from its post
-// until its event, which deletes it; the Resolution only looks at it.
+// The job of a thread that resolves a name. Owned by the thread pool from when
+// it is posted until its event, which deletes it; the Resolution only refers to
+// it.
 struct ResolveJob {
     ngx_thread_task_t task{};
     std::string host;

@@ -1,4 +1,4 @@
-// postgres' interface over nginx's events and thread pools.
+// Implements postgres::Reactor with nginx's events and thread pools.
 #pragma once
 
 #include "nginx/ngx.hpp"

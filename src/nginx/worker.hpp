@@ -1,4 +1,4 @@
-// What one worker process has: the reactor, a pool for each database, the
+// The state of one worker process: the reactor, a pool for each database, the
 // lookups under way.
 #pragma once
 
@@ -15,14 +15,14 @@
 
 namespace sigra::nginx {
 
-class PasswordChecks;  // the endpoints'
+class PasswordChecks;  // in endpoints/
 
 class Worker {
   public:
     Worker(ngx_log_t* log, const MainConf& conf);
     ~Worker();
 
-    // Once the worker can be found.
+    // Starts the channels; worker() must already find this object.
     void listen();
 
     // Null for a database of another cycle: with master_process off a reload
@@ -40,20 +40,20 @@ class Worker {
                    : nullptr;
     }
 
-    // What this worker has deleted itself, after the commit: nobody waits for
-    // the notification.
+    // Revokes what this worker has deleted itself, after the commit and without
+    // waiting for the notification.
     void revoke_token(const phoenix::Sha256& token_hash);
     void revoke_user(std::string_view id);
-    // A log-out that did not reach PostgreSQL: the session is alive, but not
-    // by what is remembered of it.
+    // After a log-out that did not reach PostgreSQL: the row is still there,
+    // but nothing cached of it counts any more.
     void bar(const phoenix::Sha256& token_hash);
 
   private:
-    // For auth_sigra_status: what the pools know themselves, once a second.
+    // For auth_sigra_status: takes over the pools' own counters, once a second.
     void observe();
     [[nodiscard]] std::vector<postgres::ConnectionFigure> connections() const;
 
-    // With master_process off a reload leaves this worker with what it had.
+    // Of this worker's cycle: with master_process off it outlives a reload.
     std::vector<Zone*> zones_;
     NgxReactor reactor_;
     cache::SessionMemo memo_;
@@ -65,7 +65,8 @@ class Worker {
     // Destroyed before lookup_: a pool's queries call back into it.
     std::vector<std::pair<const Database*, std::unique_ptr<postgres::Pool>>>
         pools_;
-    // Gone before the pools: what it hears goes to both.
+    // Destroyed before the pools: what a channel hears goes to them and to the
+    // lookups.
     std::vector<std::unique_ptr<Channel>> channels_;
     std::unique_ptr<postgres::Timer> observing_;  // null: nobody asks for it
     postgres::Pool::Counters observed_;           // of all pools, the last time

@@ -49,7 +49,7 @@ void Arguments::check_sql(std::string_view sql) {
             "the SQL is empty, it must be on the users row \"u\" like "
             "\"u.role = 'admin'\"");
     } else if (sql[last] == ';') {
-        // Within a text or a comment it would not be the last.
+        // In a string literal it would not be the last character.
         fail("the SQL is part of a statement: leave out the \";\" at its end");
     }
 }
@@ -143,7 +143,8 @@ char* Arguments::finish() {
 
 namespace {
 
-// Some module's directive: then this one has most likely lost its end.
+// Whether a module has a directive of that name. Then the ";" before it was
+// most likely forgotten.
 bool is_directive(const ngx_cycle_t& cycle, std::string_view name) {
     for (ngx_uint_t i = 0; cycle.modules[i] != nullptr; i++) {
         const ngx_command_t* command = cycle.modules[i]->commands;
@@ -158,7 +159,7 @@ bool is_directive(const ngx_cycle_t& cycle, std::string_view name) {
 
 }  // namespace
 
-// Of the first parameter that nobody took.
+// The hint for the first unknown parameter.
 std::string Arguments::hint() const {
     ngx_uint_t index = 1;
     while (index + 1 < cf_->args->nelts &&
@@ -173,7 +174,7 @@ std::string Arguments::hint() const {
         rest_.front().find('=') == std::string_view::npos) {
         std::string whole =
             std::string(before) + " " + std::string(rest_.front());
-        // Those of title="My Site" belong around it.
+        // The quotes of title="My Site" belong around the whole parameter.
         std::erase(whole, '"');
         return "; quote a parameter that has a blank: \"" + whole + "\"";
     }

@@ -1,4 +1,5 @@
-// A directive's words: plain ones in their order, then name=value.
+// The arguments of a directive: first those that go by their position, then
+// parameters of the form name=value.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@
 
 namespace sigra::nginx {
 
-// No time that is given is longer: what is reckoned with it has room.
+// The longest time that a directive accepts, so that sums with it do not
+// overflow.
 inline constexpr ngx_int_t century_s = ngx_int_t{100} * 366 * 86400;
 
 class Arguments {
@@ -21,8 +23,8 @@ class Arguments {
 
     [[nodiscard]] std::string_view word(ngx_uint_t index) const;
 
-    // Take a parameter out; nullopt where it was not given. A value of wrong
-    // form is remembered as the error.
+    // Take a parameter; nullopt where it is not given. An invalid value is kept
+    // as the error for finish().
     std::optional<std::string> text(std::string_view name);
     std::optional<std::int64_t> number(std::string_view name, std::int64_t min,
                                        std::int64_t max);
@@ -31,13 +33,13 @@ class Arguments {
     std::optional<bool> flag(std::string_view name);  // on or off
 
     void fail(std::string message);
-    // An error where the text cannot be SQL on the users row "u".
+    // Fails where the text cannot be SQL on the users row "u".
     void check_sql(std::string_view sql);
-    // What to say to whoever gave a parameter that nobody took.
+    // The hint for an unknown parameter.
     void expected(std::string hint) { expected_ = std::move(hint); }
 
-    // After all were taken: NGX_CONF_OK, or the first error (a parameter that
-    // nobody took is one) is logged and NGX_CONF_ERROR returned.
+    // Called when all parameters were taken: NGX_CONF_OK, or the first error
+    // (an unknown parameter is one) is logged and NGX_CONF_ERROR returned.
     [[nodiscard]] char* finish();
 
   private:
@@ -46,7 +48,7 @@ class Arguments {
                    std::string_view wanted);
     std::optional<std::int64_t> time(std::string_view name, bool is_sec);
     [[nodiscard]] std::string hint() const;
-    // What was asked for: `it takes "a=" or "b="`.
+    // The parameters that were asked for: `it takes "a=" or "b="`.
     [[nodiscard]] std::string known_names() const;
 
     ngx_conf_t* cf_;
@@ -56,7 +58,7 @@ class Arguments {
     std::string expected_;
 };
 
-// What a keyword directive may say, from nginx's own table: `"a", "b" or "c"`.
+// The values of a keyword directive, from nginx's own table: `"a", "b" or "c"`.
 [[nodiscard]] std::string choices(const ngx_conf_enum_t* values);
 
 // The text of `file:PATH` (relative to nginx's prefix for configurations, one

@@ -22,7 +22,7 @@ bool is_of_mail(std::string_view context) {
            context == "reset_password" || context.starts_with("change:");
 }
 
-// Beside the users' table, as phx.gen.auth names it.
+// In the schema of the users table, by the name that phx.gen.auth uses.
 std::string table_of_tokens(const std::string& users) {
     const std::size_t dot = users.find('.');
     return (dot == std::string::npos ? "" : users.substr(0, dot + 1)) +
@@ -56,11 +56,11 @@ char* set_bearer(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
                 "a context is made of letters, digits, \"-\", \"_\", \".\" and "
                 "\":\"");
         }
-        // What lies in a cookie is not to pass for what a program was given.
+        // A session token from a cookie must not pass as an API token.
         if (bearer->context == "session") {
             arguments.fail("the context \"session\" is that of logins");
         }
-        // Nor what was sent by mail, which has the same shape.
+        // Nor must a token that was sent by mail, which has the same form.
         if (is_of_mail(bearer->context)) {
             arguments.fail("the context \"" + bearer->context +
                            "\" is that of tokens sent by mail");
@@ -77,7 +77,7 @@ bool takes_bearer(const LocationConf& conf) {
         return true;
     }
     switch (conf.endpoint->kind) {
-        // What they begin, end and renew are sessions.
+        // These begin, end and renew sessions.
         case Endpoint::Kind::login:
         case Endpoint::Kind::logout:
         case Endpoint::Kind::renew:

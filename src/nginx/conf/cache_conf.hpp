@@ -1,4 +1,4 @@
-// What is said of the session cache and of the channel that revokes.
+// The configuration of the session cache and of the revocation channels.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ struct Database;
 struct Facts;
 struct LocationConf;
 
-// As auth_sigra_cache says it.
+// One auth_sigra_cache directive.
 struct CacheSetting {
     Zone* zone = nullptr;  // null: off
     std::int64_t ttl_ms = 60'000;
@@ -34,15 +34,15 @@ struct CacheSetting {
 
 // One channel of one database. Each worker listens once to each.
 struct ChannelConf {
-    std::size_t index = 0;  // into CacheConf::channels and a worker's
+    std::size_t index = 0;  // into CacheConf::channels and the worker's
     const Database* database = nullptr;
     std::string name;
-    std::vector<postgres::Layout> layouts;  // whose tables have to notify
-    std::vector<Zone*> zones;               // which of them it empties
+    std::vector<postgres::Layout> layouts;  // their tables need the triggers
+    std::vector<Zone*> zones;               // what is revoked is removed there
 };
 
-// What a location's lookups are answered from. One of each for all locations
-// that say the same.
+// The cache that answers a location's lookups. Locations with the same settings
+// share one.
 struct Cache {
     Zone* zone;
     std::int64_t ttl_ms;
@@ -54,10 +54,11 @@ struct Cache {
 struct NamedZone {
     ngx_shm_zone_t* shm;
     Zone* zone;
-    std::set<const Facts*> facts;  // what its sessions are asked
+    std::set<const Facts*> facts;  // those that its sessions keep
 };
 
-// Pointers, for locations keep them; what they name is the pool's.
+// Pointers, because locations refer to the elements, which live in the
+// configuration's pool.
 struct CacheConf {
     std::map<std::string, NamedZone> zones;
     std::vector<ChannelConf*> channels;
@@ -69,14 +70,16 @@ char* set_cache(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_revocation_channel(ngx_conf_t* cf, ngx_command_t* cmd,
                              void* conf) noexcept;
 
-// The location's cache and channel, once its source is known. NGX_CONF_OK, or
-// the error is logged.
+// Sets the location's cache and channel; its source must be known. NGX_CONF_OK,
+// or the error is logged.
 [[nodiscard]] char* compile_cache(ngx_conf_t* cf, LocationConf& conf);
 
-// Once every location's facts are known: how large the zones' cells are.
+// Sets how large the zones' cells are. Called when the facts of all locations
+// are known.
 void size_zones(ngx_pool_t* pool, CacheConf& conf);
 
-// Once everything was read. False, and logged: a zone has no size anywhere.
+// Called when the whole configuration was read. False: some zone has no size,
+// and the error is logged.
 [[nodiscard]] bool check_zones(ngx_conf_t* cf, const CacheConf& conf);
 
 }  // namespace sigra::nginx

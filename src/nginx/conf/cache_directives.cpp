@@ -11,7 +11,7 @@
 namespace sigra::nginx {
 namespace {
 
-// PostgreSQL cuts a longer name.
+// PostgreSQL truncates longer names.
 constexpr std::size_t max_channel = 63;
 
 std::string too_small(const std::string& name) {
@@ -19,7 +19,7 @@ std::string too_small(const std::string& name) {
            std::to_string(Zone::min_size / 1024) + "k";
 }
 
-// Zero: no size was given. An error is the arguments'.
+// Zero: the size is invalid, and `arguments` has the error.
 std::size_t read_size(Arguments& arguments, const std::string& name,
                       std::string_view text) {
     ngx_str_t word = as_ngx_str(text);
@@ -58,7 +58,7 @@ Zone* make_zone(ngx_conf_t* cf, const std::string& name, std::size_t size) {
     return zone;
 }
 
-// NAME or NAME:SIZE. Null: nginx has logged why, or the arguments know.
+// NAME or NAME:SIZE. Null: the error is logged, or `arguments` has it.
 Zone* take_zone(ngx_conf_t* cf, Arguments& arguments, std::string_view word) {
     const std::size_t colon = word.find(':');
     const std::string name(word.substr(0, colon));
@@ -134,13 +134,14 @@ const ChannelConf* channel_of(ngx_conf_t* cf, const LocationConf& conf) {
     return channel;
 }
 
-// A pooler hands no notification on.
+// Whether notifications can arrive: a pooler does not pass them on.
 bool can_listen(const LocationConf& conf) {
     return conf.channel.len != 0 &&
            (conf.database->options.prepare || !conf.database->listen.empty());
 }
 
-// Why the location may not have what needs a channel.
+// The error for a directive that needs a channel where the location cannot have
+// one.
 char* deaf_error(ngx_conf_t* cf, const LocationConf& conf,
                  const std::string& who, const std::string& else_say) {
     if (conf.channel.len == 0) {
@@ -157,8 +158,8 @@ char* deaf_error(ngx_conf_t* cf, const LocationConf& conf,
                 else_say);
 }
 
-// What ends on the server that is listened to need not have ended on the one
-// that answers, and the other way round.
+// Whether lookups and the channel use the same server. What is revoked on one
+// server need not be revoked on another.
 bool is_one_server(const Database& database) {
     return !postgres::may_reach_several_servers(database.options.conninfo) &&
            (database.listen.empty() ||
@@ -266,8 +267,8 @@ char* compile_cache(ngx_conf_t* cf, LocationConf& conf) {
     return NGX_CONF_OK;
 }
 
-// Cells of another size are another zone: old workers still use the one that
-// there is. nginx takes over what has the same name.
+// The size of the cells becomes part of the zone's name. nginx hands on a zone
+// of the same name, but old workers still use it with cells of the old size.
 void size_zones(ngx_pool_t* pool, CacheConf& conf) {
     for (auto& [name, zone] : conf.zones) {
         std::size_t bytes = 0;

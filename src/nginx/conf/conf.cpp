@@ -13,13 +13,13 @@ namespace sigra::nginx {
 namespace {
 
 constexpr std::int64_t day = 86400;
-// The grace of a token that was replaced: with less, one grace could begin in
-// another, and a log-out ends but the last.
+// The grace period of a replaced token. With a shorter age, one grace period
+// could begin within another, and a log-out ends only the last one.
 constexpr time_t min_reissue_age = 60;
-// Room for the largest form in chunks of a byte each.
+// Holds the largest form even in chunks of one byte each.
 constexpr std::size_t body_buffer_size = 8 * phoenix::max_form_size;
 
-// Where a level and all above it are silent.
+// The defaults, where neither a level nor one above it has the directive.
 const Schema default_schema{};
 const SessionCookie default_session_cookie{};
 const RememberMeCookie default_remember_cookie{};
@@ -43,7 +43,7 @@ const Lifetimes& default_lifetimes(postgres::LayoutKind kind) {
     return sigra;
 }
 
-// How many processors there are is known once nginx runs.
+// A function, because the number of processors is known only when nginx runs.
 const PasswordLimits& default_password_limits() {
     static const PasswordLimits limits{default_running_checks()};
     return limits;
@@ -61,7 +61,8 @@ std::string_view path_of(std::string_view url) {
                                 : std::string_view();
 }
 
-// What browsers do to a path that stands in a Location header; empty: nothing.
+// The path as browsers send it when they find it in a Location header; empty:
+// as it is.
 ngx_str_t as_sent(ngx_pool_t* pool, std::string_view path) {
     std::string sent;
     for (const char c : path) {
@@ -86,7 +87,7 @@ ngx_str_t as_sent(ngx_pool_t* pool, std::string_view path) {
     return out;
 }
 
-// The directive for which the rest is needed.
+// The directive that needs the other ones.
 std::string needing(const LocationConf& conf) {
     return conf.endpoint == nullptr ? "\"auth_sigra\""
                                     : directive_of(conf.endpoint->kind);
@@ -108,7 +109,7 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
                               " needs a secret: give the application's with "
                               "\"auth_sigra_secret_key_base\" here or above");
     }
-    // Only there does a row say when its session was last active.
+    // Only its rows tell when a session was last active.
     if (conf.idle_timeout > 0 &&
         conf.schema->layout.kind != postgres::LayoutKind::sigra_sessions) {
         return conf_error(cf,
@@ -195,13 +196,13 @@ void merge_pointers(LocationConf& conf, const LocationConf& prev) {
     inherit(conf.messages, prev.messages);
 }
 
-// A password is read into memory and never to a file, whatever the level above
-// says of bodies.
+// Also makes sure that a password is read into memory and never into a file,
+// whatever the level above says about request bodies.
 char* merge_endpoint(ngx_conf_t* cf, LocationConf& conf,
                      const LocationConf& prev) {
     auto* core = static_cast<ngx_http_core_loc_conf_t*>(
         ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    // An `if` that has a handler of its own (proxy_pass) is none.
+    // Not for an `if` with a handler of its own (proxy_pass).
     if (core->noname && core->handler == nullptr && prev.endpoint != nullptr) {
         conf.endpoint = prev.endpoint;
         core->handler = conf.endpoint->handler;
@@ -241,15 +242,14 @@ void warn(ngx_conf_t* cf, const char* directive, const char* problem) {
                   directive, &name, problem);
 }
 
-// Not the server's own level, whose directives may be meant for its locations.
+// False for the server level, whose directives may be meant for its locations.
 bool is_location(ngx_conf_t* cf) {
     const auto* core = static_cast<const ngx_http_core_loc_conf_t*>(
         ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
     return core->name.len != 0 || core->noname;
 }
 
-// Whoever writes such a directive into a location believes that somebody is
-// asked there.
+// Warns of such a directive in a location where it protects nothing.
 void warn_of_idle(ngx_conf_t* cf, const LocationConf& conf,
                   const char* directive) {
     if (is_location(cf) && conf.gate != gate_on && conf.endpoint == nullptr) {
@@ -258,7 +258,7 @@ void warn_of_idle(ngx_conf_t* cf, const LocationConf& conf,
     }
 }
 
-// What no request can pass.
+// Warns of a location that no request can pass.
 void warn_of_closed(ngx_conf_t* cf, const LocationConf& conf) {
     if (conf.verify != nullptr && conf.gate == gate_off) {
         warn(cf, "auth_sigra_verify",

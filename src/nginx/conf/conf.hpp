@@ -1,4 +1,4 @@
-// What the directives say, and what is made of it once at start-up. Nothing
+// The values of the directives, and what is made of them at start-up. Nothing
 // here is written after the configuration was read.
 #pragma once
 
@@ -30,8 +30,8 @@ namespace sigra::nginx {
 struct Database {
     std::size_t index = 0;  // into MainConf::databases and a worker's pools
     postgres::PoolOptions options;
-    std::string listen;  // a conninfo around a pooler; empty: options'
-    std::vector<postgres::Layout> layouts;  // numbered as the pool will
+    std::string listen;  // a conninfo around a pooler; empty: use options'
+    std::vector<postgres::Layout> layouts;  // the index is the pool's number
 };
 
 struct Schema {
@@ -39,10 +39,9 @@ struct Schema {
     std::string plural = "users";
 };
 
-// What a lookup depends on beside the token. Everything that is shared
-// between requests is keyed by `fingerprint` as well as by the token's hash:
-// another database or another `where` is another verdict, and so are other
-// facts: what was kept of them says nothing here.
+// What a lookup depends on beside the token. Whatever requests share is keyed
+// by `fingerprint` as well as by the token's hash, because another database,
+// another `where` or other facts may lead to another verdict.
 struct Source {
     const Database* database;
     std::size_t layout;  // the pool's number for it
@@ -53,7 +52,7 @@ struct Source {
     Facts* facts;  // never null; complete once all locations were read
 };
 
-// Newest first. Wiped when the cycle goes.
+// The newest first. Wiped when the cycle is destroyed.
 struct Secrets {
     std::vector<std::string> values;
     ~Secrets();
@@ -62,7 +61,7 @@ struct Secrets {
 struct SessionCookie {
     std::string name = "_sigra_key";
     std::string signing_salt = "auth_sigra";
-    std::string encryption_salt;  // empty: signed
+    std::string encryption_salt;  // empty: the cookie is only signed
     phoenix::KeyOptions key;
     std::optional<std::int64_t> max_age;
     std::string path = "/";
@@ -72,7 +71,7 @@ struct SessionCookie {
 struct RememberMeCookie {
     bool enabled = true;
     std::string name = "_sigra_user_remember_me";
-    std::optional<std::int64_t> max_age;  // none: remember_me's session_ttl
+    std::optional<std::int64_t> max_age;  // none: remember_me= of session_ttl
     std::string path = "/";
     std::string same_site = "Lax";
 };
@@ -81,7 +80,7 @@ struct RememberMeCookie {
 // level put together. Sealers copy keyed contexts and so are not const; a
 // worker has one thread that uses them.
 struct Cookies {
-    std::uint64_t id;  // of no others in this process, before or after
+    std::uint64_t id;  // unique in this process, over reloads too
     const SessionCookie* session;
     const RememberMeCookie* remember;
     phoenix::Sealer session_sealer;
@@ -99,7 +98,7 @@ struct Bearer {
 
 struct Lifetimes {
     std::int64_t standard_s = 0;
-    std::int64_t remember_me_s = 0;  // by the row's type, in sigra_sessions
+    std::int64_t remember_me_s = 0;  // for rows of that type in sigra_sessions
 };
 
 // auth_sigra_password_checks
@@ -111,8 +110,8 @@ struct PasswordLimits {
 
 // auth_sigra_password_hash
 struct PasswordHash {
-    std::optional<phoenix::Argon2Cost> cost;  // none: never written
-    // Of the check that an unknown user's password gets.
+    std::optional<phoenix::Argon2Cost> cost;  // none: hashes stay as they are
+    // The cost of checking the password for an unknown email.
     [[nodiscard]] phoenix::Argon2Cost dummy() const {
         return cost.value_or(phoenix::Argon2Cost{});
     }
@@ -120,20 +119,20 @@ struct PasswordHash {
 
 using TrustedOrigins = std::vector<phoenix::WebOrigin>;
 
-// auth_sigra_messages, in their order.
+// auth_sigra_messages, in the order of its parameters.
 using MessagesList = std::vector<phoenix::Messages>;
 
 struct LoginTemplate;
 
-// What a location does itself in place of the application.
+// A location whose content handler is one of this module's.
 struct Endpoint {
     enum class Kind { login, logout, renew, session, sessions };
     Kind kind = Kind::login;
     ngx_http_handler_pt handler = nullptr;  // its content handler
     bool everywhere = false;                // logout: all sessions of the user
-    bool authenticated = false;  // renew: an upstream confirmed who is there
+    bool authenticated = false;  // renew: an upstream has confirmed the user
     std::string fallback;        // login: a named location, or empty
-    const LoginTemplate* page = nullptr;  // login: none: the built-in one
+    const LoginTemplate* page = nullptr;  // login: null: the built-in one
 };
 
 // auth_sigra_verify
@@ -142,7 +141,7 @@ struct Verify {
     ngx_http_handler_pt handler = nullptr;  // its content handler
 };
 
-// Failed logins lock an account.
+// auth_sigra_lockout: failed logins lock an account.
 struct Lockout {
     std::int64_t threshold = 0;  // 0: off
     std::int64_t duration_s = 900;
@@ -174,10 +173,10 @@ enum Forward : ngx_uint_t { forward_off, forward_on, forward_encoded };
 enum ReturnTo : ngx_uint_t { return_to_session, return_to_query };
 enum Preflight : ngx_uint_t { preflight_deny, preflight_pass };
 
-// Plain data, for the directive table reaches into it by offset. What the
-// pointers name lives in the configuration's pool.
+// Plain data, because the directive table refers to fields by their offset.
+// What the pointers lead to lives in the configuration's pool.
 struct LocationConf {
-    // What each request through the gate reads comes first.
+    // The fields that each request through the gate reads come first.
     ngx_uint_t gate;
     ngx_uint_t preflight;
     ngx_uint_t forward;
@@ -185,22 +184,22 @@ struct LocationConf {
     ngx_uint_t cache_control;
     time_t sudo;         // 0: off
     time_t reissue_age;  // 0: off
-    // The location's own: only an `if` and a limit_except in it have it too.
+    // Not inherited, except by an `if` and a limit_except in the location.
     const Endpoint* endpoint;
-    const Verify* verify;  // null: it answers for itself; not inherited
-    // Made at merge, where the location looks at sessions. `ttl` is
-    // `lifetimes` or the schema's own, and so is not inherited by a level with
-    // another schema.
+    const Verify* verify;  // null: no auth_sigra_verify; inherited as above
+    // Set when the location is merged, if it looks at sessions. `ttl` is
+    // `lifetimes` or the schema's default, so a level with another schema does
+    // not inherit it.
     const Lifetimes* ttl;
     const Source* source;
-    // Of API tokens; null: the Authorization header is not looked at.
+    // The source of API tokens; null: the Authorization header is not read.
     const Source* bearer_source;
-    Cookies* cookies;    // null where there is no secret: none are looked at
+    Cookies* cookies;    // null: there is no secret, cookies are not read
     const Cache* cache;  // null: off
     const ChannelConf* listened;  // null: auth_sigra_close_on_revoke is off
-    const Rules* rules;           // null: whoever is logged in may pass
-    // The part of login_url that is a path: as it is written, and as browsers
-    // send it where that differs.
+    const Rules* rules;           // null: all logged-in users may pass
+    // The path in login_url as it is written, and as browsers send it if that
+    // differs; else empty.
     ngx_str_t login_path;
     ngx_str_t sent_login_path;
 
@@ -214,7 +213,7 @@ struct LocationConf {
     ngx_str_t signed_in_url;
     ngx_str_t logged_out_url;
     ngx_str_t cookie_domain;
-    ngx_str_t channel;  // of revocations; empty: off
+    ngx_str_t channel;  // the revocation channel; empty: off
 
     const Database* database;
     const Schema* schema;
@@ -239,7 +238,7 @@ struct LocationConf {
     time_t idle_timeout_s() const {
         return idle_timeout == NGX_CONF_UNSET ? 30 * 60 : idle_timeout;
     }
-    // Cookies are not looked at.
+    // Cookies are not read.
     bool is_bearer_only() const {
         return bearer_source != nullptr && bearer->mode == Bearer::Mode::only;
     }
@@ -248,7 +247,7 @@ struct LocationConf {
     }
 };
 
-// A location that a directive leads to; see named_locations.hpp.
+// A named location that a directive refers to; see named_locations.hpp.
 struct NamedLocation {
     ngx_http_core_srv_conf_t* server;
     std::string name;
@@ -260,20 +259,20 @@ struct NamedLocation {
 // A variable that must exist; see needed_variables.hpp.
 struct NeededVariable {
     std::string name;
-    std::string place;  // as a message ends with it
+    std::string place;  // where it is named: the end of the error message
 };
 
 // What is known of a server's login page; see reachable_login.hpp.
 struct ServerLogins {
     bool answered = false;  // some location has a handler
-    ngx_str_t url{};        // where a gate sends visitors; empty: nowhere
+    ngx_str_t url{};        // where a gate redirects to; empty: nowhere
 };
 
 struct MainConf {
-    // Pointers, for locations keep them.
+    // Pointers, because locations refer to the elements.
     std::vector<std::unique_ptr<Database>> databases;
-    // The pool "default": it resolves names, and checks passwords where no
-    // other is named. There once a database is.
+    // The thread pool "default": it resolves names, and checks passwords where
+    // no other is named. Set once there is a database.
     ngx_thread_pool_t* default_threads = nullptr;
     CacheConf cache;
     PruneJobs prune_jobs;
@@ -282,14 +281,15 @@ struct MainConf {
     std::map<const ngx_http_core_srv_conf_t*, ServerLogins> logins;
     std::vector<NeededVariable> needed_variables;
     ngx_shm_zone_t* counters = nullptr;  // null: no auth_sigra_status
-    // One of each for all levels that share the same parts: here the layout as
-    // the database has numbered it, and the plural.
+    // Levels with the same settings share one object. A source's key is the
+    // database, its number for the layout, and the plural.
     std::map<std::tuple<const Database*, std::size_t, std::string>, Source*>
         sources;
-    // By database and users table: what is asked of a user is asked whatever
-    // names the user.
+    // By database and users table: sessions and API tokens of the same users
+    // have the same facts.
     std::map<std::string, std::unique_ptr<Facts>> facts;
-    // Of all locations: no client says any of these anywhere.
+    // The attributes' headers in all locations: in none of them do they pass
+    // from a client.
     std::set<std::string> attribute_headers;
     std::map<std::tuple<const Secrets*, const SessionCookie*,
                         const RememberMeCookie*>,
@@ -307,7 +307,8 @@ inline const LocationConf& location_conf(ngx_http_request_t* r) {
         ngx_http_get_module_loc_conf(r, ngx_http_auth_sigra_module));
 }
 
-// By what really runs: another directive may have set another handler.
+// Compares the handler that runs, because another directive may have set
+// another one.
 inline bool is_endpoint(const ngx_http_request_t* r, const LocationConf& conf) {
     return conf.endpoint != nullptr &&
            r->content_handler == conf.endpoint->handler;
@@ -317,7 +318,7 @@ inline bool is_endpoint(const ngx_http_request_t* r, const LocationConf& conf) {
 // bearer_directive.cpp.
 [[nodiscard]] postgres::Layout bearer_layout(const LocationConf& conf,
                                              const postgres::Layout& sessions);
-// Whether the location looks at the Authorization header.
+// Whether the location reads the Authorization header.
 [[nodiscard]] bool takes_bearer(const LocationConf& conf);
 
 // Half the processors, at least one.
@@ -330,8 +331,8 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept;
 // An endpoint's directive, in quotes.
 [[nodiscard]] std::string directive_of(Endpoint::Kind kind);
 
-// The message against an endpoint whose location has another content handler.
-// `directive`: in its quotes.
+// The error message for an endpoint whose location has another content handler.
+// `directive` is in quotes.
 [[nodiscard]] std::string beside_another_handler(const std::string& directive);
 
 // Logs at emerg with the file and line; always NGX_CONF_ERROR.

@@ -1,4 +1,4 @@
-// Setters of the two cookies.
+// Setters of the directives for the two cookies.
 #include <algorithm>
 
 #include "nginx/conf/arguments.hpp"
@@ -168,7 +168,7 @@ char* set_cookie_secure(ngx_conf_t* cf, ngx_command_t* cmd,
         if (ngx_http_compile_complex_value(&compile) != NGX_OK) {
             return static_cast<char*>(NGX_CONF_ERROR);
         }
-        // Of more than a name, nginx knows itself what it is made of.
+        // In a longer text, nginx itself checks the variables.
         if (const std::string_view name = arguments.word(1).substr(1);
             arguments.word(1).starts_with('$') && is_variable_name(name)) {
             need_variable(cf, name);

@@ -1,4 +1,4 @@
-// What a browser would refuse of a cookie, said at start-up.
+// Finds at start-up what makes browsers reject a cookie.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace sigra::nginx {
 
-// Of a merged location's two cookies; empty where all is well.
+// The error in a merged location's cookies; empty: there is none.
 [[nodiscard]] std::string cookie_error(const LocationConf& conf);
 
 }  // namespace sigra::nginx

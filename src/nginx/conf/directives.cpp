@@ -18,8 +18,8 @@ bool is_identifier(std::string_view s) {
     });
 }
 
-// Two directives that name one conninfo mean one pool, so they have to agree
-// on how it works.
+// Directives with the same conninfo share one pool, so their parameters must be
+// the same.
 const Database* share_database(MainConf& main, postgres::PoolOptions options,
                                std::string listen, Arguments& arguments) {
     for (const auto& known : main.databases) {
@@ -41,8 +41,9 @@ const Database* share_database(MainConf& main, postgres::PoolOptions options,
     return main.databases.back().get();
 }
 
-// A conninfo that libpq would say little of, or nothing: why it is none. Does
-// not repeat it, for it may hold a password.
+// Explains mistakes in a conninfo about which libpq says little or nothing;
+// empty: none of these. Does not repeat the conninfo, which may hold a
+// password.
 std::string_view common_mistake(std::string_view word) {
     if (word.starts_with("ecto://") || word.starts_with("ecto+")) {
         return "\"ecto://\" is a scheme of Ecto only: say \"postgresql://\", "
@@ -76,8 +77,8 @@ std::optional<std::string> read_conninfo(ngx_conf_t* cf, Arguments& arguments,
     if (error.empty()) {
         error = postgres::conninfo_value_error(*conninfo);
     } else if (word.starts_with("file:")) {
-        // libpq quotes what it stumbles over, and that may be the password
-        // that the file was to keep out of sight.
+        // libpq quotes what it cannot parse, and that may be the password that
+        // the file was to keep secret.
         arguments.fail("the file holds no well-formed conninfo");
     } else if (conninfo->find(", ") != std::string::npos) {
         error += " (a list of hosts has no blanks: \"host=db1,db2\")";
@@ -133,8 +134,8 @@ char* set_postgres(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         arguments.expected(
             "quote the connection string as a whole: \"host=localhost "
             "dbname=my_app\"");
-        // While directives are read: a pool that is added when locations are
-        // merged gets no threads from Angie.
+        // Not when locations are merged: Angie starts no threads for a pool
+        // that is added then.
         main_conf(cf).default_threads = ngx_thread_pool_add(cf, nullptr);
         if (main_conf(cf).default_threads == nullptr) {
             return static_cast<char*>(NGX_CONF_ERROR);

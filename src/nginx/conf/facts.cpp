@@ -13,9 +13,9 @@
 namespace sigra::nginx {
 namespace {
 
-// Before each attribute in a cell.
+// The length that precedes each attribute in a cell.
 constexpr std::size_t length_size = 4;
-// What the identity headers are made of.
+// Names that the identity headers have.
 constexpr std::array<std::string_view, 3> taken_names = {"user_id", "email",
                                                          "authenticated_at"};
 
@@ -34,7 +34,7 @@ std::string lower(std::string_view s) {
     return out;
 }
 
-// No SQL begins with a name behind a dollar sign.
+// Not to be confused with SQL, which cannot be a name after a dollar sign.
 bool is_variable(std::string_view word) {
     return word.starts_with('$') && is_name(word.substr(1));
 }
@@ -45,7 +45,7 @@ std::size_t position(const auto& list, Equal&& equal) {
         std::find_if(list.begin(), list.end(), equal) - list.begin());
 }
 
-// The condition's number; a new one is the last.
+// The condition's number; a new one is appended.
 std::size_t number_of(Facts& facts, const std::string& condition) {
     const std::size_t at =
         position(facts.conditions,
@@ -104,7 +104,8 @@ bool number_attributes(const LocationConf& conf, bool enforced, Facts& facts,
     return true;
 }
 
-// Its answer says NULL of what is NULL, and so not of what could not be read.
+// auth_sigra_session answers null for an attribute that is NULL, so it must not
+// do so for one that could not be read.
 bool tells_attributes(const LocationConf& conf) {
     return conf.endpoint != nullptr &&
            conf.endpoint->kind == Endpoint::Kind::session;
@@ -212,8 +213,8 @@ char* set_attribute(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     });
 }
 
-// An endpoint looks after itself, and who may pass as nobody passes whoever it
-// is.
+// auth_sigra_require is enforced only where the gate is on: under `optional`
+// everybody passes, and endpoints check the session themselves.
 char* compile_rules(ngx_conf_t* cf, LocationConf& conf) {
     const bool enforced = conf.gate == gate_on && conf.endpoint == nullptr;
     if (conf.attributes == nullptr &&

@@ -1,6 +1,6 @@
-// auth_sigra_require and auth_sigra_attribute: what locations ask of a user
-// beside who it is. Conditions and attributes are numbered by source, so that
-// one lookup answers all of them, whichever location asks.
+// auth_sigra_require and auth_sigra_attribute. All conditions and attributes on
+// the same users table are numbered together, so that one lookup evaluates them
+// for whichever location asks.
 #pragma once
 
 #include <cstddef>
@@ -15,12 +15,12 @@ namespace sigra::nginx {
 
 struct LocationConf;
 
-// What all locations of one source ask. Its order is the layout's, and so the
-// bits'.
+// What all locations with the same users table ask for. The layout's lists and
+// the bits of a result are in this order.
 struct Facts {
     struct Attribute {
         std::string expression;
-        std::size_t size;  // that a zone's cell keeps room for
+        std::size_t size;  // bytes reserved for it in a zone's cell
     };
     std::vector<std::string> conditions;
     std::vector<Attribute> attributes;
@@ -32,10 +32,10 @@ struct Facts {
     [[nodiscard]] std::size_t room() const;
 };
 
-// As one level says it.
+// The auth_sigra_require directives of one level.
 struct Requirements {
     std::vector<std::string> conditions;
-    std::vector<ngx_int_t> variables;  // that must be neither empty nor "0"
+    std::vector<ngx_int_t> variables;  // indexes; none may be empty or mean no
     bool off = false;
 };
 struct AttributeSetting {
@@ -46,26 +46,26 @@ struct AttributeSetting {
 };
 using AttributeSettings = std::vector<AttributeSetting>;
 
-// The same with the source's numbers.
+// What a location requires and shows, by the numbers in Facts.
 struct Rules {
-    // All of these must hold, and all of these be known: none where a request
-    // passes either way.
+    // A bit for each condition that must hold and for each attribute that must
+    // be known; zero where requests pass either way.
     std::uint64_t conditions = 0;
     std::uint32_t attributes = 0;
     std::vector<ngx_int_t> variables;
 
     const AttributeSettings* settings = nullptr;
-    std::vector<std::size_t> numbers;  // of each setting
+    std::vector<std::size_t> numbers;  // of each attribute in `settings`
 
-    // The number; none: there is no such attribute here.
+    // The attribute's number; null: the location has no such attribute.
     [[nodiscard]] const std::size_t* find(std::string_view name) const;
 };
 
 char* set_require(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 char* set_attribute(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept;
 
-// The location's rules, once its source is known. NGX_CONF_OK, or the error is
-// logged.
+// Sets the location's rules; its source must be known. NGX_CONF_OK, or the
+// error is logged.
 [[nodiscard]] char* compile_rules(ngx_conf_t* cf, LocationConf& conf);
 
 }  // namespace sigra::nginx

@@ -9,7 +9,8 @@
 namespace sigra::nginx {
 namespace {
 
-// A later version of the module has texts that a file of today lacks: no error.
+// Only a warning, because a later version of the module may have texts that
+// today's file lacks.
 void warn_of_missing(ngx_conf_t* cf, const ngx_str_t& path,
                      const std::vector<std::string>& missing) {
     std::string names;
@@ -64,7 +65,7 @@ char* set_messages(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         if (location(conf).messages != nullptr) {
             return const_cast<char*>(is_duplicate);
         }
-        // No parameter: all words are the caller's.
+        // No name=value parameters: the loop reads all words.
         Arguments arguments(cf, cf->args->nelts);
         MessagesList list;
         for (ngx_uint_t i = 1; i < cf->args->nelts; i++) {

@@ -6,7 +6,7 @@ namespace sigra::nginx {
 namespace {
 
 bool has(const ngx_http_core_srv_conf_t& server, std::string_view name) {
-    // The elements are of a type of their own in Angie.
+    // `auto`, because the elements have another type in Angie.
     auto* location = server.named_locations;
     for (; location != nullptr && *location != nullptr; location++) {
         if (view((*location)->name) == name) {

@@ -1,5 +1,5 @@
-// Named locations (@NAME) that directives lead to. Whether there is one is
-// known only when the whole server was read.
+// Named locations (@NAME) that directives refer to. Whether one exists is known
+// only when the whole server was read.
 #pragma once
 
 #include <string_view>
@@ -8,11 +8,12 @@
 
 namespace sigra::nginx {
 
-// `name` starts with "@"; the directive that is being read asks for it.
+// Notes that the directive which is being read refers to `name`, which starts
+// with "@".
 void need_named_location(ngx_conf_t* cf, std::string_view name);
 
-// After the configuration was read. False: one is missing, and nginx has
-// logged which directive asks for it, and where.
+// After the configuration was read. False: one is missing, and the log says
+// which directive refers to it, and where.
 [[nodiscard]] bool check_named_locations(ngx_conf_t* cf);
 
 }  // namespace sigra::nginx

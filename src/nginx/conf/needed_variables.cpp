@@ -41,7 +41,7 @@ bool is_known(const ngx_http_core_main_conf_t& core, std::string_view name) {
                        });
 }
 
-// The variable of the attribute that makes this header.
+// Whether the attribute of that name is sent in this header.
 bool is_variable_of(std::string_view name, const std::string& header) {
     constexpr std::string_view before = "X-Auth-";
     std::string of_header = lower(header.substr(before.size()));

@@ -1,6 +1,6 @@
-// Variables that a template's text or a directive names. Whether there is such
-// a variable is known only when the whole configuration was read; nginx's own
-// message then has neither file nor line.
+// Variables that a template or a directive uses. Whether one exists is known
+// only when the whole configuration was read, and nginx's own message then has
+// neither file nor line.
 #pragma once
 
 #include <string>
@@ -10,18 +10,19 @@
 
 namespace sigra::nginx {
 
-// By a directive's word, where it stands now.
+// The directive that is being read uses it.
 void need_variable(ngx_conf_t* cf, std::string_view name);
-// By the template of an auth_sigra_login.
+// The template of an auth_sigra_login uses it, in this line.
 void need_variable(ngx_conf_t* cf, std::string_view name, std::string_view file,
                    ngx_uint_t line);
 
 // After the configuration was read. False: one is missing, and the log says
-// which, and where it stands.
+// which one and where it is used.
 [[nodiscard]] bool check_needed_variables(ngx_conf_t* cf);
 
-// An auth_sigra_attribute's variable is known by its prefix: one whose
-// attribute stands nowhere would be empty for ever.
+// Warns of $auth_sigra_attribute_NAME where no attribute has that name. nginx
+// knows these variables by their prefix alone, so this one would always be
+// empty.
 void warn_of_unknown_attributes(ngx_conf_t* cf);
 
 }  // namespace sigra::nginx

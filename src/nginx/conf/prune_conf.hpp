@@ -1,4 +1,4 @@
-// auth_sigra_prune: which tables are cleared of what has expired, and when.
+// auth_sigra_prune: from which tables expired rows are deleted, and when.
 #pragma once
 
 #include <cstddef>
@@ -19,16 +19,17 @@ struct LocationConf;
 
 struct PruneSetting {
     std::int64_t interval_ms = 0;  // 0: off
-    std::int64_t batch = 1000;     // rows a statement
+    std::int64_t batch = 1000;     // rows per statement
 };
 
-// One for each tokens table of a database. What is alive by the rules of some
-// location stays: the lifetimes are the longest of all that look at a table of
-// that name. It may be named with its schema and without, by two layouts, or
-// over two conninfos, and too long a life does no harm.
+// One for each tokens table of a database. A row that is valid in some location
+// must stay, so the lifetimes are the longest in all locations that use a table
+// of that name. Its schema is not compared: two layouts or two conninfos may
+// name the same table with and without it, and a lifetime that is too long does
+// no harm.
 struct PruneJob {
     const Source* source = nullptr;
-    PruneSetting setting;            // off: nobody asks for it
+    PruneSetting setting;            // off: no location wants it
     const Lifetimes* ttl = nullptr;  // in MainConf::longest_lives
 };
 

@@ -7,10 +7,11 @@
 namespace sigra::nginx {
 namespace {
 
-// What is more is notified as `*`, and everybody would be asked for again.
+// More rows would be notified as `*`, and then every session is looked up
+// again.
 constexpr std::int64_t largest_batch = 1000;
 
-// Without a schema before it.
+// The table's name without its schema.
 std::string_view bare_name(std::string_view table) {
     const std::size_t dot = table.rfind('.');
     return dot == std::string_view::npos ? table : table.substr(dot + 1);

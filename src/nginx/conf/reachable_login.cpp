@@ -4,9 +4,9 @@
 
 namespace sigra::nginx {
 
-// Which location answers the login URL is not to be told from here, for it may
-// be a regular expression or a rewrite. But where no location of the server
-// has a handler, nothing does.
+// Which location answers the login URL is not known here: it may be found by a
+// regular expression or a rewrite. But where no location of the server has a
+// handler, none of them answers it.
 void note_location(ngx_conf_t* cf, const LocationConf& conf) {
     const auto* server = static_cast<const ngx_http_core_srv_conf_t*>(
         ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module));

@@ -1,4 +1,4 @@
-// Warns of a server that sends visitors to a login page which nobody answers.
+// Warns of a server that redirects to a login page which no location answers.
 #pragma once
 
 #include "nginx/ngx.hpp"
@@ -7,7 +7,7 @@ namespace sigra::nginx {
 
 struct LocationConf;
 
-// At merge, for each location.
+// Called for each location when it is merged.
 void note_location(ngx_conf_t* cf, const LocationConf& conf);
 
 // After the configuration was read.

@@ -1,4 +1,4 @@
-// What every directive's setter begins with.
+// Helpers for the setters of all directives.
 #pragma once
 
 #include <new>
@@ -22,7 +22,7 @@ char* setter(ngx_conf_t* cf, Body&& body) noexcept {
                    std::forward<Body>(body));
 }
 
-// In the configuration's pool.
+// Makes an object in the configuration's pool. Throws bad_alloc.
 template <class T>
 T* make(ngx_conf_t* cf, T value = {}) {
     T* object = pool_make<T>(cf->pool, std::move(value));

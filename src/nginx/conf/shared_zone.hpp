@@ -1,6 +1,6 @@
-// A session cache in nginx's shared memory. Owns what the zone is given: the
-// memory is the slab pool's, the lock its mutex, which is the only one that the
-// master unlocks for a worker that died, and the clock is the event loop's.
+// A session cache in nginx's shared memory. The zone gets the slab pool's
+// memory, the slab pool's mutex, because that is the only one that the master
+// unlocks for a worker that died, and the event loop's clock.
 #pragma once
 
 #include "cache/zone.hpp"
@@ -10,16 +10,16 @@ namespace sigra::nginx {
 
 class SharedZone final : private cache::Lock {
   public:
-    // For `shm`, which is to keep it as its data; both are the cycle's.
+    // `shm->data` has to point to this object; both live as long as the cycle.
     SharedZone();
 
-    // For nginx, once the memory is there: takes over what an equal zone of
-    // the cycle before holds, or lays out an empty one.
+    // Called by nginx when the memory is there: takes over the zone of the
+    // cycle before if it is the same one, or makes an empty one.
     static ngx_int_t init(ngx_shm_zone_t* shm, void* old) noexcept;
 
     [[nodiscard]] cache::Zone& zone() { return zone_; }
 
-    // Before it has memory: Zone::create()'s.
+    // The `facts` of Zone::create(). Called before init().
     void keep_facts(std::size_t bytes) { facts_ = bytes; }
 
   private:

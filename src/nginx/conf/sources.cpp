@@ -9,15 +9,15 @@
 namespace sigra::nginx {
 namespace {
 
-// A field's end is marked by its length, so that no two lists of fields can
-// look alike.
+// Each field is preceded by its length, so that different lists of fields never
+// give the same text.
 void add_field(std::string& out, std::string_view field) {
     out += std::to_string(field.size());
     out += ':';
     out += field;
 }
 
-// What concerns logins and revocations alone stays out of it.
+// What matters for logins and revocations only is left out.
 std::string identity_of(const Database& database,
                         const postgres::Layout& layout) {
     std::string all;
@@ -34,8 +34,8 @@ std::string identity_of(const Database& database,
     return all;
 }
 
-// What is asked of a user does not depend on what names the user: an API token
-// is held to a session's conditions.
+// Facts are about the user, however a request names the user: API tokens must
+// meet the same conditions as sessions.
 std::string facts_key(const Database& database,
                       const postgres::Layout& layout) {
     std::string key;
@@ -58,7 +58,8 @@ std::uint64_t fingerprint(std::string all, const Facts& facts) {
     return out;
 }
 
-// Whether some location asks how fresh a login is makes no other layout.
+// Layouts that differ only in `sudo` get one number; it is set if one of them
+// has it.
 std::size_t number_of(Database& database, const postgres::Layout& layout) {
     for (std::size_t i = 0; i < database.layouts.size(); i++) {
         postgres::Layout same = database.layouts[i];
@@ -142,8 +143,8 @@ Cookies* make_cookies(ngx_conf_t* cf, const LocationConf& conf) {
     return known;
 }
 
-// Layouts that differ in what concerns logins have the same facts, or the
-// one's answers would say nothing to the other.
+// Layouts that differ only in what logins need get the same facts, so that the
+// cached answer for one is valid for the other.
 void share_facts(ngx_conf_t* cf) {
     MainConf& conf = main_conf(cf);
     for (const auto& database : conf.databases) {
