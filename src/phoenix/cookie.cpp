@@ -18,8 +18,8 @@ bool is_control_space(char c) {
     return static_cast<unsigned char>(c - '\t') <= '\r' - '\t';
 }
 
-// In blocks of one size, without a branch inside: the compiler takes them in
-// vectors. The last one overlaps the one before.
+// Reads blocks of a fixed size without branches, so that the compiler uses
+// vector instructions. The last block overlaps the one before.
 bool has_control_space(std::string_view text) {
     constexpr std::size_t block = 32;
     if (text.size() < block)
@@ -39,7 +39,7 @@ bool is_white_space(char c) {
     return c == ' ' || is_control_space(c);
 }
 
-// Without a call: names are short.
+// A loop instead of memcmp(), because names are short.
 bool starts_with(std::string_view text, std::string_view name) {
     std::size_t at = 0;
     while (at < name.size() && text[at] == name[at])
@@ -47,7 +47,8 @@ bool starts_with(std::string_view text, std::string_view name) {
     return at == name.size();
 }
 
-// The value of the pair between two semicolons if it is called `name`.
+// Returns the value of a pair (the text between two semicolons) if its name is
+// `name`.
 [[gnu::always_inline]] inline std::optional<std::string_view> named_value(
     std::string_view pair, std::string_view name) {
     while (!pair.empty() && (pair.front() == ' ' || pair.front() == '\t'))
@@ -61,7 +62,7 @@ bool starts_with(std::string_view text, std::string_view name) {
     return pair;
 }
 
-// The text up to the next semicolon, which goes as well.
+// Takes the text up to the next semicolon, and the semicolon, from `rest`.
 [[gnu::always_inline]] inline std::string_view next_pair(
     std::string_view& rest) {
     const auto end = rest.find(';');
@@ -146,7 +147,7 @@ std::optional<std::string_view> find_cookie(std::string_view header,
         return std::nullopt;
     while (!header.empty()) {
         const auto value = named_value(next_pair(header), name);
-        // Plug drops such a pair.
+        // Plug ignores a pair with such a value.
         if (value && !has_control_space(*value))
             return value;
     }

@@ -1,4 +1,4 @@
-// Plug.Conn.Cookies: the Cookie header read, Set-Cookie written.
+// Reads the Cookie header and writes Set-Cookie, as Plug.Conn.Cookies does.
 #pragma once
 
 #include <cstdint>
@@ -9,25 +9,25 @@
 
 namespace sigra::phoenix {
 
-// The value of the first pair called `name`, compared byte for byte; reads
-// the header as Plug does (quotes mean nothing).
+// The value of the first pair named `name`, compared byte for byte; nullopt if
+// there is none. The header is read as Plug reads it: quotes have no meaning.
 [[nodiscard]] std::optional<std::string_view> find_cookie(
     std::string_view header, std::string_view name);
 
-// The same, where the first pair called `name` is one that Plug keeps: nobody
-// has looked at its value, and who takes it knows it already. `name`: not empty
-// and without white space.
+// The same, but does not check whether Plug would ignore the pair because of
+// its value. For callers that compare the value with one that was accepted
+// before. `name` must not be empty or contain white space.
 [[nodiscard]] std::optional<std::string_view> first_cookie(
     std::string_view header, std::string_view name);
 
-// The header with every pair called one of `names` gone; the others keep
-// their bytes. Empty when none is left. A pair whose name matches after
-// trimming or without regard to case goes too: an upstream may read it so.
+// The header without all pairs named one of `names`; the others keep their
+// bytes. Empty if none remains. Names are compared without surrounding white
+// space and case, because an upstream may read them so.
 [[nodiscard]] std::string without_cookies(
     std::string_view header, std::span<const std::string_view> names);
 
-// The header with `name` set to `value`: every pair of that name goes, the
-// new one stands first.
+// The header with `name` set to `value`: all pairs of that name are removed,
+// and the new one is put first.
 [[nodiscard]] std::string with_cookie(std::string_view header,
                                       std::string_view name,
                                       std::string_view value);
@@ -37,18 +37,19 @@ struct CookieAttributes {
     std::string_view domain = "";     // empty: host-only
     std::string_view same_site = "";  // empty: not written
     bool secure = false;
-    // Seconds; none: a session cookie.
+    // In seconds; nullopt: a cookie for the browser session.
     std::optional<std::int64_t> max_age = std::nullopt;
 };
 
-// The value of a Set-Cookie header, in Plug's order and spelling; HttpOnly
-// always. `now_s`: Unix time, for expires.
+// The value of a Set-Cookie header, in Plug's order and spelling, always with
+// HttpOnly. `now_s`: Unix time in seconds, for expires.
 [[nodiscard]] std::string set_cookie(std::string_view name,
                                      std::string_view value,
                                      const CookieAttributes& attributes,
                                      std::int64_t now_s);
 
-// Plug.Conn.delete_resp_cookie with the attributes it was set with.
+// The same to delete a cookie that was set with these attributes:
+// Plug.Conn.delete_resp_cookie.
 [[nodiscard]] std::string clear_cookie(std::string_view name,
                                        const CookieAttributes& attributes);
 

@@ -16,7 +16,7 @@ struct FreeMd {
     void operator()(EVP_MD* md) const { EVP_MD_free(md); }
 };
 
-// Fetched once: a fetch for each digest costs three times the digest.
+// Fetched once, because fetching costs three times as much as a digest.
 const EVP_MD* fetched_sha256() {
     static const std::unique_ptr<EVP_MD, FreeMd> md(
         EVP_MD_fetch(nullptr, "SHA256", nullptr));
@@ -33,7 +33,8 @@ Sha256 sha256(std::string_view bytes) {
     Sha256 hash;
     auto* out = reinterpret_cast<unsigned char*>(hash.data());
     const EVP_MD* md = fetched_sha256();
-    // A hash of zeros would make all tokens one: what cannot fail stands in.
+    // If OpenSSL fails, libsodium computes the hash, which cannot fail. With a
+    // hash of zeros, all tokens would be the same.
     if (!md ||
         EVP_Digest(bytes.data(), bytes.size(), out, nullptr, md, nullptr) != 1)
         crypto_hash_sha256(out, bytes_of(bytes), bytes.size());

@@ -1,5 +1,4 @@
-// The few primitives that the formats are made of, all from OpenSSL and
-// libsodium.
+// The cryptographic primitives of the formats, from OpenSSL and libsodium.
 #pragma once
 
 #include <array>
@@ -10,31 +9,32 @@
 namespace sigra::phoenix {
 
 enum class Digest { sha256, sha384, sha512 };
-// As OpenSSL calls it.
+// OpenSSL's name for it.
 [[nodiscard]] const char* digest_name(Digest digest);
 
 // 32 bytes.
 using Sha256 = std::array<char, 32>;
 [[nodiscard]] Sha256 sha256(std::string_view bytes);
 
-// From the system's generator; an empty string when it has none to give,
-// which callers must treat as a failure.
+// Random bytes from OpenSSL's generator. Returns an empty string on failure,
+// which callers must check.
 [[nodiscard]] std::string random_bytes(std::size_t count);
 
-// Time depends on the lengths alone: Plug.Crypto.secure_compare.
+// Compares in a time that depends only on the lengths:
+// Plug.Crypto.secure_compare.
 [[nodiscard]] bool equal_constant_time(std::string_view a, std::string_view b);
 
-// Overwrites, to the end of its storage, in a way that the compiler keeps; the
-// string is empty then.
+// Overwrites the whole capacity of the string, in a way that the compiler does
+// not optimize away, and makes the string empty.
 void wipe(std::string& secret);
 
-// Bytes that are wiped when they are replaced, moved or gone. Its one copy
-// stands here: nothing copies it, and a move wipes what it leaves behind, the
-// buffer inside a short string too.
+// Bytes that are wiped when they are replaced, moved or destroyed. A Secret
+// cannot be copied, and a move wipes the source, also the buffer inside a short
+// string.
 class Secret {
   public:
     Secret() = default;
-    // Takes the bytes, and wipes what is left of them in `bytes`.
+    // Moves the bytes in, and wipes `bytes`.
     explicit Secret(std::string&& bytes) noexcept;
     ~Secret();
     Secret(Secret&& other) noexcept;
@@ -54,8 +54,8 @@ struct KeyOptions {
     Digest digest = Digest::sha256;
 };
 
-// PBKDF2-HMAC: Plug.Crypto.KeyGenerator.generate. Slow by design: at start-up
-// only. Empty on failure (a length or count of zero).
+// PBKDF2-HMAC: Plug.Crypto.KeyGenerator.generate. Slow by design, so it is used
+// only at start-up. Empty on failure, as with a length or count of zero.
 [[nodiscard]] std::string derive_key(std::string_view secret,
                                      std::string_view salt,
                                      const KeyOptions& options);

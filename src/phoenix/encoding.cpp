@@ -29,8 +29,8 @@ std::uint32_t byte_at(std::string_view bytes, std::size_t at) {
     return static_cast<unsigned char>(bytes[at]);
 }
 
-// The last two or three characters: one or two bytes, and bits that no writer
-// sets.
+// Decodes the last two or three characters: one or two bytes, and unused bits,
+// which must be zero.
 bool decode_tail(std::string_view tail, std::string& out, std::size_t at) {
     std::uint32_t bits = 0;
     for (std::size_t i = 0; i < tail.size(); ++i)
@@ -45,8 +45,8 @@ bool decode_tail(std::string_view tail, std::string& out, std::size_t at) {
     return true;
 }
 
-// The bytes that follow a UTF-8 lead byte, and the least second byte and the
-// greatest: the table of RFC 3629.
+// How many bytes follow a UTF-8 lead byte, and the range of the second byte,
+// from the table in RFC 3629.
 struct Utf8Lead {
     std::size_t more;
     unsigned char least, greatest;

@@ -8,8 +8,8 @@
 
 namespace sigra::phoenix {
 
-// RFC 4648 section 5 without padding. Strict: padding, other alphabets, an
-// impossible length and trailing bits that are not zero are nullopt.
+// RFC 4648 section 5 without padding. Strict: returns nullopt for padding,
+// other alphabets, an impossible length, and unused bits that are not zero.
 [[nodiscard]] std::optional<std::string> base64url_decode(
     std::string_view text);
 
@@ -22,20 +22,20 @@ namespace sigra::phoenix {
 // Lower case: Base.encode16(bytes, case: :lower).
 [[nodiscard]] std::string hex_encode(std::string_view bytes);
 
-// Lower-case digits alone, in pairs; nullopt for anything else.
+// Accepts pairs of lower-case digits only; nullopt for anything else.
 [[nodiscard]] std::optional<std::string> hex_decode(std::string_view text);
 
-// ASCII letters alone are folded.
-// UTF-8 without a NUL: what PostgreSQL takes for a text.
+// True for UTF-8 without NUL, which is what PostgreSQL accepts as text.
 [[nodiscard]] bool is_text(std::string_view text);
-// Of a text in UTF-8.
+// The first `count` characters of a UTF-8 text.
 [[nodiscard]] std::string first_characters(std::string_view text,
                                            std::size_t count);
 
+// Ignores the case of ASCII letters only.
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 
-// The number of code points; nullopt where `text` is not valid UTF-8 (RFC
-// 3629: no overlong form, no surrogate). NUL is a code point like another.
+// The number of code points; nullopt if `text` is not valid UTF-8 (RFC 3629: no
+// overlong forms, no surrogates). NUL counts as a code point.
 [[nodiscard]] std::optional<std::size_t> utf8_length(std::string_view text);
 
 }  // namespace sigra::phoenix

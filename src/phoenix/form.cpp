@@ -27,7 +27,8 @@ struct Name {
     Field field;
 };
 
-// These stand alone or inside the schema's singular; the others alone.
+// These are read with and without the schema's singular around them
+// (`user[email]`, `email`); the others only without it.
 constexpr std::array<Name, 3> user_names{{
     {"email", Field::email},
     {"password", Field::password},
@@ -62,7 +63,8 @@ std::optional<Field> bracketed_field(std::string_view name,
     return find_name(user_names, name);
 }
 
-// What HTML strips of an email: people paste it with a blank or a line's end.
+// Strips what HTML strips from an email field: people paste addresses with
+// spaces or line ends around them.
 std::string_view without_blanks(std::string_view text) {
     constexpr std::string_view blanks = " \t\n\f\r";
     const auto begin = text.find_first_not_of(blanks);
@@ -71,7 +73,7 @@ std::string_view without_blanks(std::string_view text) {
     return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
 }
 
-// What is left in `value` is wiped, whatever it was.
+// Wipes `value` in any case, because it may be the password.
 void assign(LoginForm& form, Field field, std::string& value) {
     if (field == Field::email) {
         form.ambiguous |= std::exchange(form.has_email, true);
@@ -150,8 +152,8 @@ bool read_multipart(std::string_view body, std::string_view singular,
     return reader.is_whole();
 }
 
-// Takes the fields from the parser's events: no tree is built. A false stops
-// the parser.
+// Collects the fields from the parser's events, without building a tree.
+// Returning false stops the parser.
 class JsonFields final : public nlohmann::json_sax<nlohmann::json> {
   public:
     JsonFields(LoginForm& form, std::string_view singular)
@@ -217,14 +219,14 @@ class JsonFields final : public nlohmann::json_sax<nlohmann::json> {
     }
 
   private:
-    // A text, of whatever field, but for the document itself and the wrapping
-    // key.
+    // A string is allowed for any field, but not as the whole document or as
+    // the value of the wrapping key.
     bool is_inside() { return depth_ > 0 && !next_is_user_; }
     bool is_unknown() { return is_inside() && !next_; }
 
     LoginForm& form_;
     std::string_view singular_;
-    std::optional<Field> next_;  // what the next value is of
+    std::optional<Field> next_;  // the field of the next value
     bool next_is_user_ = false;
     bool in_user_ = false;
     std::size_t depth_ = 0;
@@ -263,8 +265,7 @@ std::variant<LoginForm, FormError> read_form(std::string_view body,
                 read = read_multipart(body, singular, *boundary, form);
             break;
         case FormType::json:
-            // The parser takes a NUL for the end and would pass what follows
-            // by.
+            // The parser would stop at a NUL and ignore what follows.
             if (body.find('\0') == body.npos) {
                 JsonFields fields(form, singular);
                 read = nlohmann::json::sax_parse(body, &fields);

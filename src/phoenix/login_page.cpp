@@ -9,7 +9,7 @@
 namespace sigra::phoenix {
 namespace {
 
-// Text on its ground has 7:1 or more in both themes, the field's border 4:1.
+// Text has a contrast of at least 7:1 in both themes, borders of fields 4:1.
 constexpr std::string_view style = R"(
 :root {
   color-scheme: light dark;
@@ -67,8 +67,8 @@ void add(std::string& out, std::string_view text) {
     out += text;
 }
 
-// Up to the start of what is shown. `title` is HTML, `head` the elements of it
-// that a page has beside the others'.
+// Writes the page up to the start of its visible content. `title` is HTML;
+// `head` has elements to add to the head.
 void begin_page(std::string& out, const Messages& texts, std::string_view title,
                 std::string_view head = "") {
     out += "<!doctype html>\n<html lang=\"" + escape_html(texts.lang) +
@@ -99,8 +99,8 @@ void add_flash(std::string& out, std::string_view kind, std::string_view role,
     }
 }
 
-// What both forms have: where they go to, the session's token, and where a
-// login leads back to.
+// Begins a form with the fields that both forms have: the CSRF token, and the
+// URL to return to after the login.
 void begin_form(std::string& out, const LoginPage& page) {
     out +=
         "<form method=\"post\">\n<input type=\"hidden\" "
@@ -112,8 +112,8 @@ void begin_form(std::string& out, const LoginPage& page) {
     }
 }
 
-// Of type text: of type email, browsers refuse what is not ASCII before the @
-// and rewrite what follows it.
+// The field has type=text. With type=email, browsers refuse non-ASCII
+// characters before the @ and rewrite the domain after it.
 void add_email(std::string& out, const LoginPage& page, std::string_view id) {
     out += "<label for=\"" + std::string(id) + "\">" +
            escape_html(page.texts->email) + "</label>\n<input id=\"" +
@@ -122,7 +122,7 @@ void add_email(std::string& out, const LoginPage& page, std::string_view id) {
            escape_html(page.email) +
            "\" autocomplete=\"username\" autocapitalize=\"none\" "
            "spellcheck=\"false\" required";
-    // An address is written from left to right on every page.
+    // An address is written from left to right in all languages.
     add(out, page.texts->dir == "rtl" ? " dir=\"ltr\"" : "");
 }
 
@@ -166,7 +166,7 @@ void add_links(std::string& out, const LoginPage& page) {
     add(out, "</p>\n");
 }
 
-// The logo says nothing that the name beside it does not.
+// The logo has an empty alt text, because the site's name is next to it.
 void add_site(std::string& out, const LoginPage& page) {
     if (page.title.empty() && page.logo.empty()) {
         return;
@@ -178,8 +178,8 @@ void add_site(std::string& out, const LoginPage& page) {
     out += escape_html(page.title) + "</p>\n";
 }
 
-// As Phoenix has it: a box that is not ticked sends nothing, so a field before
-// it says false.
+// As in Phoenix, a hidden field before the checkbox sends "false", because a
+// browser sends nothing for a box that is not ticked.
 void add_remember_me(std::string& out, const LoginPage& page) {
     std::string name = name_of(page, "remember_me");
     out += "<input type=\"hidden\"" + name +

@@ -1,4 +1,4 @@
-// The page with the login form, whose fields are Phoenix's own.
+// The page with the login form. Its fields have the names that Phoenix uses.
 #pragma once
 
 #include <string>
@@ -9,31 +9,31 @@
 
 namespace sigra::phoenix {
 
-// For HTML's text and quoted attributes: & < > " ' become references; control
-// characters, which HTML has no place for, are dropped.
+// Escapes text for HTML text and quoted attributes: & < > " ' become character
+// references. Control characters, which HTML does not allow, are dropped.
 [[nodiscard]] std::string escape_html(std::string_view text);
 
-// A page that only says something, and looks as the login page does. `head`:
-// elements of its own there.
+// A page with a title and a text, in the style of the login page. `head`: HTML
+// elements to add to its head.
 [[nodiscard]] std::string render_notice(const Messages& texts,
                                         std::string_view title,
                                         std::string_view text,
                                         std::string_view head = "");
 
-// As they are, not escaped; empty: nothing to show.
+// The values are not escaped yet. An empty one is not shown.
 struct LoginPage {
     std::string_view csrf_token;  // masked
     std::string_view flash_info;
     std::string_view flash_error;
-    // Kept from a refused login; or with `confirm`, who is logged in.
+    // From a refused login or, with `confirm`, of the logged-in user.
     std::string_view email;
-    std::string_view return_to;          // carried in the forms
-    std::string_view singular = "user";  // of the fields' names
-    bool remember_me = true;             // offer it
-    // A logged-in user is asked for the password again: the email is not to
-    // be edited, and what is remembered stays as it is.
+    std::string_view return_to;          // a hidden field of the forms
+    std::string_view singular = "user";  // in the names of the fields
+    bool remember_me = true;             // show the checkbox
+    // Asks a logged-in user for the password again: the email cannot be edited,
+    // and there is no checkbox.
     bool confirm = false;
-    // A second form that sends the email alone: an application's magic link.
+    // Adds a second form with only the email, for an application's magic link.
     bool link = false;
     std::string_view title;  // the site's name
     std::string_view logo;   // URLs, as the next two
@@ -42,14 +42,14 @@ struct LoginPage {
     const Messages* texts = &english();
 };
 
-// UTF-8, text/html. Posts to its own URL.
+// The page as HTML in UTF-8. Its forms post to its own URL.
 [[nodiscard]] std::string render_login_page(const LoginPage& page);
 
-// Its Content-Security-Policy, and without targets a notice's. Chromium asks
-// form-action of a redirect after the post too: what a login can be answered
-// with beside local paths (signed_in_url, the second factor's page, return_to)
-// stands in `targets`, whole URLs and local paths alike. `logo`: the page's, or
-// empty.
+// The Content-Security-Policy of the page; without targets, of a notice.
+// Chromium checks form-action also for a redirect that follows the post. So
+// `targets` has all URLs that a login may redirect to (signed_in_url, the page
+// of the second factor, return_to); local paths among them are ignored. `logo`:
+// the page's logo, or empty.
 [[nodiscard]] std::string login_page_policy(
     const std::vector<std::string_view>& targets, std::string_view logo = "");
 

@@ -42,7 +42,8 @@ bool finish(EVP_MD_CTX* work, std::string_view message, Mac& mac) {
            EVP_DigestFinal_ex(work, mac.bytes.data(), &mac.size) == 1;
 }
 
-// A digest that has read the padded key, xored with `pad`.
+// Returns a digest context that has read the padded key, xored with `pad`. Null
+// on failure.
 Context keyed(const EVP_MD* md, std::string_view key, unsigned char pad) {
     std::array<unsigned char, 128> block;
     block.fill(pad);
@@ -58,8 +59,9 @@ Context keyed(const EVP_MD* md, std::string_view key, unsigned char pad) {
     return ok ? std::move(context) : nullptr;
 }
 
-// HMAC as two digests that have read the key, copied for each message: half
-// the cost of an EVP_MAC_CTX_dup, for which OpenSSL allocates thrice.
+// HMAC as two digest contexts that have read the key, which are copied for each
+// message. That takes half the time of EVP_MAC_CTX_dup(), which allocates three
+// times.
 class Hmac {
   public:
     Hmac() = default;
@@ -117,8 +119,8 @@ struct Verifier::State {
     Context work{EVP_MD_CTX_new()};
 };
 
-// derive_key fails with an empty key, and everybody knows the empty key: such
-// a verifier signs and verifies nothing.
+// An empty key is what derive_key() returns on failure, and anybody could sign
+// with it. Such a verifier signs and verifies nothing.
 Verifier::Verifier(std::string_view key)
     : state_(key.empty() ? nullptr : std::make_unique<State>()) {
     if (!state_)
@@ -154,8 +156,8 @@ std::optional<std::string> Verifier::verify(std::string_view message) const {
     const auto& hmac =
         state_->macs[static_cast<std::size_t>(named - algorithms.begin())];
     Mac mac;
-    // Compared in its text: only what a writer writes has its length, its
-    // alphabet and its trailing bits.
+    // The base64 texts are compared, so that a signature has only one valid
+    // spelling.
     if (!hmac.compute(state_->work.get(), message.substr(0, second), mac) ||
         !equal_constant_time(base64url_encode(mac.view()),
                              message.substr(second + 1)))

@@ -1,5 +1,5 @@
-// Signed and encrypted messages: Plug.Crypto.MessageVerifier and
-// Plug.Crypto.MessageEncryptor.
+// Signed and encrypted messages, as Plug.Crypto.MessageVerifier and
+// Plug.Crypto.MessageEncryptor write them.
 #pragma once
 
 #include <memory>
@@ -10,8 +10,8 @@
 
 namespace sigra::phoenix {
 
-// Signs and verifies with one key. The keyed HMAC contexts are made once and
-// copied for each message. Not for use from two threads at once.
+// Signs and verifies with one key. The HMAC contexts are prepared once and
+// copied for each message. Not thread-safe.
 class Verifier {
   public:
     explicit Verifier(std::string_view key);
@@ -22,8 +22,9 @@ class Verifier {
     // "SFMyNTY." payload "." signature; empty on failure.
     [[nodiscard]] std::string sign(std::string_view payload) const;
 
-    // The payload's bytes; nullopt on a bad signature or form. HMAC-SHA256,
-    // 384 and 512 are read. The payload is decoded after its signature holds.
+    // Returns the payload, or nullopt if the signature or the format is wrong.
+    // Accepts HMAC with SHA-256, SHA-384 and SHA-512. The payload is decoded
+    // only after the signature was verified.
     [[nodiscard]] std::optional<std::string> verify(
         std::string_view message) const;
 
@@ -32,7 +33,8 @@ class Verifier {
     std::unique_ptr<State> state_;
 };
 
-// XChaCha20-Poly1305 with one key of 32 bytes; additional data "A128GCM".
+// XChaCha20-Poly1305 with one key of 32 bytes and the additional data
+// "A128GCM". With a key of another length, nothing is encrypted or decrypted.
 class Encryptor {
   public:
     static constexpr std::size_t key_length = 32;
@@ -44,6 +46,7 @@ class Encryptor {
 
     // "XCP." base64url(iv[24] tag[16] ciphertext); empty on failure.
     [[nodiscard]] std::string encrypt(std::string_view payload) const;
+    // Returns the payload, or nullopt if the message is not authentic.
     [[nodiscard]] std::optional<std::string> decrypt(
         std::string_view message) const;
 
@@ -51,9 +54,10 @@ class Encryptor {
     std::string key_;
 };
 
-// The keys of one cookie, newest first: the first seals, all of them open, so
-// that a secret can be rotated. Holds verifiers or encryptors, never both:
-// where a cookie is encrypted, a signed one is refused.
+// The keys of one cookie, newest first. The first one seals and all of them
+// open, so that a secret can be rotated. "Sealing" is encrypting if there are
+// encryptors, and signing otherwise. With encryptors, a signed cookie is
+// refused.
 class Sealer {
   public:
     Sealer() = default;
@@ -61,7 +65,9 @@ class Sealer {
     void add(Encryptor encryptor);
 
     [[nodiscard]] bool empty() const;
+    // Empty on failure.
     [[nodiscard]] std::string seal(std::string_view payload) const;
+    // Returns the payload, or nullopt if no key opens the message.
     [[nodiscard]] std::optional<std::string> open(
         std::string_view message) const;
 

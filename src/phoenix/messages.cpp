@@ -40,8 +40,7 @@ constexpr Text texts[] = {
     {"still_logged_in", &Messages::still_logged_in},
 };
 
-// Reads a text's characters and counts its lines, so that what is found in it
-// can be pointed at.
+// An iterator that counts lines while the parser reads, for error messages.
 struct Cursor {
     using iterator_category = std::input_iterator_tag;
     using value_type = char;
@@ -66,14 +65,15 @@ struct Cursor {
     bool operator==(const Cursor& other) const { return at == other.at; }
 };
 
-// Takes the texts from the parser's events. A false stops the parser.
+// Collects the texts from the parser's events. Returning false stops the
+// parser.
 class TextReader final : public nlohmann::json_sax<nlohmann::json> {
   public:
     TextReader(std::string_view json, Messages& messages)
         : json_(json), messages_(messages) {}
 
     [[nodiscard]] std::optional<MessagesError> read() {
-        // The parser takes a NUL for the end and would pass what follows by.
+        // The parser would stop at a NUL and ignore what follows.
         if (const auto nul = json_.find('\0'); nul != json_.npos) {
             malformed_at(nul);
             return std::move(error_);
@@ -130,7 +130,7 @@ class TextReader final : public nlohmann::json_sax<nlohmann::json> {
     bool start_array(std::size_t) override { return no_text(); }
     bool end_array() override { return no_text(); }
 
-    // `position`: how many characters were read, that one included.
+    // `position`: how many characters were read, including the wrong one.
     bool parse_error(std::size_t position, const std::string&,
                      const nlohmann::json::exception&) override {
         return malformed_at(position == 0 ? 0 : position - 1);
@@ -156,7 +156,7 @@ class TextReader final : public nlohmann::json_sax<nlohmann::json> {
     std::size_t line_ = 1;
     std::size_t depth_ = 0;
     std::vector<std::string> keys_;
-    std::string Messages::*text_ = nullptr;  // the last key's
+    std::string Messages::*text_ = nullptr;  // the member for the last key
     std::optional<MessagesError> error_;
 };
 
@@ -167,7 +167,7 @@ std::string_view trim(std::string_view text) {
     return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-// A quality in thousandths; what is none counts as 1, as without a `q`.
+// The quality in thousandths. An invalid one counts as 1, as does none.
 int quality_of(std::string_view parameters) {
     const auto at = parameters.find('=');
     if (at == parameters.npos ||
@@ -193,7 +193,8 @@ struct Range {
     int quality;
 };
 
-// By quality, then as they stand; no more than anybody speaks.
+// The ranges of the header, ordered by quality. There is a limit, to bound the
+// work for a hostile header.
 std::vector<Range> ranges_of(std::string_view header) {
     constexpr std::size_t most = 32;
     std::vector<Range> ranges;

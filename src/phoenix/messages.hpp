@@ -1,4 +1,4 @@
-// The texts of the login page and of the flashes, in one language or another.
+// The texts of the login page and of flash messages, in a choice of languages.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,9 @@
 
 namespace sigra::phoenix {
 
-// English as it stands here. The members' names are the keys of a file.
+// The defaults are English. The names of the members are the keys of a file.
 struct Messages {
-    std::string lang = "en";  // of HTML's attributes
+    std::string lang = "en";  // for the attributes of <html>
     std::string dir = "ltr";
 
     std::string log_in = "Log in";
@@ -43,12 +43,13 @@ struct Messages {
 
 [[nodiscard]] const Messages& english();
 
-// A text's longest form, in bytes: some are carried in a cookie.
+// The longest text, in bytes. There is a limit because some texts are stored in
+// a cookie.
 inline constexpr std::size_t max_message = 512;
 
 struct MessagesFile {
     Messages messages;
-    std::vector<std::string> missing;  // these texts are English
+    std::vector<std::string> missing;  // keys whose texts remain English
 };
 
 struct MessagesError {
@@ -56,16 +57,18 @@ struct MessagesError {
     std::string problem;
 };
 
-// A file's JSON: one object of texts. `dir` may be left out.
+// Reads a file: a JSON object of strings. `dir` may be left out.
 [[nodiscard]] std::variant<MessagesFile, MessagesError> read_messages(
     std::string_view json, std::string_view lang);
 
-// A language's tag as HTML and Accept-Language have it: `de`, `pt-BR`.
+// True for a language tag as in HTML and Accept-Language: `de`, `pt-BR`.
 [[nodiscard]] bool is_language(std::string_view tag);
 
-// By an Accept-Language header: the first of its ranges, by their quality,
-// that a language fits: `pt-BR` by itself, `pt` by its beginning, and `de-AT`
-// falls back to `de`. English where none fits.
+// Chooses a language by an Accept-Language header. Its ranges are tried in the
+// order of their quality. A range matches a language with the same tag, then
+// one whose tag begins with it (`pt` matches `pt-BR`); if there is none, the
+// last part of the range is removed (`de-AT` becomes `de`). English if none
+// matches.
 [[nodiscard]] const Messages& choose_messages(
     std::string_view accept_language, std::span<const Messages> offered);
 

@@ -28,7 +28,7 @@ std::string_view trim(std::string_view text) {
     return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-// Where a parameter's value ends: a semicolon, but not one within quotes.
+// Where a parameter's value ends: at a semicolon that is not inside quotes.
 std::size_t value_end(std::string_view text) {
     bool quoted = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -40,8 +40,9 @@ std::size_t value_end(std::string_view text) {
     return text.size();
 }
 
-// What another reader may read otherwise: no browser writes a backslash there
-// (a quote in a name is %22), or a parameter twice.
+// False for a header that another reader might read differently: one with a
+// backslash or with the parameter `name` twice. Browsers write neither; a quote
+// in a name is %22.
 bool is_plain(std::string_view header, std::string_view name) {
     if (header.find('\\') != header.npos) {
         return false;
@@ -57,7 +58,7 @@ bool is_plain(std::string_view header, std::string_view name) {
     return count == 1;
 }
 
-// A parameter of `type; name=value; name="value"`.
+// Returns the parameter `name` of `type; name=value; name="value"`.
 std::optional<std::string_view> parameter(std::string_view header,
                                           std::string_view name) {
     for (auto end = value_end(header); end < header.size();
@@ -109,7 +110,7 @@ std::optional<std::string_view> MultipartReader::take_line() {
 std::optional<Part> MultipartReader::next() {
     if (!readable_ || whole_)
         return std::nullopt;
-    // Behind a delimiter: the last one's dashes, or the line's end.
+    // After a delimiter come two dashes if it is the last one, or a line end.
     if (rest_.starts_with("--")) {
         const auto epilogue = rest_.substr(2);
         whole_ = epilogue.empty() || epilogue == line_end;

@@ -1,4 +1,5 @@
-// multipart/form-data (RFC 7578) of a login's size, read in place.
+// A reader of multipart/form-data (RFC 7578) for small bodies. It returns views
+// into the body.
 #pragma once
 
 #include <optional>
@@ -7,33 +8,33 @@
 
 namespace sigra::phoenix {
 
-// The boundary in a Content-Type's parameters, quoted or not; nullopt: none,
-// or one that RFC 2046 does not allow.
+// The boundary from a Content-Type header, quoted or not. nullopt if there is
+// none, or one that RFC 2046 does not allow.
 [[nodiscard]] std::optional<std::string> multipart_boundary(
     std::string_view content_type);
 
 struct Part {
-    std::string_view name;   // as it stands between its quotes
-    std::string_view value;  // to the byte
+    std::string_view name;   // the text between its quotes, not decoded
+    std::string_view value;  // unchanged
     bool is_file = false;    // it has a filename
 };
 
-// Takes the parts from a body one by one. Nothing may stand before the first
-// delimiter or, but for a line's end, after the last.
+// Reads the parts of a body one by one. The body must begin with a delimiter,
+// and only a line end may follow the last one.
 class MultipartReader {
   public:
     MultipartReader(std::string_view body, std::string_view boundary);
 
-    // nullopt: no part is left, or the body is malformed.
+    // Returns nullopt if there are no more parts, or the body is malformed.
     [[nodiscard]] std::optional<Part> next();
-    // After a nullopt: the last delimiter was read.
+    // After next() returned nullopt: true if the body was read to its end.
     [[nodiscard]] bool is_whole() const { return whole_; }
 
   private:
     [[nodiscard]] std::optional<std::string_view> take_line();
 
-    std::string_view rest_;  // behind "\r\n" of the last delimiter
-    std::string delimiter_;  // with its line's begin: "\r\n--boundary"
+    std::string_view rest_;  // what follows the last delimiter
+    std::string delimiter_;  // with the line end before it: "\r\n--boundary"
     bool whole_ = false;
     bool readable_ = false;
 };

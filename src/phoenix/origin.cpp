@@ -51,7 +51,7 @@ std::optional<std::uint16_t> port_of(std::string_view digits) {
 
 std::optional<Authority> parse_authority(std::string_view text) {
     Authority out;
-    // The colon after an address's bracket, not one within.
+    // The colon of the port, not one inside an IPv6 address.
     std::size_t from = text.starts_with('[') ? text.find(']') : 0;
     if (from == std::string_view::npos) {
         return std::nullopt;
@@ -125,12 +125,13 @@ Provenance provenance_of(const OriginHeaders& headers,
                          const std::vector<WebOrigin>& trusted) {
     const auto& site = headers.sec_fetch_site;
     const auto& origin = headers.origin;
-    // No browser says either twice.
+    // No browser sends one of these headers twice.
     if (site.size() > 1 || origin.size() > 1) {
         return Provenance::foreign;
     }
-    // Over plain http a browser says no Sec-Fetch-Site, and of its own form
-    // no more than null where the page's Referrer-Policy is no-referrer.
+    // Over plain http, browsers send no Sec-Fetch-Site. With the
+    // Referrer-Policy no-referrer, they send the origin "null" even for a form
+    // of the same site.
     const bool silent = origin.empty() || origin.front() == "null";
     if (site.empty() && silent) {
         return Provenance::unknown;

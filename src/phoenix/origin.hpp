@@ -1,4 +1,4 @@
-// Where a browser says that a request comes from.
+// The origin of a request, according to the headers that a browser sends.
 #pragma once
 
 #include <cstdint>
@@ -14,25 +14,25 @@ namespace sigra::phoenix {
 struct WebOrigin {
     bool https = true;
     std::string host;
-    std::uint16_t port = 443;  // its scheme's, where none is written
+    std::uint16_t port = 443;  // the scheme's default if none is written
     bool operator==(const WebOrigin&) const = default;
 };
 
-// http and https alone; nullopt for what is no origin, `null` and a URL with a
-// path among it.
+// Accepts http and https only. Returns nullopt for anything that is not an
+// origin, such as `null` or a URL with a path.
 [[nodiscard]] std::optional<WebOrigin> parse_origin(std::string_view text);
 
-// The origin of a whole URL: what stands in front of its path. nullopt for a
-// local path.
+// The origin of an absolute URL; nullopt for a local path.
 [[nodiscard]] std::optional<WebOrigin> origin_of_url(std::string_view url);
 
-// Is it the origin that a Host header names? The scheme is not compared, for
-// TLS may end before this server; 80, 443 and no port are one in a Host.
+// True if the Host header names this origin. The scheme is not compared,
+// because TLS may end at a proxy in front. For the same reason, the ports 80
+// and 443 and no port count as the same in a Host header.
 [[nodiscard]] bool is_host_of(const WebOrigin& origin,
                               std::string_view host_header);
 
-// What a request says of itself: the values of all headers of a name, in their
-// order, and the Host header (empty: none).
+// The headers of a request that say where it comes from: all values of each
+// header, in order, and the Host header, empty if there is none.
 struct OriginHeaders {
     std::vector<std::string_view> sec_fetch_site;
     std::vector<std::string_view> origin;
@@ -40,13 +40,13 @@ struct OriginHeaders {
 };
 
 enum class Provenance {
-    own,      // our own page, a trusted origin, or typed by the user
+    own,      // this site, a trusted origin, or a URL typed by the user
     foreign,  // 403
-    unknown,  // nothing is said: the CSRF token decides
+    unknown,  // the headers do not say: the CSRF token decides
 };
 
-// Sec-Fetch-Site, else Origin against Host, as is_host_of() has it. A trusted
-// origin has to be met in all three parts.
+// Uses Sec-Fetch-Site or, without it, compares Origin with Host; see
+// is_host_of(). A trusted origin must match in scheme, host and port.
 [[nodiscard]] Provenance provenance_of(const OriginHeaders& headers,
                                        const std::vector<WebOrigin>& trusted);
 

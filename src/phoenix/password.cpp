@@ -30,8 +30,8 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     }
 }
 
-// Digits alone, without a leading zero; a number that does not fit is the
-// greatest, which is past every bound.
+// Accepts digits only, without a leading zero. A number that is too large
+// yields UINT32_MAX, which is over all limits.
 std::optional<std::uint32_t> number_of(std::string_view digits) {
     if (digits.empty() || digits[0] == '0' ||
         digits.find_first_not_of("0123456789") != digits.npos)
@@ -49,7 +49,7 @@ std::optional<std::uint32_t> number_after(std::string_view name,
     return number_of(text.substr(name.size()));
 }
 
-// Without padding; `plus` and `/` stand for - and _.
+// Standard base64 without padding; `plus` is the character used for "+".
 std::optional<std::string> base64_decode(std::string_view text, char plus) {
     std::string url(text);
     if (url.find_first_of("-_") != url.npos)
@@ -104,7 +104,7 @@ bool has_argon2_sizes(const Argon2Hash& hash) {
            hash.cost.memory_kib / 8 >= hash.cost.lanes;
 }
 
-// $argon2id$v=19$m=65536,t=3,p=4$salt$hash; without v= it is version 16.
+// Parses $argon2id$v=19$m=65536,t=3,p=4$salt$hash; without v= it is version 16.
 std::optional<Argon2Hash> argon2_hash_of(std::string_view text) {
     auto parts = split(text, '$');
     if (parts.size() < 5 || !parts[0].empty())
@@ -132,13 +132,14 @@ std::uint8_t* bytes_of(std::string& text) {
     return reinterpret_cast<std::uint8_t*>(text.data());
 }
 
-// libargon2 writes to neither of them without ARGON2_FLAG_CLEAR_*.
+// libargon2's parameters are not const, but it does not write to the password
+// or the salt without ARGON2_FLAG_CLEAR_*.
 std::uint8_t* unwritten(std::string_view text) {
     return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
 }
 
-// On this thread alone, for the pool counts on one check being one thread. An
-// empty string when there is no memory.
+// Runs on the calling thread only, because the thread pool limits how many
+// checks run at once. Returns an empty string if there is no memory.
 std::string argon2(const Argon2Hash& hash, std::string_view password) {
     std::string out(hash.hash.size(), '\0');
     argon2_context context{};
@@ -199,7 +200,7 @@ PasswordCheck verify_bcrypt(std::string_view text, std::string_view password) {
     const int cost = (text[4] - '0') * 10 + (text[5] - '0');
     if (cost > max_bcrypt_cost)
         return PasswordCheck::cost_over_bound;
-    // A copy that ends in NUL, as crypt_r wants it.
+    // A copy, because crypt_r() needs a NUL-terminated string.
     const Secret key(std::string(password.substr(0, read_bytes)));
     const std::string setting(text);
     const std::unique_ptr<crypt_data, WipeCryptData> data(new crypt_data());
@@ -230,7 +231,8 @@ PasswordCheck verify_pbkdf2(std::string_view text, std::string_view password) {
         static_cast<int>(*rounds), hash->size(),
         parts[1] == "pbkdf2-sha512" ? Digest::sha512 : Digest::sha256};
     const auto result = compared(derive_key(password, *salt, options), *hash);
-    // HMAC fills its key up with NUL: with one at its end it is the same key.
+    // HMAC pads its key with NULs, so a password with NULs at the end would
+    // match too.
     return password.ends_with('\0') ? PasswordCheck::differs : result;
 }
 

@@ -13,7 +13,7 @@ std::optional<unsigned> hex_digit(char c) {
     return std::nullopt;
 }
 
-// The byte that an escape at the front stands for.
+// Decodes an escape at the front of the text.
 std::optional<char> escaped_byte(std::string_view text) {
     if (text.size() < 3 || text[0] != '%')
         return std::nullopt;

@@ -1,4 +1,4 @@
-// Percent-encoding, of paths and of forms.
+// Percent-encoding for paths and forms.
 #pragma once
 
 #include <optional>
@@ -7,17 +7,16 @@
 
 namespace sigra::phoenix {
 
-// Letters, digits and -._~@: stay, as do those of `others`, and every other
-// byte is escaped: whatever decodes it, as a path, as a form or as a part of a
-// URL, finds the same.
+// Escapes all bytes except letters, digits, -._~@: and those in `others`. The
+// result decodes to the same text as a path, a form or a part of a URL.
 [[nodiscard]] std::string percent_encode(std::string_view text,
                                          std::string_view others = "");
 
-// Decoded once; what is no escape stays as it is.
+// Decodes once; a percent sign that begins no escape is kept.
 [[nodiscard]] std::string percent_decode_lax(std::string_view text);
 
-// application/x-www-form-urlencoded: a plus is a space; nullopt on a percent
-// sign that begins no escape.
+// Decodes application/x-www-form-urlencoded, in which a plus is a space.
+// Returns nullopt if a percent sign begins no escape.
 [[nodiscard]] std::optional<std::string> form_decode(std::string_view text);
 
 }  // namespace sigra::phoenix

@@ -22,9 +22,9 @@ bool any_dangerous(std::string_view text) {
     return false;
 }
 
-// A dot segment beside an empty one may leave a `//` in front once somebody
-// has resolved it, and who merges slashes first resolves it otherwise: no
-// honest path has both.
+// True for a path that has both dot segments and empty ones. Resolving the dots
+// may leave a `//` at the front, and the result depends on whether slashes are
+// merged first. Legitimate paths do not have both.
 bool may_collapse(std::string_view path) {
     bool dots = false, empty = false;
     for (path.remove_prefix(1);;) {
@@ -43,8 +43,8 @@ struct WholeUrl {
     std::string_view path;  // and query; perhaps empty
 };
 
-// As this module and browsers write one. Up to the first slash there may be
-// nothing but scheme, host and port: no user, no escape, no backslash.
+// Parses an absolute URL as this module and browsers write it. Before the path,
+// only a scheme, a host and a port are accepted: no user, escape or backslash.
 std::optional<WholeUrl> parse_whole_url(std::string_view url) {
     constexpr std::string_view https = "https://", http = "http://";
     const std::size_t authority = url.starts_with(https)  ? https.size()

@@ -1,4 +1,4 @@
-// Where a visitor may be sent.
+// Checks the targets of redirects, to prevent open redirects.
 #pragma once
 
 #include <span>
@@ -8,29 +8,30 @@
 
 namespace sigra::phoenix {
 
-// A path on this site that no browser reads as another: starts with one `/`,
-// no `\` and no control character anywhere, nor percent-encoded in the path,
-// and dot segments (plain or encoded) do not lead to a `//`.
+// True for a path that every browser resolves to this site. It starts with a
+// single `/`. It has no `\` and no control character, also not percent-encoded
+// in the path. Dot segments, plain or encoded, cannot lead to a `//`.
 [[nodiscard]] bool is_local_path(std::string_view target);
 
-// `target` where it is local, else "/".
+// Returns `target` if it is a local path, otherwise "/".
 [[nodiscard]] std::string_view local_path_or_root(std::string_view target);
 
 // The hosts that a login may lead back to.
 struct ReturnHosts {
-    std::string_view host;  // the request's own, as its Host header has it
-    bool https = false;     // its client's connection
+    std::string_view host;  // the Host header of the request
+    bool https = false;     // the client's connection uses TLS
     std::span<const WebOrigin> trusted;
-    std::string_view domain;  // of the cookies: it, and what is below it
+    std::string_view domain;  // of the cookies; its subdomains count too
 };
 
-// A local path; or a whole URL, as is_local_path() has its path, of one of the
-// hosts. Who came by https is not led to plain http, but for a trusted origin.
+// True for a local path, and for an absolute URL on one of the hosts whose path
+// is empty or passes is_local_path(). From https, a URL with http is accepted
+// only if its origin is trusted.
 [[nodiscard]] bool may_return_to(std::string_view target,
                                  const ReturnHosts& hosts);
 
-// The path of such a target on the request's own host, for what knows paths
-// alone; empty: it is elsewhere.
+// The local path of such a target on the request's own host, for applications
+// that accept only paths. Empty if the target is on another host.
 [[nodiscard]] std::string_view path_of_return_to(std::string_view target,
                                                  std::string_view host);
 

@@ -46,8 +46,9 @@ std::optional<Parts> parts_of(std::string_view term) {
     return parts;
 }
 
-// Plug.Crypto: trunc(max_age * 1000). nullopt where it is no age; what is too
-// long to count is `never`.
+// As Plug.Crypto: trunc(max_age * 1000). Returns nullopt if the term is not an
+// age, -1 if it is not positive, and `never` for :infinity or a number that is
+// too large.
 std::optional<std::int64_t> max_age_ms(std::string_view term) {
     if (term::as_atom(term) == "infinity")
         return never;

@@ -1,4 +1,5 @@
-// The remember-me cookie's payload: Plug.Conn.put_resp_cookie(sign: true).
+// The payload of the remember-me cookie, as Plug.Conn.put_resp_cookie with
+// `sign: true` writes it.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +11,17 @@ namespace sigra::phoenix {
 struct RememberMe {
     enum class State { invalid, expired, valid };
     State state = State::invalid;
-    std::string token;  // as the cookie has it: raw or text
+    std::string token;  // as in the cookie; see TokenForm
 };
 
-// `payload`: what the verifier opened; `now_ms`: Unix time. Reads
+// `payload`: from the verifier; `now_ms`: Unix time in milliseconds. Reads
 // {token, signed_at_ms, max_age_s}, {token, signed_at_ms} and
-// %{data: token, signed: signed_at_ms}, the last two with 86,400 s.
-// Signed in the future is invalid.
+// %{data: token, signed: signed_at_ms}; the last two are valid for 86,400 s. A
+// cookie that was signed in the future is invalid.
 [[nodiscard]] RememberMe read_remember_me(std::string_view payload,
                                           std::int64_t now_ms);
 
+// Writes {token, now_ms, max_age_s}.
 [[nodiscard]] std::string write_remember_me(std::string_view token,
                                             std::int64_t now_ms,
                                             std::int64_t max_age_s);

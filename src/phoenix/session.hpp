@@ -1,4 +1,4 @@
-// The session map of Plug.Session.COOKIE with phx.gen.auth's keys.
+// The session of Plug.Session.COOKIE: a map with the keys of phx.gen.auth.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace sigra::phoenix {
 
-// The keys that depend on the schema's names: "user" gives user_token,
-// user_return_to and user_remember_me, "users" the topic users_sessions:.
+// The keys that depend on the names of the schema: user_token, user_return_to
+// and user_remember_me for "user", and the topic users_sessions: for "users".
 struct SessionKeys {
     SessionKeys(std::string_view singular, std::string_view plural);
 
@@ -25,24 +25,25 @@ inline constexpr std::string_view live_socket_key = "live_socket_id";
 inline constexpr std::string_view flash_key = "phoenix_flash";
 inline constexpr std::string_view sudo_key = "auth_sigra_sudo";
 
-// A session in hand. Keys that nobody here knows keep their bytes from decode
-// to encode. Owns its bytes; what it hands out is a view that lives until the
-// next put, erase or assignment.
+// A decoded session. Unknown keys and values keep their bytes from decode() to
+// encode(). Views that it returns are valid until the next put, erase or
+// assignment.
 class Session {
   public:
     Session() = default;
 
-    // `payload`: what a Sealer opened; nullopt when it is not a well-formed
-    // map. Values of any type are kept.
+    // `payload`: from a Sealer. Returns nullopt if it is not a well-formed map.
+    // Values may have any type.
     [[nodiscard]] static std::optional<Session> decode(
         std::string_view payload);
-    // With its version byte.
+    // The map in external term format, with the version byte.
     [[nodiscard]] std::string encode() const;
 
     [[nodiscard]] bool empty() const;
-    // Is the key there with a value that Elixir holds for true: neither nil
-    // nor false.
+    // True if the key exists and its value is true for Elixir: neither nil nor
+    // false.
     [[nodiscard]] bool truthy(std::string_view key) const;
+    // The value of a key, if it is a binary.
     [[nodiscard]] std::optional<std::string_view> binary(
         std::string_view key) const;
 
@@ -52,16 +53,16 @@ class Session {
     void erase(std::string_view key);
     void clear();
 
-    // The flash is a map inside the map; a flash that is no map counts as
-    // none and is replaced by put_flash.
+    // The flash is a map inside the session. A flash that is not a map counts
+    // as none, and put_flash() replaces it.
     [[nodiscard]] std::optional<std::string_view> flash(
         std::string_view name) const;
     void put_flash(std::string_view name, std::string_view text);
-    void erase_flash(std::string_view name);  // the last one takes the map
+    void erase_flash(std::string_view name);  // also removes an empty flash
     void clear_flash();
 
   private:
-    // Parts of storage_, which only grows: keys and values, encoded.
+    // An encoded key or value in storage_, to which bytes are only appended.
     struct Slice {
         std::uint32_t offset, length;
     };
@@ -80,11 +81,11 @@ class Session {
     std::vector<Entry> entries_;
 };
 
-// What a session says of its token.
+// The token of a session.
 struct SessionToken {
     enum class State {
-        absent,   // no key, nil or false: the remember-me cookie may speak
-        invalid,  // there, but of no form that a token has
+        absent,   // no key, nil or false: the remember-me cookie is read
+        invalid,  // the value does not have the form of a token
         present,
     };
     State state = State::absent;
@@ -100,13 +101,13 @@ enum class TokenForm {
                                          const SessionKeys& keys,
                                          TokenForm form);
 
-// nullopt: `text` is no token of this form.
+// The 32 raw bytes; nullopt if `text` is not a token of this form.
 [[nodiscard]] std::optional<std::string> token_from_cookie(
     std::string_view text, TokenForm form);
-// What the cookies carry for 32 raw bytes.
+// The text for 32 raw bytes in cookies.
 [[nodiscard]] std::string token_to_cookie(std::string_view raw, TokenForm form);
 
-// Puts the token and live_socket_id in.
+// Puts the token and live_socket_id into the session.
 void put_token(Session& session, const SessionKeys& keys, TokenForm form,
                std::string_view raw);
 

@@ -1,4 +1,4 @@
-// What a session cookie comes to.
+// Reads the session cookie.
 #pragma once
 
 #include <optional>
@@ -12,18 +12,19 @@ namespace sigra::phoenix {
 
 struct SessionCookie {
     enum class State {
-        absent,          // no cookie of the name
-        forged,          // of no form or key of ours: it may be replaced
-        not_understood,  // its seal holds, its term says nothing to this
-                         // reader: somebody's session, not to be replaced
+        absent,          // there is no such cookie
+        forged,          // not signed or encrypted with our keys; it may be
+                         // replaced
+        not_understood,  // authentic, but its term cannot be read: it is an
+                         // application's session and must not be replaced
         good,
     };
     State state = State::absent;
-    std::string payload;  // as sealed; of the last two
-    Session session;      // of a good one, else empty
+    std::string payload;  // only for the last two states
+    Session session;      // empty unless the state is `good`
 };
 
-// `value`: the cookie's; nullopt: there is none.
+// `value`: the value of the cookie; nullopt if there is none.
 [[nodiscard]] SessionCookie read_session_cookie(
     const Sealer& sealer, std::optional<std::string_view> value);
 

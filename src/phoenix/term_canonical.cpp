@@ -32,7 +32,7 @@ void write_integer(std::string& out, const Head& head) {
     out += magnitude.bytes;
 }
 
-// A list, element by element.
+// Writes a string as the list that it is equal to.
 void write_string(std::string& out, const Head& head) {
     for (const char character : head.body) {
         out += static_cast<char>(list);
@@ -42,7 +42,7 @@ void write_string(std::string& out, const Head& head) {
     out += static_cast<char>(nil);
 }
 
-// Bits of the last byte that are not part of it do not count.
+// Clears the bits of the last byte that do not belong to the bitstring.
 void write_bits(std::string& out, const Head& head, std::string_view bytes) {
     const int unused = 8 - head.body[0];
     out += bytes.substr(0, head.size);
@@ -50,7 +50,8 @@ void write_bits(std::string& out, const Head& head, std::string_view bytes) {
                                    unused << unused);
 }
 
-// The creation is a byte before OTP 23, and four since.
+// Writes a pid or a reference. The creation is one byte before OTP 23, and four
+// since then.
 void write_of_node(std::string& out, const Head& head) {
     const auto node = head_of(head.body);
     auto numbers = node ? head.body.substr(node->size) : head.body;

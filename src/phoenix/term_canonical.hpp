@@ -1,4 +1,5 @@
-// One spelling for terms that are equal in Erlang, for term_check.cpp alone.
+// A canonical encoding for terms that are equal in Erlang; only for
+// term_check.cpp.
 #pragma once
 
 #include <string>
@@ -7,9 +8,9 @@
 
 namespace sigra::phoenix::term {
 
-// Erlang's =:= as equality of bytes: equal leaves are written alike, and no
-// form is the beginning of another. A binary is its own form. `bytes`: what
-// `head` was read from.
+// Writes a leaf so that two of them are equal in Erlang (=:=) if and only if
+// their bytes are. No encoding is a prefix of another. A binary is not changed.
+// `bytes`: what `head` was read from.
 void write_canonical_leaf(std::string& out, const Head& head,
                           std::string_view bytes);
 

@@ -22,7 +22,7 @@ bool is_valid_atom(const Head& head) {
 bool is_valid_leaf(const Head& head) {
     if (head.tag == new_float)
         return std::isfinite(float_of(head));
-    // Eight bits are a binary, which has a tag of its own.
+    // With 8 bits in the last byte it is a binary, which has its own tag.
     if (head.tag == bit_binary)
         return head.count > 0 && head.body[0] >= 1 && head.body[0] <= 7;
     if (is_of_node(head)) {
@@ -37,10 +37,9 @@ bool is_container(const Head& head) {
            head.tag == large_tuple;
 }
 
-// One walk over a term, its containers on a stack of its own. Where a term is,
-// or is part of, a key of a map that is not a binary, its canonical form is
-// written on the way: each byte is parsed once, and copied once for each map
-// key that it stands in.
+// Walks over a term once, with an explicit stack of containers. For a map key
+// that is not a binary, the canonical form is written on the way. So each byte
+// is parsed once, and copied once for each map key that contains it.
 class Checker {
   public:
     explicit Checker(std::string_view bytes) : rest_(bytes) {}
@@ -58,9 +57,9 @@ class Checker {
 
   private:
     struct Pair {
-        std::string_view binary;  // a key that is one, encoded
-        std::string key;          // of another type: canonical
-        std::string value;        // canonical; empty outside of a key
+        std::string_view binary;  // a binary key, encoded
+        std::string key;          // any other key, in canonical form
+        std::string value;        // canonical; only for a map inside a key
 
         [[nodiscard]] std::string_view name() const {
             return key.empty() ? binary : std::string_view(key);
@@ -69,13 +68,14 @@ class Checker {
 
     struct Container {
         Head head;
-        std::uint64_t begun = 0;  // of head.inside
+        std::uint64_t begun = 0;  // how many of head.inside
         std::string* canonical = nullptr;
         std::vector<Pair> pairs;  // of a map
         std::string_view key_at;
     };
 
-    // Past the term's head. `canonical`: where its canonical form goes.
+    // Reads the head of the next term. `canonical`: where to write its
+    // canonical form, or null.
     bool enter(std::string* canonical) {
         const auto head = head_of(rest_);
         if (!head || ++items_ > max_items ||
@@ -102,12 +102,12 @@ class Checker {
         return true;
     }
 
-    // Where the canonical form of the container's next term goes.
+    // Returns where to write the canonical form of the container's next term.
     std::string* next(Container& container) {
         const auto at = container.begun++;
         if (container.head.tag == map)
             return at % 2 ? next_value(container) : next_key(container);
-        // A list's canonical form is its cells, so that [1 | [2]] is [1, 2].
+        // A list is written cell by cell, so that [1 | [2]] equals [1, 2].
         if (container.canonical && container.head.tag == list &&
             at < container.head.count)
             *container.canonical += static_cast<char>(list);
@@ -160,7 +160,7 @@ class Checker {
     std::string_view rest_;
     std::size_t items_ = 0;
     std::size_t key_maps_ = 0;
-    std::deque<Container> open_;  // innermost last; elements keep their place
+    std::deque<Container> open_;  // innermost last; a deque keeps addresses
 };
 
 }  // namespace

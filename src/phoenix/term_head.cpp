@@ -5,8 +5,9 @@
 namespace sigra::phoenix::term {
 namespace {
 
-// How a tag goes on: a count of so many bytes, then `fixed` bytes and either
-// `count` more, or `per_count` terms for each and `more_terms`.
+// What follows a tag: a count of `count_bytes` bytes, then `fixed` bytes, then
+// either `count` more bytes, or `count` times `per_count` terms and
+// `more_terms` more.
 struct Layout {
     std::uint8_t count_bytes, fixed, per_count, more_terms;
 };
@@ -51,7 +52,7 @@ std::optional<Layout> layout_of(std::uint8_t tag) {
 
 constexpr std::uint64_t max_reference_words = 5;
 
-// The numbers behind a node's name, in bytes.
+// The size in bytes of the numbers that follow the node's name.
 std::size_t numbers_of(std::uint8_t tag, std::uint64_t words) {
     switch (tag) {
         case pid:
@@ -72,7 +73,7 @@ std::uint64_t big_endian(std::string_view bytes) {
     return value;
 }
 
-// The node's name is asked for its tag first: nothing nests here.
+// The tag of the node's name is checked first, so that there is no recursion.
 std::optional<Head> head_of_node(Head head, std::string_view bytes) {
     const std::size_t count_bytes =
         head.tag == new_reference || head.tag == newer_reference ? 2 : 0;

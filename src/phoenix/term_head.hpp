@@ -1,4 +1,4 @@
-// One tag and its length, for the files term*.cpp alone.
+// Reads one tag and its length; only for term*.cpp.
 #pragma once
 
 #include <cstddef>
@@ -42,12 +42,12 @@ struct Head {
     std::uint8_t tag = 0;
     std::size_t size = 0;      // bytes before the first term inside
     std::string_view body;     // what follows the count
-    std::uint64_t count = 0;   // as written; 1 in a reference without one
+    std::uint64_t count = 0;   // as encoded; 1 for a reference without one
     std::uint64_t inside = 0;  // terms that follow
 };
 
-// The only function that reads a length: whatever it returns lies within
-// `bytes`, where each term inside takes at least a byte.
+// The only function that reads a length. Returns nullopt unless everything it
+// describes lies within `bytes`; a term inside counts as at least one byte.
 [[nodiscard]] std::optional<Head> head_of(std::string_view bytes);
 
 [[nodiscard]] bool is_integer(const Head& head);
@@ -57,8 +57,8 @@ struct Head {
 [[nodiscard]] bool is_of_node(const Head& head);
 [[nodiscard]] double float_of(const Head& head);
 
-// An integer of any encoding: its sign and its magnitude, least byte first,
-// without leading zeros.
+// The sign and magnitude of an integer in any encoding. The least significant
+// byte is first; there are no zero bytes at the end.
 struct Magnitude {
     bool negative = false;
     std::string bytes;
