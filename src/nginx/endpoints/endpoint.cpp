@@ -44,7 +44,7 @@ Methods methods_of(Endpoint::Kind kind) {
     return {0, ""};
 }
 
-// Before a byte of the body is read or a query is sent.
+// Checks what can be checked before the body is read or a query is sent.
 ngx_int_t admit(ngx_http_request_t* r, const Endpoint& endpoint,
                 const Visit& visit) {
     const Methods methods = methods_of(endpoint.kind);
@@ -58,7 +58,7 @@ ngx_int_t admit(ngx_http_request_t* r, const Endpoint& endpoint,
     if (acts && is_early_data(r)) {
         return too_early;
     }
-    // What is for programs alone would tell another site's as well.
+    // JSON is for programs, which must not be those of another site.
     const bool tells =
         endpoint.kind != Endpoint::Kind::login || accepts_json(r);
     if ((acts || tells) && provenance_of(r) == phoenix::Provenance::foreign) {
@@ -92,12 +92,12 @@ Exchange* make_exchange(ngx_http_request_t* r, const LocationConf& conf,
 
 ngx_int_t answer(ngx_http_request_t* r) {
     const LocationConf& conf = location_conf(r);
-    // A subrequest's answer is part of another's: nobody logs in by it.
+    // A subrequest's response is part of another one: it cannot log anybody in.
     if (r != r->main) {
         log_forbidden(r, conf.endpoint->kind, "a subrequest");
         return NGX_HTTP_FORBIDDEN;
     }
-    // The application's own page: it looks after itself.
+    // The page is the application's, which checks the session itself.
     if (conf.endpoint->page != nullptr &&
         !conf.endpoint->page->location.empty() && (r->method & reads) != 0) {
         ngx_str_t name = copy(r->pool, conf.endpoint->page->location);
@@ -109,8 +109,8 @@ ngx_int_t answer(ngx_http_request_t* r) {
         return server_error;
     }
     visit->answered_here = true;
-    // By an upstream's redirect from where it would have ended with the session
-    // that is taken away here.
+    // The request may come from a location whose requests end with their
+    // session (X-Accel-Redirect). This endpoint may end that session itself.
     if (Worker* w = worker()) {
         w->open_requests().forget(*visit);
     }

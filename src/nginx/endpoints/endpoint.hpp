@@ -1,4 +1,5 @@
-// The content handler of login, log-out and renewal.
+// The content handler of all endpoints: login, log-out, renewal, session and
+// sessions.
 #pragma once
 
 #include "nginx/ngx.hpp"

@@ -1,4 +1,4 @@
-// The setters of the endpoints.
+// The setters of the endpoints' directives.
 #include "nginx/conf/arguments.hpp"
 #include "nginx/conf/directives.hpp"
 #include "nginx/conf/named_locations.hpp"
@@ -10,8 +10,8 @@
 namespace sigra::nginx {
 namespace {
 
-// Null where the location answers requests otherwise already, and `arguments`
-// have the error.
+// Makes the location an endpoint. Null where it has a content handler already,
+// and `arguments` has the error.
 Endpoint* become(ngx_conf_t* cf, void* conf, Endpoint::Kind kind,
                  Arguments& arguments) {
     auto* core = static_cast<ngx_http_core_loc_conf_t*>(
@@ -35,7 +35,7 @@ Endpoint* become(ngx_conf_t* cf, void* conf, Endpoint::Kind kind,
     return endpoint;
 }
 
-// A word that may stand after the directive's name, or not.
+// A directive with one optional word.
 char* set_optional_word(ngx_conf_t* cf, void* conf, Endpoint::Kind kind,
                         std::string_view word, bool Endpoint::*flag) noexcept {
     return setter(cf, [&]() -> char* {
@@ -65,7 +65,7 @@ void fail_unless_named(Arguments& arguments, std::string_view parameter,
     }
 }
 
-// True where there is something to see of it.
+// Reads what the built-in page shows. True: some of it is given.
 bool dress(Arguments& arguments, LoginTemplate& page) {
     page.title = arguments.text("title").value_or("");
     bool dressed = !page.title.empty();

@@ -83,8 +83,8 @@ ngx_int_t Exchange::begin(bool with_body) {
     return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
 }
 
-// The newest exchange's, where a location has handed the request over to
-// another.
+// The first one found is the newest, if a location has passed the request on to
+// another endpoint.
 void Exchange::body_read(ngx_http_request_t* r) noexcept {
     for (ngx_http_cleanup_t* c = r->main->cleanup; c != nullptr; c = c->next) {
         if (c->handler == request_goes) {
@@ -135,7 +135,7 @@ void Exchange::go_on() noexcept {
                    [&] { return advance(); }));
 }
 
-// Finalizing may free the exchange with its request.
+// Finalizing the request may free the exchange.
 void Exchange::finish(Result result) noexcept {
     if (!result) {
         watch_client();
@@ -143,7 +143,7 @@ void Exchange::finish(Result result) noexcept {
     }
     leave();
     ngx_http_request_t* r = r_;
-    // The login has a line for each of its refusals.
+    // The login logs its refusals itself.
     if (*result == NGX_HTTP_FORBIDDEN &&
         conf_.endpoint->kind != Endpoint::Kind::login) {
         (void)guarded(r->connection->log, false, [&] {
@@ -153,7 +153,7 @@ void Exchange::finish(Result result) noexcept {
             return true;
         });
     }
-    // Of one that was handed over another handler reads by now.
+    // If the request was passed on to another handler, that one reads by now.
     if (*result != NGX_DONE) {
         r->read_event_handler = ngx_http_block_reading;
     }
@@ -288,12 +288,13 @@ bool Exchange::wants_json() const {
 }
 
 std::optional<std::string> Exchange::csrf_token() {
-    // Who comes with an API token needs none.
+    // Requests with an API token need none.
     if (visit_.verdict.by_bearer) {
         return std::nullopt;
     }
     phoenix::Session session = session_of(visit_);
-    // Its answer may come after a log-out's: it sets no cookie.
+    // The response to a prefetch may come after that to a log-out, so it sets
+    // no cookie.
     if (ensure_csrf_state(session) &&
         (is_prefetch(r_) || !write_session(r_, conf_, visit_, session))) {
         return std::nullopt;

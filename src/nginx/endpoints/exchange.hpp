@@ -1,4 +1,4 @@
-// A request to an endpoint, from its body to its answer.
+// A request to an endpoint, from its body to its response.
 #pragma once
 
 #include <functional>
@@ -20,13 +20,12 @@
 
 namespace sigra::nginx {
 
-// A line of the level `info`: why an endpoint that is not the login answers
-// 403.
+// Logs, at the level `info`, why an endpoint other than the login answers 403.
 void log_forbidden(ngx_http_request_t* r, Endpoint::Kind kind, const char* why);
 
-// What all endpoints share. Lives in its request's pool. What outlives the
-// request (a query in flight) holds the tie and not the exchange: the request
-// cuts it when it goes.
+// The base of all endpoints. Lives in its request's pool. What outlives the
+// request, such as a query under way, holds the tie instead of the exchange;
+// its pointer to the exchange is cleared when the request ends.
 class Exchange {
   public:
     Exchange(ngx_http_request_t* r, const LocationConf& conf, Visit& visit);
@@ -34,76 +33,80 @@ class Exchange {
     Exchange(const Exchange&) = delete;
     Exchange& operator=(const Exchange&) = delete;
 
-    // As a content handler: reads the body where `with_body`, then advances.
-    // What it returns goes to nginx.
+    // For the content handler, which returns the result to nginx. Reads the
+    // body if `with_body`, then advances.
     [[nodiscard]] ngx_int_t begin(bool with_body);
 
-    // Nothing that is still under way reaches the exchange any more.
+    // Stops waiting: nothing that is still under way calls the exchange any
+    // more.
     virtual void leave() noexcept;
 
   protected:
-    // A result for ngx_http_finalize_request, or nothing while it waits. Runs
-    // again when what it waits for is there.
+    // A result for ngx_http_finalize_request(), or nothing while it waits.
+    // advance() runs again when what it waits for is there.
     using Result = std::optional<ngx_int_t>;
     static constexpr std::nullopt_t waiting = std::nullopt;
     [[nodiscard]] virtual Result advance() = 0;
     void go_on() noexcept;
-    // The same from the event loop. Not in time: the answer is late().
+    // The same from the event loop. Where the deadline has passed, late() gives
+    // the result.
     void resume(bool in_time) noexcept;
 
-    // The body's fields, with the CSRF token checked, but for who comes with an
-    // API token; a result is the refusal.
+    // Reads the body's fields and checks the CSRF token, which requests with an
+    // API token need not have. A result is the refusal.
     [[nodiscard]] Result read_checked_form(phoenix::LoginForm& form);
-    // Of such a refusal: the token is not the session's, but the browser shows
-    // that the form is the site's own. It is one of an older session.
+    // Whether such a refusal is only for a form of an older session: the CSRF
+    // token is not the session's, but the browser's headers show that the form
+    // is from this site.
     [[nodiscard]] bool is_own_old_form(const Result& refusal) const;
-    // No more is to be read of the body than was: wipes what it held.
+    // Wipes the body, which may hold a password. It must not be read
+    // afterwards.
     void wipe_body() noexcept;
 
-    // Who asks: waiting, or judged.
+    // Finds out who sent the request; Decision::wait while it waits.
     [[nodiscard]] Decision identify();
 
-    // Sends a query whose outcome advances the exchange. False where there is
-    // no database to ask any more. One that is not sent yet when the client
-    // leaves is dropped, but for a log-out.
-    // `orphaned`: what becomes of an outcome that comes after it has.
+    // Sends a query whose outcome advances the exchange. False: there is no
+    // database to send it to. If the client leaves before it is sent, it is
+    // dropped, unless it logs out or ends a session. `orphaned` gets an outcome
+    // that comes after that.
     using Orphaned = std::function<void(const postgres::Outcome&)>;
     [[nodiscard]] bool ask(postgres::Statement statement,
                            std::vector<postgres::Parameter> parameters,
                            Orphaned orphaned = nullptr);
-    // Of the last query; logs what the server refused.
+    // Whether the last query succeeded; logs an error of the server.
     [[nodiscard]] bool succeeded();
     [[nodiscard]] const std::vector<postgres::Row>& rows() const {
         return outcome_.rows;
     }
 
-    // Advances the exchange after so many milliseconds.
+    // Advances the exchange after `delay` milliseconds.
     void wait(ngx_msec_t delay) { pause_.start(delay); }
-    // 503: who asks is not known, or the last query has failed.
+    // 503, because the lookup has failed, or the last query has.
     [[nodiscard]] ngx_int_t not_identified();
     [[nodiscard]] ngx_int_t not_done();
     [[nodiscard]] Counter failure() const {
         return counter_of(Counter::unavailable_timeout, outcome_.status);
     }
-    // What it waits for now is to be there by then, or the answer is late().
+    // If what it waits for now takes longer, the response is late().
     void expect_within(ngx_msec_t delay) { deadline_.start(delay); }
     // 503
     [[nodiscard]] virtual ngx_int_t late();
 
-    // The client wants JSON: by what it sent, or what it accepts.
+    // Whether the client wants JSON, by what it sent or what it accepts.
     [[nodiscard]] bool wants_json() const;
-    // The session's CSRF token as JSON; nothing where there is none to write
-    // it to, or none is asked for.
+    // The session's CSRF token as JSON. Nullopt where none is needed, or where
+    // no session can be written for it.
     [[nodiscard]] std::optional<std::string> csrf_token();
-    // Where a form leads to: the local path in the argument `to`, or
+    // Where a form redirects to: the local path in the argument `to`, or
     // signed_in_url.
     [[nodiscard]] std::string target() const;
-    // A person who is not logged in any more.
+    // For a user who is not logged in any more: 302 to the login page.
     [[nodiscard]] ngx_int_t send_to_login();
     // session_ttl as parameters of a statement.
     [[nodiscard]] postgres::Parameter ttl() const;
     [[nodiscard]] postgres::Parameter remember_me_ttl() const;
-    // A token as its row has it; NULL where there is none.
+    // A token as its row stores it; NULL if it is empty.
     [[nodiscard]] postgres::Parameter stored(std::string_view token) const;
 
     ngx_http_request_t* r_;
@@ -126,7 +129,7 @@ class Exchange {
     std::shared_ptr<Tie> tie_;
     postgres::Outcome outcome_;
     std::optional<phoenix::FormType> form_type_;
-    // The exchange's own waits: no other of the request's has a part in them.
+    // What this exchange waits for; other waits of the request are separate.
     Question question_;
     Deadline pause_;
     Deadline deadline_;

@@ -47,7 +47,7 @@ ngx_int_t Login::late() {
     return answer;
 }
 
-// What the steps do not say themselves, the answer's status does.
+// A result that no step has set follows from the status of the response.
 void Login::tell_of(ngx_int_t answer) {
     if (result_ == LoginResult::none) {
         switch (answer) {
@@ -70,7 +70,8 @@ void Login::tell_of(ngx_int_t answer) {
     note(result_);
 }
 
-// Before the answer is sent: a header of it may tell.
+// Called before the response is sent, whose headers may have the variables in
+// them.
 void Login::note(LoginResult result) {
     result_ = result;
     tell(r_, visit_, {result_, reason_, form_.email, user_.id, user_.email});
@@ -133,7 +134,7 @@ Exchange::Result Login::proceed() {
                 if (conf_.endpoint->fallback.empty()) {
                     wipe_body();
                 }
-                // Before anything is asked for it, or counted.
+                // Before a query is sent or an attempt is counted.
                 if (form_.password && !has_place()) {
                     return unavailable(r_, Counter::unavailable_checks);
                 }
@@ -227,8 +228,8 @@ Exchange::Result Login::proceed() {
                 if (!succeeded()) {
                     return not_done();
                 }
-                // Meanwhile another login has stored a better hash, another
-                // password was set, or the user is gone.
+                // Another login has stored a better hash since, the password
+                // was changed, or the user was deleted.
                 if (rows().empty()) {
                     step_ = std::exchange(again_, true) ||
                                     !conf_.password_hash->cost

@@ -39,17 +39,17 @@ class Login final : public Exchange {
   private:
     enum class Step {
         parse,     // the body
-        identify,  // who is logged in already
+        identify,  // the user who is logged in already
         find,      // the user of that email
         finding,
         checking,   // the password, on a thread
-        forgiving,  // the attempts: the password was right
-        elsewhere,  // the second factor is another's to ask for
+        forgiving,  // the failed attempts: the password was right
+        elsewhere,  // hand over to the application, or refuse
         insert,     // the new session
         inserting,
         refuse,
-        holding,   // until a refusal's time has come
-        old_form,  // of an older session: nobody is logged in by it
+        holding,   // until a refusal is due
+        old_form,  // of an older session: logs nobody in
     };
 
     [[nodiscard]] static std::string_view name_of(Step step);
@@ -89,14 +89,14 @@ class Login final : public Exchange {
     [[nodiscard]] std::string target() const;
 
     Step step_ = Step::parse;
-    LoginResult result_ = LoginResult::none;  // known before the answer is
-    std::string_view reason_;                 // of a refusal, for the log
+    LoginResult result_ = LoginResult::none;  // none: the status tells
+    std::string_view reason_;                 // for a refusal, for the log
     phoenix::LoginForm form_;
-    bool again_ = false;        // the hash has changed under the first check
-    bool known_email_ = false;  // one that can be asked for
-    bool counted_ = false;      // user_'s attempt
+    bool again_ = false;        // the hash changed during the first check
+    bool known_email_ = false;  // it is valid text: it can be looked up
+    bool counted_ = false;      // the attempt, in user_'s row
     postgres::UserRow user_;
-    std::string hash_;     // of user_, checked
+    std::string hash_;     // user_'s, as it is checked
     PasswordPlace place_;  // until the check is submitted
     PasswordWaiter waiter_{};
     PasswordVerdict verdict_;

@@ -15,10 +15,11 @@ namespace {
 
 constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
 constexpr std::size_t max_user_agent = 255;
-// A check that takes longer than the floor is answered at the next multiple
-// of it, so that what it took is not told; a machine that is this slow tells.
+// A refusal after a check that took longer than the floor is sent at the next
+// multiple of the floor, so that its time does not tell what the check took.
+// Beyond this many it does: the machine is that slow.
 constexpr ngx_msec_t max_floors = 4;
-// A check that waits for a thread for so long is of no use to anybody.
+// After so long a wait for a thread, nobody is interested in the result.
 constexpr ngx_msec_t max_check_ms = 60'000;
 
 postgres::Parameter text(std::string_view value) {
@@ -42,14 +43,15 @@ bool Login::counts_attempts() const {
     return conf_.lockout != nullptr && conf_.lockout->threshold != 0;
 }
 
-// A right password begins the count anew, also where another logs the user in.
+// A right password resets the count of attempts, also where the application
+// logs the user in.
 bool Login::forgive() {
     return ask(postgres::Statement::forgive,
                {text(user_.id), text(hash_), postgres::Parameter{}});
 }
 
-// The fault is the server's or ours: the attempt does not count against the
-// user. Nobody waits for it.
+// After an error of the server or of this module, takes back the attempt that
+// was counted. The request does not wait for it.
 void Login::give_back() {
     Worker* w = worker();
     postgres::Pool* pool =
@@ -78,7 +80,8 @@ bool Login::find() {
                 text(std::to_string(lockout->duration_s))});
 }
 
-// One user, and not locked: whose password is to be looked at.
+// True: there is exactly one user, not locked, and the password is to be
+// checked.
 bool Login::found(postgres::UserRow& user) {
     if (!known_email_ || rows().size() != 1) {
         return false;
@@ -91,7 +94,7 @@ bool Login::found(postgres::UserRow& user) {
     return user.allowed;
 }
 
-// Whoever it is, the same work.
+// Does the same work whether or not the user exists.
 bool Login::check() {
     Worker* w = worker();
     if (w == nullptr) {
@@ -140,8 +143,9 @@ void Login::log_problem(phoenix::PasswordCheck check) {
 }
 
 // The pages that mix phx.gen.auth generates post to `?_action=registered` and
-// `?_action=password_updated`: what the application does then is its own. The
-// password was checked all the same, so that nobody gets past the lockout.
+// `?_action=password_updated`, and the application does something of its own
+// then. The password is checked here all the same, so that the lockout still
+// applies.
 bool Login::is_for_application() const {
     ngx_str_t action{};
     ngx_str_t name = ngx_string("_action");
@@ -149,10 +153,10 @@ bool Login::is_for_application() const {
            ngx_http_arg(r_, name.data, name.len, &action) == NGX_OK;
 }
 
-// By the application that it may be handed over to: another password than the
-// one that is checked here, or one where none is seen, would get past the
-// lockout and the second factor. Phoenix merges the query into the body's
-// fields, and takes the first of JSON's equal names.
+// Whether the application, to which the request may be passed on, could read
+// another password than the one that is checked here, or one where none was
+// found. That would get past the lockout and the second factor. Phoenix merges
+// the query into the body's fields, and takes the first of equal names in JSON.
 bool Login::may_be_read_otherwise() const {
     if (form_.ambiguous) {
         return true;
@@ -164,7 +168,7 @@ bool Login::may_be_read_otherwise() const {
     return fields == nullptr || fields->has_password;
 }
 
-// A row that is not logged in yet says who waits for a second factor.
+// Whether the layout has rows for users who still need a second factor.
 bool Login::stores_pending() const {
     return conf_.source->kind == postgres::LayoutKind::sigra_sessions;
 }
@@ -196,7 +200,7 @@ bool Login::insert() {
     return ask(postgres::Statement::login, std::move(parameters));
 }
 
-// To the application, as if it had been asked in the first place.
+// Passes the request on to the application, as if nginx had not answered it.
 ngx_int_t Login::hand_over() {
     ngx_str_t name = copy(r_->pool, conf_.endpoint->fallback);
     if (name.data == nullptr) {
@@ -211,7 +215,7 @@ ngx_int_t Login::hand_over() {
     return ngx_http_named_location(r_, &name);
 }
 
-// False where the time has come.
+// Waits until the refusal is due. False: it is due now.
 bool Login::hold() {
     const ngx_msec_t floor = conf_.password_checks->floor_ms;
     const ngx_msec_t taken = ngx_current_msec - arrived_;

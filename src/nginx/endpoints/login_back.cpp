@@ -1,4 +1,5 @@
-// Back to the login page: a refusal, or a form that is out of date.
+// Redirects back to the login page: after a refusal, or for a form that is out
+// of date.
 #include "nginx/endpoints/login.hpp"
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/outbox.hpp"
@@ -23,7 +24,7 @@ ngx_int_t Login::refuse() {
     return redirect(r_, login_page());
 }
 
-// The page once more, with a token of the session that there is now.
+// Shows the page again, with a CSRF token of the current session.
 ngx_int_t Login::ask_again() {
     tell_on_page(&phoenix::Messages::try_again);
     return set_header(r_, "Location", login_page())
@@ -31,7 +32,7 @@ ngx_int_t Login::ask_again() {
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
-// The email stands there again.
+// The page shows the text, and the email that was typed.
 void Login::tell_on_page(Text text) {
     phoenix::Session session = session_of(visit_);
     session.put_flash("error", say(r_, text));

@@ -1,12 +1,12 @@
-// Setters of what a login is told.
+// Setters of the directives for logins.
 #include "nginx/conf/arguments.hpp"
 #include "nginx/conf/directives.hpp"
 #include "nginx/conf/setter.hpp"
 
 namespace sigra::nginx {
 
-// Whether there is a pool of that name is known to nginx alone, once it has
-// read everything: it names the missing one and this line then.
+// nginx itself checks that the pool exists when the whole configuration was
+// read, and then names this line.
 char* set_thread_pool(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     return setter(cf, [&]() -> char* {
         if (location(conf).password_threads != nullptr) {
@@ -80,7 +80,7 @@ char* set_trusted_origins(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         if (location(conf).trusted_origins != nullptr) {
             return const_cast<char*>(is_duplicate);
         }
-        // No parameter: all words are the caller's.
+        // No name=value parameters: the loop reads all words.
         Arguments arguments(cf, cf->args->nelts);
         TrustedOrigins origins;
         for (ngx_uint_t i = 1; i < cf->args->nelts; i++) {

@@ -7,9 +7,8 @@ namespace {
 
 constexpr std::size_t max_logged_email = 254;
 
-// The email is whatever somebody typed. What could end a quoted text or a
-// field of a log, or be more than one character to who reads it, is written
-// as %XX.
+// The email may be any text. What could end a quoted string or a field in a
+// log, or what readers may take for several characters, is written as %XX.
 std::string for_log(std::string_view text) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     constexpr std::string_view kept =

@@ -1,4 +1,4 @@
-// Tells of a login that has ended: variables, counters, a line in the log.
+// Records the result of a login: variables, counters, a line in the log.
 #pragma once
 
 #include <optional>
@@ -13,9 +13,9 @@ namespace sigra::nginx {
 
 struct LoginStory {
     LoginResult result = LoginResult::none;
-    std::string_view reason;           // of a refusal; empty: its result's name
+    std::string_view reason;  // for a refusal; empty: the result's name
     std::optional<std::string> email;  // as it was typed
-    std::string_view user_id;          // ok: who
+    std::string_view user_id;          // of a login that is ok
     std::string_view user_email;
 };
 

@@ -49,15 +49,15 @@ Exchange::Result LoginPage::advance() {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
-// Of who is logged in already, in another tab perhaps.
+// Where a user who is already logged in, perhaps in another tab, goes on to.
 std::string LoginPage::onwards() const {
     std::string target = read_return_to(r_, conf_);
     return target.empty() ? std::string(view(conf_.signed_in_url)) : target;
 }
 
-// An application has sent its user here to confirm, or a location's
-// auth_sigra_sudo has: that one only for as long as nobody has confirmed, be
-// it to the application.
+// An application has sent the user here to confirm, or auth_sigra_sudo of a
+// location has. The latter counts only until the user has confirmed, be it to
+// the application.
 bool LoginPage::asks_to_confirm() const {
     const phoenix::Session session = session_of(visit_);
     if (session.truthy(conf_.source->keys.return_to)) {
@@ -74,8 +74,8 @@ bool LoginPage::asks_to_confirm() const {
            found.now(*found.authenticated_age_ms) > seconds * 1000;
 }
 
-// LiveView's redirects carry their flash in a cookie that only the application
-// can read. Left alone it would be shown after the login.
+// LiveView's redirects put their flash into a cookie that only the application
+// can read. If it stayed, the flash would be shown after the login.
 bool LoginPage::clear_live_flash() {
     if (!phoenix::find_cookie(view(visit_.arrival.cookies), live_flash)) {
         return true;
@@ -86,9 +86,10 @@ bool LoginPage::clear_live_flash() {
         "max-age=0");
 }
 
-// What it shows of the flash it takes out of the session. A prefetch changes
-// no session, for its answer may come after a login's; a page that needs one
-// is refused, and the browser asks again when somebody wants to see it.
+// Removes the flash that it shows from the session. A prefetch must not change
+// the session, because its response may come after that to a login; if that is
+// needed for the page, it is refused, and the browser asks again when the user
+// opens the page.
 ngx_int_t LoginPage::show(bool confirm) {
     phoenix::Session session = session_of(visit_);
     phoenix::Session shown = session;
@@ -100,7 +101,8 @@ ngx_int_t LoginPage::show(bool confirm) {
     if (changed && is_prefetch(r_)) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
-    // Asked for again by this page itself, the browser sends what it has.
+    // When this page reloads itself, the browser sends the cookie that it may
+    // have withheld.
     if (new_state && may_hide_session(r_, conf_)) {
         return refresh();
     }
@@ -109,7 +111,7 @@ ngx_int_t LoginPage::show(bool confirm) {
         for (std::string_view name : {"info", "error", "email"}) {
             kept.erase_flash(name);
         }
-        // Without the state that its token is made of no form can be sent.
+        // Without that state in the cookie the form cannot be sent.
         if (!write_session(r_, conf_, visit_, kept) && new_state) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }

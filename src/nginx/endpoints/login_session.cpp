@@ -1,4 +1,4 @@
-// The session that a login begins.
+// The session that a login creates.
 #include "nginx/endpoints/login.hpp"
 #include "nginx/gate/answer.hpp"
 #include "nginx/gate/outbox.hpp"
@@ -48,7 +48,8 @@ std::string Login::target() const {
                            : view(conf_.signed_in_url));
 }
 
-// Another user's is no longer good for anything: its row went with the insert.
+// The remember-me cookie of another user is no longer valid, because the insert
+// has deleted its row.
 void Login::forget_foreign_remember_me() {
     const bool own = !rows().front().empty() && rows().front()[0] == "t";
     if (!own && phoenix::find_cookie(view(visit_.arrival.cookies),
@@ -57,8 +58,9 @@ void Login::forget_foreign_remember_me() {
     }
 }
 
-// Reset for another user, so that nothing planted before counts after; rotated
-// for the same one. `keep`: the keys of the session before.
+// For another user it starts empty, so that nothing planted in the old session
+// counts; for the same user it gets a new token. `keep`: the keys of the old
+// session stay.
 phoenix::Session Login::new_session(bool keep) const {
     const phoenix::SessionKeys& keys = conf_.source->keys;
     const phoenix::Session before = session_of(visit_);
@@ -72,12 +74,12 @@ phoenix::Session Login::new_session(bool keep) const {
     }
     phoenix::put_token(session, keys, conf_.source->form, token_);
     ensure_csrf_state(session);
-    // Who was logged in already has confirmed a password.
+    // A user who was already logged in has only confirmed the password.
     if (!user_.second_factor && !is_same_user()) {
         session.put_flash("info", say(r_, &phoenix::Messages::welcome_back));
     }
     if (user_.second_factor) {
-        // The application leads on from there, and to paths alone.
+        // The application redirects from there, and only to paths.
         const std::string asked = read_return_to(r_, conf_, form_.return_to);
         const auto path =
             asked.empty() ? before.binary(keys.return_to)
@@ -92,9 +94,9 @@ phoenix::Session Login::new_session(bool keep) const {
     return session;
 }
 
-// Before the statement, which takes the row of the session before away. A
-// session that is full leaves no room for a new token beside what it holds: who
-// has given the right password is logged in, with a session of their own.
+// Called before the statement, which deletes the old session's row. If the old
+// session leaves no room for a new token in the cookie, the user still gets a
+// session, without the old keys.
 bool Login::seal_cookies() {
     token_ = phoenix::random_bytes(token_size);
     if (token_.empty()) {

@@ -52,7 +52,7 @@ void add_literal(LoginTemplate& out, std::string_view text) {
     out.parts.back().text += text;
 }
 
-// nginx keeps the name by its bytes and compares it in lower case.
+// nginx stores the name as given and compares it in lower case.
 bool add_variable(ngx_conf_t* cf, LoginTemplate& out, std::string_view name,
                   std::string_view file, ngx_uint_t line) {
     ngx_str_t kept = copy(cf->pool, name);

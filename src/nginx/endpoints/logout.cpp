@@ -13,13 +13,13 @@
 namespace sigra::nginx {
 namespace {
 
-// _method as browsers' forms say it; a form of no method logs out as well.
+// `_method` in a form; a form without it logs out too.
 bool is_log_out(std::string_view method) {
     return method.empty() || equal_ignoring_case(method, "delete") ||
            equal_ignoring_case(method, "post");
 }
 
-// Who has left is logged out as well.
+// For a log-out whose client has left before its outcome came.
 void log_out_unheard(const postgres::Outcome& outcome) {
     if (outcome.status == postgres::Status::ok) {
         revoke_rows(outcome.rows);
@@ -108,7 +108,8 @@ Exchange::Result Logout::advance() {
     }
 }
 
-// A remember-me cookie may have a row of its own.
+// The remember-me cookie may have a row of its own, which is still to be
+// deleted.
 void Logout::leave_after_end() {
     step_ =
         remembered_token(conf_, visit_).empty() ? Step::answer : Step::remove;

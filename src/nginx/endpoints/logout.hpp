@@ -7,8 +7,8 @@
 
 namespace sigra::nginx {
 
-// The rows go first: as long as one may be there, no cookie is touched and
-// nobody is told that they are logged out.
+// The rows are deleted first: as long as one may exist, no cookie is changed
+// and the user is not told that they are logged out.
 class Logout : public Exchange {
   public:
     using Exchange::Exchange;
@@ -18,19 +18,19 @@ class Logout : public Exchange {
     ngx_int_t late() override {
         return still_alive(Counter::unavailable_timeout);
     }
-    // Without a page or a redirect.
+    // Whether to answer without a page or a redirect.
     [[nodiscard]] virtual bool answers_json() const { return wants_json(); }
-    // The session's row has gone: what is left is to end by what advances next.
+    // The session's row is deleted; the next advance() goes on with the rest.
     void leave_after_end();
 
   private:
     enum class Step {
         parse,
-        identify,  // everywhere: whose sessions
+        identify,  // everywhere: the user
         remove,
         removing,
         answer,
-        old_form,  // of an older session: nobody is logged out by it
+        old_form,  // of an older session: logs nobody out
     };
 
     [[nodiscard]] bool remove();

@@ -1,4 +1,4 @@
-// The counters and states by name: one table for JSON and for Prometheus.
+// The names of the counters and states: one table for JSON and Prometheus.
 #pragma once
 
 #include <span>
@@ -8,8 +8,8 @@
 
 namespace sigra::nginx {
 
-// A family of counters: how JSON and Prometheus name it, and the label that
-// tells its counters apart.
+// A family of counters: its names in JSON and Prometheus, and the label that
+// distinguishes its counters.
 struct MetricFamily {
     std::string_view json;
     std::string_view name;
@@ -28,7 +28,7 @@ struct MetricRow {
     MetricEntry entry;
 };
 
-// One for each counter; those of a family stand together.
+// One row for each counter; those of a family follow each other.
 [[nodiscard]] std::span<const MetricRow> metric_table();
 
 }  // namespace sigra::nginx

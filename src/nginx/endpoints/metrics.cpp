@@ -16,8 +16,8 @@ void sum_up(std::array<std::uint64_t, size>& to,
     }
 }
 
-// Of a server that a worker has once been connected to, also where it is not
-// now: a state that is zero tells more than one that is not there.
+// Includes servers that a worker was connected to before and is not now: a zero
+// tells more than a missing value.
 void add_connections(Metrics& metrics, const CounterSlot& slot) {
     for (std::size_t i = 0; i < slot.servers.size(); i++) {
         const CounterSlot::Server& server = slot.servers[i];
@@ -77,7 +77,7 @@ Metrics read_metrics(const CacheConf& caches) {
             add_channels(metrics, slot);
         }
         for (std::size_t i = 0; i < metrics.counts.size(); i++) {
-            // A worker that died has left its states behind.
+            // A worker that died did not clear its states.
             if (live || static_cast<Counter>(i) < first_state) {
                 metrics.counts[i] +=
                     slot.counts[i].load(std::memory_order_relaxed);

@@ -1,4 +1,4 @@
-// The counters of all workers, summed and named.
+// The counters of all workers, summed up and with names.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 namespace sigra::nginx {
 
 struct Metrics {
-    std::uint64_t workers = 0;  // that live
+    std::uint64_t workers = 0;  // live ones
     std::array<std::uint64_t, static_cast<std::size_t>(Counter::count_)>
         counts{};
     std::array<std::uint64_t, latency_bounds_ms.size() + 1> lookup_latency{};
@@ -23,11 +23,11 @@ struct Metrics {
     std::array<std::uint64_t, postgres::batch_bounds.size() + 1> batches{};
     std::uint64_t batched = 0;
     std::map<std::string, cache::Zone::Figures> zones;  // by name
-    // By server; the sum of all workers'.
+    // By server, summed up over all workers.
     std::map<std::string,
              std::array<std::uint64_t, postgres::ConnectionFigure::states>>
         connections;
-    // By the worker's number. While a reload is under way two have the same.
+    // By the worker's number. During a reload two workers have the same one.
     struct Channels {
         std::uint64_t up = 0;
         std::uint64_t down = 0;

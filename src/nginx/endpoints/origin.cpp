@@ -59,7 +59,7 @@ bool is_same_origin(ngx_http_request_t* r) {
 }
 
 bool is_early_data(ngx_http_request_t* r) {
-    // RFC 8470: several of them, or another value, mean 1 as well.
+    // RFC 8470: several headers, or any other value, count as 1.
     bool said = false;
     each_header(r, [&](const ngx_table_elt_t& header) {
         said |= is_named(header, "early-data");

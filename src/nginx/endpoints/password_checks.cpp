@@ -22,8 +22,8 @@ constexpr int nicer_by = 4;
 constexpr int nicest = 19;
 constexpr std::uint64_t longest_slice_ns = 100'000'000;
 
-// The kernel's own, of which glibc knows nothing and which linux/sched/types.h
-// brings together with another sched_param than glibc's.
+// The kernel's struct sched_attr. glibc does not have it, and
+// linux/sched/types.h conflicts with glibc's sched_param.
 struct SchedulerAttributes {
     std::uint32_t size = sizeof(SchedulerAttributes);
     std::uint32_t policy = SCHED_BATCH;
@@ -36,14 +36,14 @@ struct SchedulerAttributes {
 };
 static_assert(sizeof(SchedulerAttributes) == 48);
 
-// What a login storm must not do is to make the next static file wait. The
-// event loop is awake for microseconds and then sleeps; a thread like it that
-// computes for 200 ms is preempted late, and the 99th percentile of everybody
-// else is what shows it. A batch thread preempts nobody who wakes, and with
-// long slices where the kernel has slices to choose (before Linux 6.12 it
-// takes no notice) whoever wakes preempts it. Its weight stays near the
-// others': with the least one, a login would get next to nothing of a machine
-// whose other programs compute as well, and wait for minutes.
+// Keeps many logins at once from delaying other requests. The event loop runs
+// for microseconds and then sleeps; an ordinary thread that computes for 200 ms
+// is preempted late, which shows in the 99th percentile of all requests. A
+// batch thread does not preempt threads that wake up, and with long slices
+// (since Linux 6.12; older kernels ignore them) threads that wake up preempt
+// it. Its weight stays close to that of others: with the lowest one, a login
+// would get almost no time on a machine where other programs compute too, and
+// would take minutes.
 void yield_to_event_loop() {
     const auto thread = static_cast<id_t>(syscall(SYS_gettid));
     SchedulerAttributes attributes;
@@ -59,7 +59,7 @@ void yield_to_event_loop() {
 
 }  // namespace
 
-// Owned by PasswordChecks from its submission to the end of its event.
+// Owned by PasswordChecks from submit() to the end of its event.
 class PasswordJob {
   public:
     enum class State { waiting, running, ended };
@@ -107,11 +107,11 @@ class PasswordJob {
     }
 
   private:
-    // On a thread of its own within the pool's, which could not take its
-    // niceness back for whoever uses the pool next.
+    // Runs the check on a new thread, because a thread of the pool could not
+    // reset its niceness for whoever uses it next.
     static void on_thread(void* data, ngx_log_t* log) noexcept {
         auto& job = *static_cast<PasswordJob*>(data);
-        // A fast shutdown answers nobody, and waits for this thread.
+        // A fast shutdown sends no more responses, and waits for this thread.
         if (ngx_terminate) {
             job.computed_ = true;
             return;
@@ -124,7 +124,7 @@ class PasswordJob {
                     compute();
                 }).join();
             } catch (const std::system_error&) {
-                compute();  // no thread to be had: better dear than refused
+                compute();  // no thread: slow others down, but do not refuse
             }
         });
         job.computed_ = true;
@@ -154,7 +154,7 @@ class PasswordJob {
     State state_ = State::waiting;
     std::size_t most_running_;
     ngx_thread_pool_t* threads_;
-    PasswordWaiter* waiter_;  // null: the request has gone
+    PasswordWaiter* waiter_;  // null: the request has ended
     ngx_thread_task_t thread_task_{};
     std::atomic<bool> computed_ = false;
 };
@@ -167,8 +167,8 @@ PasswordChecks::PasswordChecks(ngx_log_t* log) {
     still_here_.handler = on_still_here;
 }
 
-// nginx has ended the pool's threads by then. Where it could not, what they
-// still work on is left to them: the process is about to go.
+// nginx has stopped the pool's threads by now. If it could not, jobs that they
+// still work on are leaked: the process is about to exit.
 PasswordChecks::~PasswordChecks() {
     if (still_here_.timer_set) {
         ngx_del_timer(&still_here_);
@@ -220,7 +220,7 @@ void PasswordChecks::detach(PasswordWaiter& waiter) {
         PasswordChecks& checks = job.checks();
         checks.waiting_.remove_if(
             [&](const auto& waiting) { return waiting.get() == &job; });
-        checks.start_next();  // it may have been what the others waited for
+        checks.start_next();  // the others may have waited for this one
         checks.watch();
     }
 }
@@ -233,8 +233,8 @@ bool PasswordChecks::start(PasswordJob& job) {
     return true;
 }
 
-// In the order of their arrival: one that may not run yet holds up who came
-// after it, so that a location with a higher limit starves no other.
+// In the order of their arrival: a check that may not run yet holds up later
+// ones, so that a location with a higher limit cannot starve others.
 void PasswordChecks::start_next() {
     while (!waiting_.empty() &&
            waiting_.front()->may_run_beside(running_.size()) &&
@@ -255,7 +255,8 @@ void PasswordChecks::finish(PasswordJob& job) {
     count_latency(own_counters->check_latency,
                   static_cast<std::uint64_t>(job.took().count()));
     start_next();
-    // Where the pool takes none, and none runs whose end would try again.
+    // The pool takes none, and no running check is left whose end would try
+    // again.
     if (running_.empty()) {
         while (!waiting_.empty()) {
             waiting_.front()->enter(PasswordJob::State::ended);
@@ -263,14 +264,14 @@ void PasswordChecks::finish(PasswordJob& job) {
         }
     }
     watch();
-    // Waking one may end the request of another, which then only detaches.
+    // Waking a waiter may end another's request, which then only detaches.
     for (const std::unique_ptr<PasswordJob>& each : ended) {
         each->wake();
     }
 }
 
-// A check always ends, so this timer decides nothing: it is what nginx counts
-// before it lets a worker go.
+// The timer does nothing, because a check always ends. But nginx waits for it
+// before a worker shuts down.
 void PasswordChecks::watch() {
     set_state(Counter::checks_running, running_.size());
     set_state(Counter::checks_waiting, waiting_.size());

@@ -1,5 +1,5 @@
-// Password checks on nginx's threads: a bounded number runs, a bounded number
-// waits, the rest is refused.
+// Password checks on nginx's threads. A limited number runs, a limited number
+// waits, and others are refused.
 #pragma once
 
 #include <list>
@@ -18,28 +18,28 @@ namespace sigra::nginx {
 struct PasswordTask {
     std::optional<std::string> hash;  // none: no such user, or no password
     phoenix::Secret password;
-    phoenix::Argon2Cost dummy;  // of the check in place of one that cannot be
+    phoenix::Argon2Cost dummy;  // cost where there is no hash to check
     std::optional<phoenix::Argon2Cost> rehash;  // none: never
 };
 
 struct PasswordVerdict {
     phoenix::PasswordCheck check = phoenix::PasswordCheck::failed;
-    std::string new_hash;  // to be stored; empty: the old one is good enough
+    std::string new_hash;  // to be stored; empty: the old one stays
 };
 
 class PasswordJob;
 
-// One that waits for a verdict. Lives in the request's pool; its owner
-// detaches it when the request goes first.
+// A request that waits for a verdict. Lives in the request's pool; its owner
+// detaches it if the request ends first.
 struct PasswordWaiter {
     void* data;
     void (*wake)(void* data, const PasswordVerdict& verdict) noexcept;
     PasswordJob* job;  // null: does not wait
 };
 
-// Of a login that is yet to submit its check, so that what is done for it
-// before (its session, its user, an attempt that is counted) is not in vain.
-// Given back when it is destroyed.
+// A place reserved for a login's check, so that the work before it (the lookups
+// of session and user, the counting of the attempt) is not wasted. Given back
+// when it is destroyed.
 class PasswordPlace {
   public:
     PasswordPlace() = default;
@@ -63,8 +63,8 @@ class PasswordPlace {
     std::size_t* taken_ = nullptr;  // the worker's
 };
 
-// One for each worker: what runs and waits is counted over all locations, and
-// each location's limits are asked of these counts.
+// One per worker. Running and waiting checks are counted over all locations,
+// and each location compares its own limits with these counts.
 class PasswordChecks {
   public:
     enum class Admission {
@@ -77,18 +77,19 @@ class PasswordChecks {
     PasswordChecks(const PasswordChecks&) = delete;
     PasswordChecks& operator=(const PasswordChecks&) = delete;
 
-    // A place for a check that is submitted later; none where there are as
-    // many as may run and wait, those who hold a place included.
+    // Reserves a place for a check that is submitted later. Empty: as many as
+    // may run and wait are there, reserved places included.
     [[nodiscard]] PasswordPlace take_place(const PasswordLimits& limits);
 
-    // `waiter` is woken from the event loop, never from inside this call.
-    // While a check waits or runs, the worker does not end gracefully.
+    // `waiter` is woken from the event loop, never from inside this call. The
+    // worker does not shut down gracefully while a check waits or runs.
     [[nodiscard]] Admission submit(PasswordTask&& task,
                                    const PasswordLimits& limits,
                                    ngx_thread_pool_t* threads,
                                    PasswordWaiter& waiter);
 
-    // A check that still waits is dropped; one that runs ends unheard.
+    // A check that still waits is dropped; the result of one that runs is
+    // ignored.
     static void detach(PasswordWaiter& waiter);
 
   private:
@@ -103,10 +104,10 @@ class PasswordChecks {
     void finish(PasswordJob& job);
     void watch();
 
-    // Own their jobs. A thread works on one that runs until its event.
+    // Own their jobs. A thread uses a running job until its event.
     Jobs waiting_;
     Jobs running_;
-    std::size_t places_ = 0;  // taken, their checks not submitted yet
+    std::size_t places_ = 0;  // reserved, their checks not submitted yet
     ngx_connection_t dummy_{};
     ngx_event_t still_here_{};
 };

@@ -1,4 +1,4 @@
-// Prometheus' text exposition format, as promtool wants it.
+// Prometheus' text exposition format, as promtool checks it.
 #include <string_view>
 
 #include "nginx/endpoints/metric_table.hpp"
@@ -34,7 +34,7 @@ std::string label(std::string_view name, std::string_view value) {
     return out + '"';
 }
 
-// `scale`: how many of the counters' units are one of Prometheus'.
+// `scale`: how many of the counter's units make one of Prometheus' units.
 std::string scaled(std::uint64_t value, unsigned scale) {
     if (scale == 1) {
         return std::to_string(value);
@@ -112,7 +112,7 @@ std::string as_prometheus(const Metrics& metrics) {
     add_sample(out, "auth_sigra_workers", "", std::to_string(metrics.workers));
     const MetricFamily* head = nullptr;
     for (const MetricRow& row : metric_table()) {
-        // These are told by worker, below.
+        // These follow below, by worker.
         if (row.entry.counter == Counter::channels_up ||
             row.entry.counter == Counter::channels_down) {
             continue;

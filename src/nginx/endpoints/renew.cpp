@@ -86,9 +86,9 @@ Exchange::Result Renew::advance() {
     }
 }
 
-// nginx has copied the application's Set-Cookie into this answer: the session
-// in it is newer than the one that the client sent. It goes out as it is,
-// unless it is renewed.
+// nginx has copied the application's Set-Cookie into this response. Its session
+// is newer than the one that the client sent. It is sent as it is, unless it is
+// renewed.
 void Renew::adopt() {
     const std::string& name = conf_.session_cookie->name;
     for (ngx_list_part_t* part = &r_->headers_out.headers.part; part != nullptr;
@@ -108,13 +108,14 @@ void Renew::adopt() {
     }
 }
 
-// Only then is the remember-me cookie written anew, and its row of no more use.
+// Only then is a new remember-me cookie written, and the old one's row is no
+// longer needed.
 bool Renew::remembers() const {
     return visit_.verdict.from_remember_me ||
            session_of(visit_).truthy(conf_.source->keys.remember_me);
 }
 
-// Before the statement, which takes the old row away.
+// Called before the statement, after which the old token is no longer valid.
 bool Renew::seal_cookies() {
     const phoenix::SessionKeys& keys = conf_.source->keys;
     token_ = phoenix::random_bytes(token_size);
@@ -162,8 +163,8 @@ ngx_int_t Renew::anonymous() {
     return send_to_login();
 }
 
-// The old token may be gone: nobody is given it again, by the application's
-// answer.
+// The old token may be gone, so the application's cookie with it must not be
+// sent.
 ngx_int_t Renew::lost(Counter cause) {
     if (confirmed_) {
         take_out(visit_, conf_.session_cookie->name);
@@ -175,8 +176,8 @@ ngx_int_t Renew::late() {
     return lost(Counter::unavailable_timeout);
 }
 
-// Another was first, whose cookie may be on its way to the same browser: this
-// answer must not undo it.
+// Another request was first, and its cookie may be on its way to the same
+// browser: this response must not overwrite it.
 ngx_int_t Renew::too_late() {
     if (confirmed_) {
         take_out(visit_, conf_.session_cookie->name);

@@ -1,4 +1,4 @@
-// auth_sigra_renew: a new token for the session in hand.
+// auth_sigra_renew: a new token for the current session.
 #pragma once
 
 #include <string>
@@ -8,8 +8,9 @@
 
 namespace sigra::nginx {
 
-// The request stands at this location because an upstream answered with
-// X-Accel-Redirect to it, and not by a rewrite, try_files or error_page.
+// Whether the request is in this location because an upstream answered with
+// X-Accel-Redirect to it, and not because of a rewrite, try_files or
+// error_page.
 [[nodiscard]] bool sent_by_upstream(ngx_http_request_t* r);
 
 class Renew final : public Exchange {
@@ -19,7 +20,7 @@ class Renew final : public Exchange {
   private:
     enum class Step {
         parse,  // a POST's body
-        adopt,  // the session that the upstream's answer sets
+        adopt,  // the session that the upstream's response sets
         identify,
         replace,
         replacing,
@@ -39,7 +40,7 @@ class Renew final : public Exchange {
     Step step_;
     const bool confirmed_;  // by an upstream
     std::string token_;
-    SealedCookies cookies_;  // of the new token, before it is asked for
+    SealedCookies cookies_;  // with the new token, before the statement
 };
 
 }  // namespace sigra::nginx

@@ -12,7 +12,7 @@ Exchange::Result SessionInfo::advance() {
         case Decision::ask:
         case Decision::wait:
             return waiting;
-        // Whether a location lets this user in is that location's to say.
+        // Other locations decide for themselves whether this user may pass.
         case Decision::pass:
         case Decision::forbidden:
         case Decision::not_fresh:

@@ -1,4 +1,4 @@
-// auth_sigra_session: who asks, as JSON.
+// auth_sigra_session: tells as JSON who is logged in.
 #pragma once
 
 #include "nginx/endpoints/exchange.hpp"

@@ -36,8 +36,8 @@ std::string as_json(const postgres::ListedSession& session) {
            R"(,"user_agent":)" + json_text(session.user_agent) + "}";
 }
 
-// Printable ASCII. What it is not is no row's id, and PostgreSQL would refuse
-// some of it.
+// Printable ASCII. Nothing else is a row's id, and PostgreSQL would refuse some
+// of it.
 bool may_be_id(std::string_view id) {
     return !id.empty() && id.size() <= max_id &&
            std::ranges::all_of(id, [](char c) { return c > ' ' && c < 0x7f; });
@@ -53,7 +53,7 @@ Exchange::Result Sessions::advance() {
         case Decision::ask:
         case Decision::wait:
             return waiting;
-        // Whether a location lets this user in is that location's to say.
+        // Other locations decide for themselves whether this user may pass.
         case Decision::pass:
         case Decision::forbidden:
         case Decision::not_fresh:
@@ -89,7 +89,7 @@ ngx_int_t Sessions::tell() {
     std::string list;
     for (const postgres::Row& row : rows()) {
         const auto session = postgres::read_listed(row);
-        // A row of another shape is a database that lies.
+        // A row that cannot be read is an error.
         if (!session) {
             return unavailable(r_, Counter::unavailable_error);
         }
@@ -206,7 +206,7 @@ bool EndSession::is_own() const {
            });
 }
 
-// A session of another user's is not told from one that there is not.
+// The same for a session of another user and for one that does not exist.
 ngx_int_t EndSession::not_found() {
     return answers_json()
                ? send_error(r_, NGX_HTTP_NOT_FOUND, "There is no such session.")

@@ -1,4 +1,4 @@
-// auth_sigra_sessions: where a user is logged in, and an end to any of it.
+// auth_sigra_sessions: lists a user's sessions, and ends one of them.
 #pragma once
 
 #include <string>
@@ -23,10 +23,10 @@ class Sessions final : public Exchange {
     Step step_ = Step::identify;
 };
 
-// DELETE, or a form's POST. A session is known to its user by the id of its
-// row, which opens nothing, and stays the same when the session takes a new
-// token: a hash of the token would not, and what ends another session than the
-// one that was looked at, or none, is worse than a number that can be counted.
+// DELETE, or a form's POST. Users know a session by the id of its row, which
+// gives no access and stays the same when the session gets a new token. A hash
+// of the token would change then, and ending another session than the chosen
+// one, or none, is worse than an id from which rows can be counted.
 class EndSession final : public Logout {
   public:
     using Logout::Logout;
@@ -36,13 +36,13 @@ class EndSession final : public Logout {
         parse,
         identify,
         ending,
-        leaving,  // it is the asker's own: the rest is a log-out
+        leaving,  // it is the request's own: go on as a log-out
     };
 
     Result advance() override;
     ngx_int_t late() override;
-    // A DELETE is a script's: browsers' forms have none, nor an API token, for
-    // which no cookie is set.
+    // DELETE comes from scripts, because browsers' forms do not have it. With
+    // an API token no cookie is set.
     [[nodiscard]] bool answers_json() const override;
     [[nodiscard]] std::string wanted() const;
     [[nodiscard]] bool end();

@@ -1,4 +1,4 @@
-// auth_sigra_status: what all workers have counted, as JSON or as Prometheus'
+// auth_sigra_status: the counters of all workers, as JSON or as Prometheus'
 // text.
 #pragma once
 

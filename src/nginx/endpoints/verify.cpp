@@ -1,5 +1,5 @@
-// auth_sigra_verify: the gate for other proxies to ask. It has judged before
-// this handler runs, by the location's own rules; what is left is to say who.
+// auth_sigra_verify: lets other proxies ask the gate. It has judged by the
+// location's own rules before this handler runs, which only says who it is.
 #include "nginx/conf/arguments.hpp"
 #include "nginx/conf/conf.hpp"
 #include "nginx/conf/directives.hpp"
@@ -14,8 +14,9 @@ namespace {
 
 constexpr ngx_int_t server_error = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
-// Only what this very location has let pass is verified: not where the gate is
-// off or optional, or was passed in another way.
+// Verified is only what this very location has let pass because of a session:
+// not where the gate is off or optional, or where `satisfy any` has let it
+// pass.
 bool is_verified(const Visit* visit, const LocationConf& conf) {
     return visit != nullptr && visit->passed && visit->verdict.judge == &conf &&
            visit->verdict.identified &&
