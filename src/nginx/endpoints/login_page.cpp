@@ -87,9 +87,9 @@ bool LoginPage::clear_live_flash() {
 }
 
 // Removes the flash that it shows from the session. A prefetch must not change
-// the session, because its response may come after that to a login; if that is
-// needed for the page, it is refused, and the browser asks again when the user
-// opens the page.
+// the session, because its response may come after that to a login. If the page
+// needs a change, the prefetch is refused, and the browser asks again when the
+// user opens the page.
 ngx_int_t LoginPage::show(bool confirm) {
     phoenix::Session session = session_of(visit_);
     phoenix::Session shown = session;
