@@ -15,7 +15,7 @@
 .SUFFIXES:
 SHELL := /bin/bash
 
-# One more than there are processors: tests wait more than they compute.
+# One job more than processors, because tests wait more than they compute.
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell expr $$(nproc) + 1)
 endif
@@ -36,7 +36,7 @@ endif
 NGX_BINARY ?= $(or $(firstword $(wildcard \
     $(NGX_SRC:%=%/objs/nginx) $(NGX_SRC:%=%/objs/angie))),nginx)
 
-# ---- where it goes
+# ---- where the output goes
 
 ifdef SANITIZE
 O := build/asan
@@ -46,7 +46,7 @@ else
 O := build
 endif
 
-# ---- what it is made of
+# ---- sources and objects
 
 SRCS := $(sort $(wildcard $(ROOMS:%=src/%/*.cpp)))
 OBJS := $(SRCS:src/%.cpp=$(O)/obj/%.o)
@@ -66,7 +66,7 @@ FUZZ_OBJS := $(FUZZ_SRCS:t/fuzz/%.cpp=build/fuzz/obj/%.o) $(patsubst \
 FUZZ_PROGRAMS := $(FUZZ_SRCS:t/fuzz/%.cpp=build/fuzz/bin/%)
 FUZZ_CHOSEN = $(or $(FUZZ:%=build/fuzz/bin/%),$(FUZZ_PROGRAMS))
 
-# ---- how
+# ---- programs and flags
 
 NGX_OPTIONS = $(shell $(NGX_BINARY) -V 2>&1)
 MODULES_DIR = $(or $(patsubst --modules-path=%,%,\
@@ -84,8 +84,8 @@ WARN := -W -Wall -Wextra -Werror
 ifdef SANITIZE
 OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
     -fno-sanitize-recover=undefined
-# It stays: libpq would go with it before leaks are looked for, and what libpq
-# keeps for its next TLS connection would count as one.
+# nodelete: otherwise the module and libpq would be unmapped before the leak
+# check, and what libpq keeps for its next TLS connection would be reported.
 LDOPT := -fsanitize=address,undefined -Wl,-z,nodelete
 else
 OPT := -O2 -g -fno-plt -fstack-protector-strong -U_FORTIFY_SOURCE \
@@ -98,8 +98,8 @@ CXXSTD := -std=c++20
 PG_INC := $(shell pg_config --includedir 2>/dev/null)
 ALL_CXXFLAGS = $(CXXSTD) -pipe -fPIC -fvisibility=hidden $(WARN) $(OPT) \
     -Isrc $(PG_INC:%=-isystem %) $(CXXFLAGS)
-# What it does not know are fences; between words that are atomic it needs none
-# to see a race.
+# -Wno-tsan: ThreadSanitizer does not know fences. The words that they order are
+# atomic, so it sees races without them.
 TSAN_CXXFLAGS = $(CXXSTD) -pipe $(WARN) -Wno-tsan -O1 -g -fsanitize=thread \
     -Isrc -It/unit $(CXXFLAGS)
 FUZZ_CXX ?= clang++
@@ -108,7 +108,7 @@ FUZZ_CXXFLAGS = $(CXXSTD) -pipe $(WARN) -O1 -g -fno-omit-frame-pointer \
     $(FUZZ_SANITIZE) -fsanitize=fuzzer-no-link -Isrc -It/fuzz $(CXXFLAGS)
 LIBS := -lpq -lcrypto -lsodium -largon2 -lcrypt
 
-# What nginx's configure makes, and where it says that the headers are.
+# What nginx's configure generates, and the headers' folders according to it.
 NGX := build/nginx
 NGX_INCS = $$(cat $(NGX)/includes)
 
@@ -172,7 +172,7 @@ test: ## everything, on a machine that has only the build tools: the one command
 	@.ci/deps test
 	+@.ci/test $(SECONDS)
 
-# What the last steps of the tests compile.
+# What the last steps of `make test` need.
 .PHONY: compile-rest
 compile-rest: tidy $(TSAN_TEST) fuzz-build clang-build configure-build
 
@@ -207,9 +207,9 @@ test-asan: ## unit tests and suite under AddressSanitizer and UBSan
 	@$(MAKE) SANITIZE=1 CXX=g++ build unit-build
 	@$(MAKE) -k SANITIZE=1 CXX=g++ suite $(if $(T),,fault) unit
 
-# Without what hashes passwords: a hash takes half a minute there. And without
-# what counts instructions, races, or has an allocator of its own, which
-# memcheck replaces.
+# Without the tests that hash passwords, because a hash takes half a minute
+# under memcheck, and those that count instructions, race threads, or have an
+# allocator of their own, which memcheck replaces.
 VALGRIND_UNIT := $(filter-out password% vectors% statements_login% %_memory \
     memo% zone_processes% zone_threads%,$(UNIT_SRCS:t/unit/%_test.cpp=%))
 VALGRIND_PROGRAMS = $(patsubst %,$(O)/unit/%_test,\
@@ -278,8 +278,9 @@ format: ## clang-format on src and t
 
 # ---- nginx's configuration
 
-# Runs where its sources are symlinks, for it reads (and some versions write)
-# its current folder. All paths are relative: a blank in ours does no harm.
+# configure runs in a folder of symlinks to its sources, because it reads its
+# current folder, and some versions write there. All paths are relative, so that
+# a blank in the path of this tree does no harm.
 $(NGX)/Makefile: build/nginx.key config config.make
 	@rm -rf build/nginx-src $(NGX)
 	@mkdir -p build/nginx-src
@@ -294,15 +295,17 @@ $(NGX)/Makefile: build/nginx.key config config.make
 
 $(NGX)/ngx_http_auth_sigra_module_modules.c: $(NGX)/Makefile
 
-# The folders differ from version to version, and more so in a fork. Make reads
-# what configure wrote; its paths begin where it ran. Ours is no system's folder:
-# its headers are warned of, and are dependencies. Not $(MAKE): make -n runs that.
+# The headers' folders differ between versions of nginx, and more so in a fork,
+# so make reads them from the Makefile that configure wrote; its paths are
+# relative to where configure ran. Our own folder is not a system folder: its
+# headers cause warnings, and are dependencies. Not $(MAKE), because make -n
+# would run that.
 $(NGX)/includes: $(NGX)/Makefile
 	@MAKEFLAGS= make -s -f $< --eval 'includes: ; @echo $$(ALL_INCS)' includes | \
 	    sed -E 's@-I *@-isystem @g; s@-isystem ../../src @@; s@(-isystem) ([^/])@\1 build/nginx-src/\2@g' \
 	    >$@
 
-# ---- keys: files that change when, and only when, what they say changes
+# ---- keys: files that are written only when their content changes
 
 .PHONY: FORCE
 FORCE:
@@ -352,8 +355,8 @@ $(O)/obj/postgres/%.o: src/postgres/%.cpp $(O)/flags.key
 	@echo "  CXX  $@"
 	@$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
-# They mostly wait: optimizing them takes longer than they run. But for those
-# that stop after each instruction, or count.
+# Tests mostly wait, so optimizing them takes longer than it saves. Not so for
+# those that stop after each instruction or count.
 UNIT_OPT := -O0 -U_FORTIFY_SOURCE
 $(O)/obj/unit/zone_%.o $(O)/obj/unit/memo_%.o: UNIT_OPT :=
 $(O)/obj/unit/%.o: t/unit/%.cpp $(O)/flags.key
@@ -399,7 +402,7 @@ $(TSAN_TEST): $(TSAN_OBJS)
 	@echo "  LINK $@"
 	@g++ -fsanitize=thread $(LDFLAGS) -o $@ $^ -lcmocka -lsodium
 
-# ---- fuzzing: only phoenix/, whose bytes are a client's or an application's
+# ---- fuzzing: only phoenix/, which reads a client's or an application's bytes
 
 build/fuzz/flags.key: FORCE
 	$(call key,"$$($(FUZZ_CXX) --version | head -n 1)" '$(FUZZ_CXXFLAGS)')
@@ -443,7 +446,7 @@ $(O)/bench/%: $(O)/obj/bench/%.o $(O)/libsigra.a
 	@echo "  LINK $@"
 	@$(CXX) $(LDOPT) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# The object first: who has changed is known by its dependencies.
+# After the object, whose dependencies tell which headers have changed.
 $(O)/tidy/%.ok: src/%.cpp $(O)/obj/%.o .clang-tidy $(NGX)/includes
 	@mkdir -p $(@D)
 	@echo "  TIDY $<"
@@ -451,7 +454,7 @@ $(O)/tidy/%.ok: src/%.cpp $(O)/obj/%.o .clang-tidy $(NGX)/includes
 	    $(NGX_INCS) 2> >(grep -vE '^[0-9]+ warnings? generated' >&2)
 	@touch $@
 
-# Kept: a test's object is no intermediate file.
+# Keep these: make would delete them as intermediate files.
 .SECONDARY: $(UNIT_OBJS) $(FUZZ_OBJS) $(O)/obj/bench/hash.o
 
 -include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) \
