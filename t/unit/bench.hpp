@@ -1,4 +1,4 @@
-// A pool over the test's event loop, and what it was asked.
+// A pool on the test's event loop, and helpers to submit queries.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ using postgres::PoolOptions;
 using postgres::Statement;
 using postgres::Status;
 
-// What became of one query.
+// A query that was submitted, and its outcome.
 struct Asked {
     int calls = 0;
     Outcome outcome;
@@ -45,7 +45,7 @@ class Bench {
     AskedPtr look_up(int number, std::size_t layout = 0) {
         return ask(layout, Statement::lookup, {{token(number), true}});
     }
-    // A write: the session of that number ends.
+    // Submits a write: a log-out of the session with that number.
     AskedPtr write(int number, std::size_t layout = 0) {
         return ask(
             layout, Statement::logout,
@@ -76,12 +76,12 @@ class Bench {
             },
             bound);
     }
-    // The status of a query once it is answered.
+    // Waits for the answer to a query and returns its status.
     Status status(const AskedPtr& asked) {
         answered({asked});
         return asked->outcome.status;
     }
-    // The same for a lookup asked now.
+    // Submits a lookup and returns its status.
     Status status_of(int number, std::size_t layout = 0) {
         return status(look_up(number, layout));
     }
@@ -90,7 +90,7 @@ class Bench {
     std::unique_ptr<Pool> pool;
 };
 
-// How many have this status, each of them answered once.
+// How many have this status. Checks that each was answered once.
 inline int count(const std::vector<AskedPtr>& all, Status status) {
     int n = 0;
     for (const AskedPtr& asked : all) {
@@ -99,7 +99,8 @@ inline int count(const std::vector<AskedPtr>& all, Status status) {
     return n;
 }
 
-// Lookups wait in the server while a session has closed the gate.
+// A layout whose lookups wait in the server while a session has closed the
+// gate.
 inline postgres::Layout gated(postgres::Layout layout = {}) {
     layout.where = "pg_advisory_xact_lock_shared(1)::text IS NOT NULL";
     return layout;
@@ -111,7 +112,8 @@ inline void open_gate(Session& session) {
     session.run("SELECT pg_advisory_unlock(1)");
 }
 
-// Users `1@example.com` and on, each with a session of that number.
+// Adds users 1@example.com, 2@example.com, ..., each with a session of that
+// number.
 inline void add_sessions(Session& session, int count,
                          bool in_sessions_table = false) {
     session.run("SET TimeZone = 'UTC'");

@@ -1,5 +1,5 @@
-// What the catalog says of the tables, and statements that no search_path
-// leads astray.
+// Reading the tables' columns from the catalog, and statements that do not
+// depend on the search_path.
 #include "postgres/catalog.hpp"
 
 #include <algorithm>
@@ -19,7 +19,8 @@ using sigra::unit::check_bytes;
 const std::string database = "sigra_catalog";
 const std::string ann = "ann@example.com";
 
-// A schema whose functions and operators fail and whose types are others.
+// A schema with functions and operators that fail, and types with the names of
+// built-in ones.
 constexpr const char* trap = R"sql(
 CREATE SCHEMA trap;
 DO $do$
@@ -103,7 +104,8 @@ void a_search_path_leads_nowhere(void**) {
                                   " '\\x00'::pg_catalog.bytea"),
                     "P0001", "the trap");
         const Catalog catalog = catalog_of(lured, site.layout);
-        // A condition of the configuration would be trapped, and only that.
+        // Only a condition of the configuration is affected, and a warning says
+        // so.
         for (const std::string& warning : catalog.warnings) {
             check(
                 warning.find("outside the search_path") != std::string::npos ||
@@ -174,8 +176,7 @@ void what_will_not_work_is_said(void**) {
         const auto catalog = [&] {
             return catalog_of(site.session, site.layout);
         };
-        // The schema of the layout with deleted users has an index of the
-        // others alone.
+        // With deleted users, the index on the email is partial.
         const bool partly = a.kind != LayoutKind::phx_gen_auth;
         check(warns(catalog(), "unless \"where\" has") == partly, a.title);
         site.layout.where = "u.deleted_at IS NULL";
@@ -203,7 +204,7 @@ void what_will_not_work_is_said(void**) {
         check(catalog().warnings.size() == 1, a.title);
         site.session.run("ALTER TABLE " + tokens + " DROP device");
 
-        // To a role that only reads, a login's needs say nothing.
+        // A role that only reads gets no warnings about logins.
         site.session.run(
             "DO $$ BEGIN CREATE ROLE reader; EXCEPTION WHEN duplicate_object"
             " THEN NULL; END $$; GRANT SELECT ON users, " +
@@ -234,7 +235,7 @@ void what_will_not_work_is_said(void**) {
     }
 }
 
-// The extension is in a schema that the role's search_path does not have.
+// The extension's schema is not in the role's search_path.
 void citext_is_found_wherever_it_is(void**) {
     for (const Case& a : {cases[0], cases[3], cases[6]}) {
         Site site(database, a);
@@ -255,7 +256,7 @@ void citext_is_found_wherever_it_is(void**) {
     }
 }
 
-// Each of these ids is compared whole.
+// Ids of type char(n) are compared in full.
 void an_id_may_be_of_a_fixed_length(void**) {
     Site site(database, cases[0]);
     site.session.run(
@@ -285,7 +286,7 @@ void an_id_may_be_of_a_fixed_length(void**) {
               .size() == 1);
 }
 
-// Once, until it is another one.
+// It is logged once, until the warnings change.
 void a_warning_is_a_line_in_the_log(void**) {
     Site site(database, cases[5]);
     site.layout.sudo = true;

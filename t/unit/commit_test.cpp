@@ -1,4 +1,4 @@
-// What a write has done counts once its transaction is committed.
+// A write is successful only once its transaction is committed.
 #include "bench.hpp"
 #include "postgres/pool.hpp"
 #include "statements_cases.hpp"
@@ -12,8 +12,8 @@ using sigra::unit::check;
 
 const std::string database = "sigra_commit";
 
-// A constraint that is looked at when the transaction ends: the DELETE has
-// succeeded by then.
+// A deferred constraint is checked at the commit, after the DELETE has
+// succeeded.
 void a_commit_that_fails(void**) {
     Site site(database, cases[0]);
     site.user("ann@example.com");

@@ -1,4 +1,4 @@
-// Connection strings: what is wrong with them, and what libpq gets.
+// Connection strings: their errors, and the parameters that libpq gets.
 #include "postgres/conninfo.hpp"
 
 #include <unistd.h>
@@ -106,7 +106,7 @@ void the_good_address_comes_first(void**) {
     info.worked({"b", "10.0.0.2", "1"});
     check_bytes(order(info, addresses),
                 "b 10.0.0.2 1, a 10.0.0.1 1, a ::1 1, /run  1");
-    // Its name means another address by now.
+    // The host's name resolves to another address by now.
     check_bytes(order(info, {{"b", {"10.0.0.3"}}}), "b 10.0.0.3 1, /run  1");
     info.leave({"b", "10.0.0.2", "1"});
     check_bytes(order(info, addresses),
@@ -167,7 +167,8 @@ void what_is_asked_for_stays(void**) {
     check_bytes(last(first(info), "options"), "");
 }
 
-// A connection that is gone is noticed, unless somebody has said how.
+// Keepalives are set, unless the connection string or the environment sets
+// them.
 void the_kernel_looks_after_it(void**) {
     const ConnInfo info("", Milliseconds(0));
     check_bytes(last(first(info), "keepalives_idle"), "30");

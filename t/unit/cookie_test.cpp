@@ -84,7 +84,7 @@ void another_spelling_is_not_the_session(void**) {
     }
 }
 
-// Quotes mean nothing: as the application behind reads it.
+// Quotes have no meaning, as in the application.
 void quotes_hide_nothing(void**) {
     const std::string header = "lang=\"b; __Host-s=TOKEN; c=d\"";
     check_bytes(find_cookie(header, "__Host-s"), "TOKEN");
@@ -100,7 +100,7 @@ void sixty_planted_ones_lose_or_win_by_place(void**) {
     check_bytes(find_cookie(planted + "s=good", "s"), "bad");
 }
 
-// Wherever it stands: long values are looked through in blocks.
+// At each position, because long values are read in blocks.
 void a_control_space_anywhere_drops_the_pair(void**) {
     for (std::size_t size = 1; size <= 100; ++size) {
         const std::string value(size, 'v');

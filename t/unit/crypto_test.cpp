@@ -73,7 +73,7 @@ void compares(void**) {
     check(!equal_constant_time(bytes("a\0b"), bytes("a\0c")));
 }
 
-// Looks at the storage that the string still owns, past its end.
+// Reads the storage that the string still owns, beyond its end.
 void wipes_all_of_the_storage(void**) {
     for (const std::size_t size : {0, 5, 15, 16, 1000}) {
         std::string secret(size, 's');

@@ -46,7 +46,7 @@ void masks_afresh_each_time(void**) {
     check(mask_csrf(state + "x").empty());
 }
 
-// The mask is whatever the form sends: 24 bytes of any kind.
+// The mask comes from the form and may be any 24 bytes.
 void any_mask_fits(void**) {
     const std::string mask(24, '\xff');
     std::string masked;

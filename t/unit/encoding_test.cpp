@@ -17,7 +17,8 @@ struct Row {
     const char* hex;
 };
 
-// RFC 4648 section 10, and the two characters that set this alphabet apart.
+// The examples of RFC 4648 section 10, and the two characters that differ from
+// standard base64.
 const Row rows[] = {
     {"", "", "", ""},
     {"f", "Zg", "Zg==", "66"},
@@ -69,7 +70,8 @@ void decodes_strictly(void**) {
         check(!base64url_decode(text), text);
 }
 
-// Of the sixteen spellings of one byte, one is a writer's.
+// One byte has sixteen spellings; only the one with zero bits at the end is
+// accepted.
 void one_spelling_alone_is_read(void**) {
     int read = 0;
     for (const char c : std::string("QRSTUVWXYZabcdef"))
@@ -123,7 +125,8 @@ void counts_code_points(void**) {
         check(utf8_length(row.text) == row.length, row.text);
 }
 
-// Whatever decodes it: a plus would be a space to one that reads forms.
+// The result decodes to the same text as a path and as a form, where a plus
+// would be a space.
 void percent_encoding_is_found_again(void**) {
     check_bytes(percent_encode("ada.b-c_d~e@example.com"),
                 "ada.b-c_d~e@example.com");

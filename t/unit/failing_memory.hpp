@@ -1,5 +1,5 @@
-// Memory that runs out inside of callbacks, at the place that a test chooses.
-// Included once in a program: it replaces operator new.
+// Makes an allocation fail inside callbacks, at a place that the test chooses.
+// It replaces operator new, so include it in one file of a program only.
 #pragma once
 
 #include <cstdlib>

@@ -202,7 +202,7 @@ void Relay::run() {
                 return pair.over;
             });
             for (Pair& pair : pairs_) {
-                // poll() passes over what is negative.
+                // poll() ignores a negative descriptor.
                 const bool quiet = pair.forgotten || silent_;
                 polled.push_back({quiet ? -1 : pair.client, POLLIN, 0});
                 polled.push_back({quiet ? -1 : pair.server, POLLIN, 0});

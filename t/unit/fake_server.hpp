@@ -1,5 +1,6 @@
-// Servers that no PostgreSQL is: one that says what a test has it say, and a
-// relay before the real one that goes mute. Each runs on a thread of its own.
+// Servers for faults that PostgreSQL does not produce: a fake one that sends
+// what the test says, and a relay to the real one that can stop forwarding.
+// Each runs on its own thread.
 #pragma once
 
 #include <atomic>
@@ -14,7 +15,7 @@
 
 namespace sigra::test {
 
-// A socket that listens and says nothing, closed at the end. Port 0: any.
+// A socket that listens and never answers. Port 0: any free port.
 class ListeningSocket {
   public:
     explicit ListeningSocket(const std::string& address = "127.0.0.1",
@@ -25,17 +26,17 @@ class ListeningSocket {
 
     [[nodiscard]] int descriptor() const { return descriptor_; }
     [[nodiscard]] std::string port() const;
-    // How many have connected since the last call; they are let go.
+    // How many clients have connected since the last call; closes them.
     [[nodiscard]] int connections() const;
 
   private:
     int descriptor_;
 };
 
-// A message of the protocol, as the server sends it.
+// A message of PostgreSQL's protocol, from the server.
 [[nodiscard]] std::string wire_message(char type, const std::string& body);
 
-// Lets everybody in and answers each message with what `answer` returns.
+// Accepts all logins, and answers each message with what `answer` returns.
 class FakeServer {
   public:
     using Answer = std::function<std::string(char type, std::string body)>;
@@ -59,7 +60,7 @@ class FakeServer {
     std::thread thread_;
 };
 
-// Passes bytes between its clients and a port of 127.0.0.1.
+// Forwards bytes between its clients and a port on 127.0.0.1.
 class Relay {
   public:
     explicit Relay(const std::string& port);
@@ -68,12 +69,12 @@ class Relay {
     Relay& operator=(const Relay&) = delete;
 
     [[nodiscard]] std::string port() const { return socket_.port(); }
-    // Connections that are there now are never heard of again, as when a NAT
-    // has forgotten them; new ones pass.
+    // Stops forwarding on the present connections without closing them, as a
+    // NAT that lost its state; new ones work.
     void forget();
-    // Nothing passes, on new connections neither, until it is told again.
+    // Stops or resumes forwarding on all connections, new ones included.
     void mute(bool silent) { silent_ = silent; }
-    // So many were accepted, ever.
+    // How many connections were accepted in total.
     [[nodiscard]] int accepted() const { return accepted_; }
 
   private:

@@ -12,7 +12,7 @@ namespace {
 constexpr auto urlencoded = FormType::urlencoded;
 constexpr auto json = FormType::json;
 
-// One line for a form, so that a table can hold it.
+// A form as one line, for tables of expected results.
 std::string shown_form(std::string_view body, FormType type,
                        std::string_view singular = "user") {
     const auto result = read_form(body, type, singular);
@@ -247,7 +247,7 @@ void knows_the_content_type(void**) {
         check(form_type_of(row.header) == row.type, row.header);
 }
 
-// The storage that a moved-from secret still owns, short or long.
+// Reads the storage of a secret that was moved from, for short and long ones.
 void a_move_leaves_no_copy(void**) {
     for (const std::size_t size : {1, 15, 16, 200}) {
         const std::string text(size, 'p');

@@ -1,4 +1,4 @@
-// The listener when its connection is lost, its server silent or away.
+// The listener when its connection is lost, or its server is silent or down.
 #include <fstream>
 
 #include "bench.hpp"
@@ -45,7 +45,7 @@ void a_killed_backend(void**) {
     Session session(database);
     for (int i = 0; i < 5; i++) {
         check(session.terminate() == 1);
-        // At once: the last connection had worked.
+        // It reconnects at once, because the last connection had worked.
         check(reactor.run_until([&] { return observed.said.size() == 2; },
                                 Milliseconds(10000)));
         check(observed.said == std::vector<std::string>{"down", "up"});
@@ -56,7 +56,7 @@ void a_killed_backend(void**) {
     check(reactor.logged("revocation channel restored"));
 }
 
-// No byte comes, and no end of the stream either.
+// The server sends nothing and does not close the connection.
 void a_frozen_server(void**) {
     PollReactor reactor;
     Observed observed(reactor, options());
@@ -76,7 +76,7 @@ void a_server_that_is_away(void**) {
     private_postgres("stop");
     Observed observed(reactor, options());
     check(reactor.run_until([&] { return reactor.logged("channel down"); }));
-    // Tried again and again, and said once.
+    // It retries many times, and logs the error once.
     reactor.run_until([] { return false; }, Milliseconds(1000));
     check(reactor.count_logged(LogLevel::error, "") == 1);
     check(observed.said.empty());
@@ -90,7 +90,7 @@ void a_server_that_is_away(void**) {
     check_hears(observed);
 }
 
-// Retried forever, at most ten times a second at first: no busy loop.
+// It retries forever, but not in a busy loop: at most ten times a second.
 void a_server_that_refuses(void**) {
     PollReactor reactor;
     ListenerOptions wrong = options();
@@ -115,7 +115,7 @@ void a_server_that_refuses(void**) {
     check(never.said.empty());
 }
 
-// libpq says the same of it for ever.
+// For COPY, libpq returns the same result forever.
 void an_answer_that_is_a_copy(void**) {
     for (const char kind : {'G', 'H', 'W'}) {
         FakeServer server([kind](char, const std::string&) {
@@ -131,7 +131,7 @@ void an_answer_that_is_a_copy(void**) {
     }
 }
 
-// The first address is silent; the second is the server.
+// The first address does not answer; the second is the server.
 void the_next_address(void**) {
     const ListeningSocket silent;
     PollReactor reactor;
@@ -141,14 +141,14 @@ void the_next_address(void**) {
                        " port=" + silent.port() + "," + server_port();
     Observed observed(reactor, several);
     check(observed.says({"up"}));
-    // And it comes first the next time.
+    // The next time, the second address is tried first.
     check(silent.connections() > 0);
     check(Session(database).terminate() == 1);
     check(observed.says({"down", "up"}));
     check(silent.connections() == 0);
 }
 
-// A standby hears of nothing, and says so.
+// A standby refuses LISTEN.
 void a_standby_that_is_promoted(void**) {
     private_postgres("stop");
     std::ofstream(server_folder() + "/data/standby.signal").flush();
@@ -190,7 +190,7 @@ void a_worker_that_shuts_down(void**) {
     PollReactor reactor;
     Observed observed(reactor, options());
     check(observed.says({"up"}));
-    // It still serves, and its cache is still to be revoked.
+    // A worker that shuts down still serves requests and needs revocations.
     reactor.close_idle();
     check(observed.listener->up());
     check(!reactor.kept_alive());
@@ -208,7 +208,7 @@ void an_observer_out_of_memory(void**) {
         }
     };
     Session(database).run("SELECT pg_notify('" + channel + "', '*')");
-    // It fails to take the news, and that of the loss as well.
+    // The observer throws on the revocation, and on the loss that follows.
     check(observed.says({"*", "down", "up"}));
     observed.then = nullptr;
     check_hears(observed);

@@ -1,5 +1,5 @@
-// Memory runs out at every place in turn: what was not heard of is followed by
-// the loss of the channel, and the channel comes back.
+// Each allocation fails in turn. If a revocation could not be handled, the
+// channel is lost, and it comes back later.
 #include "bench.hpp"
 #include "failing_memory.hpp"
 #include "observed.hpp"
@@ -13,7 +13,7 @@ using sigra::unit::check;
 
 const std::string database = "sigra_listener_memory";
 
-// Tells nothing but what a cache must know, and allocates nothing.
+// Records only what a cache must know, without allocating.
 class Watchful final : public ListenerObserver {
   public:
     void listening() override { is_up = true; }
@@ -64,7 +64,7 @@ void nothing_is_missed(void**) {
         check(reactor.run_until(
                   [&] { return cache.heard == 3 || cache.losses > losses; }),
               row);
-        // A few pings more.
+        // A few more pings.
         reactor.run_until([] { return false; }, Milliseconds(25));
         const bool failed = fails_after < 0;
         fails_after = -1;

@@ -1,4 +1,4 @@
-// What a listener hears of, and when it knows that it hears.
+// Which revocations a listener receives, and when its channel is up.
 #include "bench.hpp"
 #include "observed.hpp"
 #include "unit.hpp"
@@ -80,7 +80,7 @@ void each_layout(void**) {
         const auto says = [&](const std::string& sql,
                               const std::vector<std::string>& expected) {
             session.run(sql);
-            // Nothing else comes before it.
+            // No other notification comes before the marker.
             notify(session, "user:marker");
             check(observed.says(with(expected, "user:marker")),
                   schema + ": " + sql);
@@ -128,7 +128,7 @@ void without_triggers(void**) {
     check(reactor.run_until([&] { return warned() == 1; }));
     check(!observed.listener->up());
     check(reactor.logged("on \"users\", \"users_tokens\""));
-    // Looked for again, and warned of once.
+    // The triggers are looked for again, but the warning is logged once.
     for (int i = 0; i < 3; i++) {
         reactor.advance(Milliseconds(2000));
         reactor.run_until([] { return false; }, Milliseconds(50));
@@ -140,7 +140,7 @@ void without_triggers(void**) {
     check(observed.says({"up"}));
     check(reactor.logged("in order again"));
 
-    // One that goes while the channel is up.
+    // A trigger that is dropped while the channel is up.
     Session session(database);
     for (const char* sql :
          {"ALTER TABLE users_tokens DISABLE TRIGGER auth_sigra_revoke_update",
@@ -168,7 +168,7 @@ void without_triggers(void**) {
     check(reactor.logged("on \"users_tokens\""));
 }
 
-// Rows come and go with a table, and no trigger tells it.
+// Rows appear and disappear with a table, without a trigger.
 void a_partition_that_is_detached(void**) {
     make_tables("sigra", false);
     Session session(database);
@@ -192,7 +192,7 @@ void a_partition_that_is_detached(void**) {
     check(observed.says({"*"}));
 }
 
-// They notify, but nothing that would be understood.
+// They notify, but not what the listener understands.
 void triggers_of_another(void**) {
     make_tables("sigra", false);
     for (const char* other :
@@ -259,7 +259,7 @@ void in_the_order_of_the_commits(void**) {
     check(observed.said == expected);
 }
 
-// Data can sit in OpenSSL while the socket is silent.
+// Data may be buffered in OpenSSL while the socket is not readable.
 void over_tls(void**) {
     make_tables();
     PollReactor reactor;
@@ -280,7 +280,7 @@ void over_tls(void**) {
     }
 }
 
-// What is committed once LISTEN is confirmed is not missed.
+// No revocation that is committed after the LISTEN is missed.
 void while_it_comes_up(void**) {
     make_tables();
     Session session(database);
@@ -296,7 +296,7 @@ void while_it_comes_up(void**) {
         check(reactor.run_until([&] {
             return observed.said.back() == "user:" + std::to_string(sent);
         }));
-        // Nothing in the middle is missing.
+        // No notification in the middle is missing.
         int next = -1;
         for (const std::string& what : observed.said) {
             if (what != "up") {
@@ -365,7 +365,7 @@ void destroyed_in_its_own_call(void**) {
         reactor.turn();
         check(reactor.watched() == 0);
     }
-    // By a timer: the server is silent.
+    // From a timer, because the server does not answer.
     PollReactor reactor;
     Observed observed(reactor, options());
     check(observed.says({"up"}));

@@ -28,7 +28,7 @@ const Escaped texts[] = {
     {"a\r\n\t\v\fb", "ab"},
     {"\xc3\xbc \xe2\x82\xac \xf0\x9f\x99\x82",
      "\xc3\xbc \xe2\x82\xac \xf0\x9f\x99\x82"},
-    // U+0080, U+009F, and U+00A0 beyond them
+    // U+0080 and U+009F are dropped, U+00A0 is kept.
     {"a\xc2\x80\xc2\x9f\xc2\xa0z", "a\xc2\xa0z"},
     {"\xc2", "\xc2"},
     {"\xc2\"", "\xc2&quot;"},
@@ -40,8 +40,8 @@ void escapes(void**) {
         check_bytes(escape_html(row.text), row.expected, row.text);
 }
 
-// What stands between two tags is text, what stands within is a name and
-// attributes with quoted values: enough of HTML to read back what was written.
+// A minimal HTML parser to read back what was written: text between tags, and
+// tags with a name and attributes with quoted values.
 struct Element {
     std::string name;  // with the slash of an end tag
     std::vector<std::pair<std::string, std::string>> attributes;
@@ -137,7 +137,7 @@ Document read_document(std::string_view html) {
     }
 }
 
-// Every element that is not void is closed, and in its turn.
+// All elements that are not void are closed, in the right order.
 void check_nesting(const Document& document) {
     std::vector<std::string> open;
     for (const Element& element : document.elements) {
@@ -222,7 +222,7 @@ void renders_the_form(void**) {
             check_bytes(element.attribute("method"), "post");
             check(!element.attribute("action"), "its own URL");
         }
-        // A label names its field.
+        // A label refers to exactly one field.
         if (auto label = element.attribute("for")) {
             std::size_t fields = 0;
             for (const Element& field : document.elements)
@@ -269,7 +269,7 @@ void asks_for_a_confirmation(void**) {
     check(only(document, "user[password]").attribute("autofocus").has_value());
 }
 
-// Each value comes back as it went in, wherever it stands.
+// Each value is read back unchanged, wherever it is used.
 void loses_and_lets_through_nothing(void**) {
     const std::string hostile[] = {
         "\"><script>alert(1)</script>",

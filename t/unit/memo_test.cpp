@@ -1,5 +1,5 @@
-// The memo of cookies against a plain map, and what memory it takes; the tag
-// by which it knows them.
+// The memo of cookies compared with a plain map, the memory that it takes, and
+// the tag of a cookie.
 #include <array>
 #include <cstring>
 #include <fstream>
@@ -17,7 +17,7 @@ using namespace sigra::unit;
 
 constexpr SessionMemo::Keys keys{1, 2};
 
-// As a signed cookie ends: with what is as good as random.
+// Like a signed cookie, it ends with random characters.
 void write_cookie(std::string& value, unsigned number) {
     std::mt19937_64 random(number);
     for (std::size_t i = value.size() - 40; i < value.size(); i++) {
@@ -38,7 +38,7 @@ SessionMemo::Remembered what_of(unsigned number) {
     return what;
 }
 
-// The number that it was remembered with; nothing where it is not known.
+// The number that the cookie was remembered with; nullopt if it is not known.
 std::optional<unsigned> known(SessionMemo& memo, std::string_view value,
                               const SessionMemo::Keys& under = keys) {
     const SessionMemo::Remembered* found = memo.find(value, under);
@@ -82,8 +82,8 @@ void knows_what_it_was_told(void**) {
     check(!known(memo, huge), "too long to be remembered");
 }
 
-// Each new one is known at once, nobody is ever taken for another, and of those
-// that fit few have made room.
+// A new cookie is found at once, no cookie is taken for another, and of those
+// that should fit only few were evicted.
 void does_as_a_map_does(void**) {
     SessionMemo memo;
     std::unordered_map<unsigned, unsigned> plain;
@@ -108,16 +108,16 @@ void does_as_a_map_does(void**) {
                 check(!found || *found == plain.at(i));
                 there += found ? 1 : 0;
             }
-            // The tagger's keys are another process's each time, and of a few
-            // two may meet in a set that is full.
+            // The tagger's key is random, so even a few cookies may meet in a
+            // set that is full.
             check(there + added / 20 + 4 >= added,
                   std::to_string(there) + " of " + std::to_string(added));
         }
     }
 }
 
-// What this process has written to, in bytes: Rss has pages of the program's
-// file as well, by sixteen where one is touched, and statm is a guess.
+// The memory that this process has written to, in bytes. Rss also counts pages
+// of the program's file, sixteen at a time, and statm is not exact.
 std::size_t resident() {
     std::ifstream rollup("/proc/self/smaps_rollup");
     std::string word;
@@ -129,10 +129,10 @@ std::size_t resident() {
     return kilobytes * 1024;
 }
 
-// Not more than 512 bytes a cookie beside what a table begins with, and 17 MB
-// where it is full: README's figures.
+// At most 512 bytes for each cookie beyond the initial table, and 17 MB if it
+// is full: the documented figures.
 void takes_memory_as_it_is_filled(void**) {
-    // One string, for a sanitizer keeps what is given back.
+    // Reuses one string, because a sanitizer keeps freed memory.
     std::string value = cookie(0, 60);
     const auto filled = [&](SessionMemo& memo, unsigned from, unsigned to) {
         for (unsigned i = from; i < to; i++) {
@@ -165,7 +165,7 @@ void takes_memory_as_it_is_filled(void**) {
     }
 }
 
-// NH by its definition, twice, on values of all lengths.
+// Compares the tag with NH as it is defined, for values of all lengths.
 void tags_differ(void**) {
     const CookieTagger tagger;
     const CookieTagger another;
@@ -187,7 +187,7 @@ void tags_differ(void**) {
         two.back() = 'y';
         check(tagger.tag(one) != tagger.tag(two), std::to_string(length));
     }
-    // Where it lies does not matter.
+    // The alignment of the value does not matter.
     const std::string moved = "123" + value;
     check(tagger.tag(value) == tagger.tag(std::string_view(moved).substr(3)));
 }

@@ -35,7 +35,7 @@ std::string mac_of(const EVP_MD* md, std::string_view with,
     return {reinterpret_cast<const char*>(mac), size};
 }
 
-// `encoded` stands where the payload does, as it is.
+// A signed message with `encoded` in place of the payload, not encoded again.
 std::string message_of(const Algorithm& algorithm, std::string_view encoded,
                        std::string_view with = key) {
     auto message = std::string(algorithm.name) + '.' + std::string(encoded);
@@ -43,8 +43,8 @@ std::string message_of(const Algorithm& algorithm, std::string_view encoded,
            base64url_encode(mac_of(algorithm.md, with, message));
 }
 
-// Python: hmac.new(key, message, digest), for a key within a block and a
-// longer one.
+// Made with Python's hmac.new(key, message, digest), for a key that fits a
+// block and a longer one.
 void verifies_what_another_implementation_signed(void**) {
     struct {
         const char* message;
@@ -141,7 +141,7 @@ void refuses_a_bad_form(void**) {
     check_bytes(verifier.verify(good), "payload");
 }
 
-// The four spellings of a signature whose last two bits nobody writes.
+// A signature has four spellings, because its last two bits are not used.
 void reads_one_spelling_of_a_signature(void**) {
     const std::string_view alphabet =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -156,7 +156,7 @@ void reads_one_spelling_of_a_signature(void**) {
     assert_int_equal(read, 1);
 }
 
-// A payload that was signed though it is no base64url.
+// A payload with a valid signature that is not base64url.
 void a_signed_payload_is_still_checked(void**) {
     const Verifier verifier(key);
     for (const auto& algorithm : algorithms) {

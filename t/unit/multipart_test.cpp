@@ -33,7 +33,8 @@ std::string shown_form(std::string_view body,
     return out;
 }
 
-// As Chromium's and Firefox' FormData, curl and Python's requests write it.
+// Bodies as FormData in Chromium and Firefox, curl, and Python's requests write
+// them.
 void reads_what_clients_write(void**) {
     const auto fields =
         part("_csrf_token", "T") + part("user[email]", " ada@example.com\n") +

@@ -1,4 +1,4 @@
-// A listener over the test's event loop, and what it said.
+// A listener on the test's event loop, and a record of what it reported.
 #pragma once
 
 #include <algorithm>
@@ -40,8 +40,8 @@ class Observed final : public postgres::ListenerObserver {
     }
     void revoked_all() override { say("*"); }
 
-    // Turns the loop until it has said so much, and forgets it; false: it said
-    // something else, or nothing.
+    // Runs the loop until there are as many reports as expected, and clears
+    // them. Returns false if they differ, or did not come.
     bool says(std::vector<std::string> expected) {
         const bool came =
             reactor.run_until([&] { return said.size() >= expected.size(); });
@@ -53,7 +53,7 @@ class Observed final : public postgres::ListenerObserver {
 
     PollReactor& reactor;
     std::vector<std::string> said;
-    std::function<void(const std::string&)> then;  // after each
+    std::function<void(const std::string&)> then;  // called after each report
     std::unique_ptr<postgres::Listener> listener;
 
   private:

@@ -106,8 +106,8 @@ const Judged requests[] = {
     {"a list", {"same-origin, none"}, {}, "a", foreign},
     {"twice", {"same-origin", "same-origin"}, {}, "a", foreign},
 
-    // Where the browser says so much, Origin is not compared: a proxy in
-    // front may have another Host.
+    // With Sec-Fetch-Site, Origin is not compared with Host, which a proxy in
+    // front may have changed.
     {"same-origin behind", {"same-origin"}, {"https://b"}, "a", own},
     {"same-site, own", {"same-site"}, {"https://a"}, "a", foreign},
     {"cross-site, own", {"cross-site"}, {"https://a"}, "a", foreign},

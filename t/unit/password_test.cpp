@@ -1,5 +1,5 @@
-// The stored hashes were made by other programs; the comment above each says
-// how.
+// The stored hashes were made by other programs, as the comment above each
+// says.
 #include "phoenix/password.hpp"
 
 #include <chrono>
@@ -38,7 +38,7 @@ const Vector vectors[] = {
     {"$argon2id$v=16$m=1024,t=2,p=1$c2FsdHNhbHQ$"
      "KLDxDyyFEO72dlItnu3LlOi+k9YzP/0ro/DuffbRhys",
      "correct horse"},
-    // ... and as libraries wrote version 16 before there was another.
+    // The same, as libraries wrote version 16 before there was a version 19.
     {"$argon2id$m=1024,t=2,p=1$c2FsdHNhbHQ$"
      "KLDxDyyFEO72dlItnu3LlOi+k9YzP/0ro/DuffbRhys",
      "correct horse"},
@@ -49,7 +49,7 @@ const Vector vectors[] = {
     // htpasswd -nbBC 5 u 'correct horse'
     {"$2y$05$pNIa1yH7DcWbz.0Dg/VibO6jBmetar4dxfneD4bNOSK0QcpYElHPC",
      "correct horse"},
-    // The same with the prefixes of the same algorithm.
+    // The same with the other prefixes of this algorithm.
     {"$2b$05$pNIa1yH7DcWbz.0Dg/VibO6jBmetar4dxfneD4bNOSK0QcpYElHPC",
      "correct horse"},
     {"$2a$05$pNIa1yH7DcWbz.0Dg/VibO6jBmetar4dxfneD4bNOSK0QcpYElHPC",
@@ -95,7 +95,7 @@ void verifies_what_others_hashed(void**) {
     }
 }
 
-// A longer password is another one, but for what bcrypt does not read.
+// A longer password does not match, except beyond the 72 bytes of bcrypt.
 void reads_all_of_a_password(void**) {
     for (const auto& row : vectors) {
         const bool is_cut = row.password == seventy_two;
@@ -123,8 +123,8 @@ void a_nul_never_shortens(void**) {
     }
 }
 
-// Each of these would take hours or all of the memory; a bound that failed
-// would hang here.
+// Each of these would take hours or all memory, so a missing limit would make
+// the test hang.
 void asks_the_bounds_before_any_work(void**) {
     const std::string argon2_end =
         "$c2FsdHNhbHQ$6+WJoLrpe+EAoeTiDsS1esEawCpIaITINFJrIcY7LbY";
@@ -165,7 +165,7 @@ void a_hash_that_is_cut_off_matches_nothing(void**) {
             const auto cut = row.hash.substr(0, size);
             check(verify_password(cut, row.password) != matches, cut);
         }
-    // ... nor one that goes on.
+    // A hash with extra characters does not match.
     for (const auto& row : vectors)
         for (const char* more : {"A", "AA", "AAAA", "$", "=", " ", "\n"})
             check(verify_password(row.hash + more, row.password) != matches,
@@ -277,8 +277,8 @@ double seconds_of(const auto& work) {
     return best;
 }
 
-// Whatever stands in the row, a check costs about a real one: a ratio with
-// room, where what is answered at once would be a thousandth.
+// Whatever hash is stored, a check takes about as long as a real one. The ratio
+// has room; without the dummy check it would be a thousandth.
 void what_cannot_match_costs_as_much(void**) {
     constexpr Argon2Cost cost{16384, 2, 4};
     const auto hash = hash_argon2id("right", cost);

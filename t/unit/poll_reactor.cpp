@@ -19,8 +19,8 @@ bool in_callback = false;
 
 namespace {
 
-// Memcheck makes everything slower but the clock. Where it runs, this one is
-// slower as well: what is in time without it is so there.
+// Memcheck slows everything down except the clock. This clock is slowed down
+// too, so that time limits that hold without memcheck hold with it.
 Milliseconds::rep slowness() {
     static const Milliseconds::rep times =
         std::getenv("VALGRIND") != nullptr ? 10 : 1;
@@ -31,7 +31,7 @@ Milliseconds passed(steady_clock::duration time) {
     return duration_cast<Milliseconds>(time / slowness());
 }
 
-// For what costs no memory in nginx.
+// While it exists, allocations do not fail: nginx does this work without them.
 class Outside {
   public:
     Outside() : was_(std::exchange(in_callback, false)) {}

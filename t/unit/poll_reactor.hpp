@@ -1,5 +1,5 @@
-// The event loop of the unit tests: poll(2), and a thread for each name that
-// is resolved.
+// The event loop of the unit tests. It uses poll(2), and a thread for each name
+// to resolve.
 #pragma once
 
 #include <functional>
@@ -19,7 +19,7 @@ namespace sigra::test {
 using postgres::LogLevel;
 using postgres::Milliseconds;
 
-// The code under test is running, called from the loop.
+// True while the loop calls the code under test.
 extern bool in_callback;
 
 class PollReactor final : public postgres::Reactor {
@@ -41,16 +41,16 @@ class PollReactor final : public postgres::Reactor {
     double random() override;
     void log(LogLevel level, std::string_view message) override;
 
-    // What this clock shows of a time by the server's: less under memcheck.
+    // Converts a time of the server's clock to this clock: less under memcheck.
     [[nodiscard]] static Milliseconds of_server(Milliseconds time);
 
-    // One turn, at most `longest` of it waiting.
+    // Runs one turn, and waits at most `longest` for events.
     void turn(Milliseconds longest = Milliseconds(0));
-    // Turns the loop until the condition holds, which may be one beside the
-    // loop; false: `bound` went by.
+    // Runs the loop until the condition holds, which may also depend on other
+    // threads or the server. Returns false after `bound`.
     bool run_until(const std::function<bool()>& condition,
                    Milliseconds bound = Milliseconds(30000));
-    // As if that much time had passed.
+    // Sets the clock forward.
     void advance(Milliseconds time) { advanced_ += time; }
     // What nginx does when a worker shuts down.
     void close_idle();
@@ -58,14 +58,14 @@ class PollReactor final : public postgres::Reactor {
     [[nodiscard]] bool logged(std::string_view text) const;
     [[nodiscard]] std::size_t count_logged(LogLevel level,
                                            std::string_view text) const;
-    // A timer runs that keeps a worker alive.
+    // True if a timer with `keeps_alive` is running.
     [[nodiscard]] bool kept_alive() const;
     [[nodiscard]] std::size_t watched() const;
-    // The longest time that the machine has kept a turn waiting.
+    // The longest delay of a turn because the machine was busy.
     [[nodiscard]] Milliseconds held_up() const { return held_up_; }
 
     std::vector<std::pair<LogLevel, std::string>> lines;
-    // Names that no resolver is asked for.
+    // Names that are answered from this table instead of a resolver.
     std::map<std::string, std::vector<std::string>> names;
 
   private:
@@ -78,7 +78,7 @@ class PollReactor final : public postgres::Reactor {
     class PollPosted;
     class PollResolution;
 
-    // As nginx's reactor does: nothing leaves a callback.
+    // Catches all exceptions of a callback, as nginx's reactor does.
     template <class Call>
     void guarded(const Call& call);
     void wake() const;
@@ -87,7 +87,7 @@ class PollReactor final : public postgres::Reactor {
     void finish_resolutions();
     [[nodiscard]] int wait_for(Milliseconds longest) const;
 
-    // An object that was destroyed leaves its state with `live` false.
+    // The state of a destroyed object remains, with `live` false.
     std::list<std::shared_ptr<WatchState>> watches_;
     std::list<std::shared_ptr<TimerState>> timers_;
     std::list<std::shared_ptr<PostedState>> posted_;  // scheduled

@@ -1,5 +1,5 @@
-// Statements that the server ends because others are in their way: it has taken
-// them back whole, and they are tried again.
+// Statements that the server rolls back because of a conflict with others. They
+// are repeated.
 #include "bench.hpp"
 #include "statements_cases.hpp"
 #include "unit.hpp"
@@ -28,8 +28,8 @@ void make_tables() {
     add_sessions(session, 5);
 }
 
-// A trigger that ends a session only when its gate is open, and then asks for
-// the user's row.
+// A trigger that lets a session be deleted only when the gate is open, and then
+// locks the user's row.
 void lock_the_user(Session& session) {
     session.run(
         "CREATE FUNCTION lock_user() RETURNS trigger AS $$ BEGIN"
@@ -40,9 +40,9 @@ void lock_the_user(Session& session) {
         " FOR EACH ROW EXECUTE FUNCTION lock_user()");
 }
 
-// The application has the user's row and waits for the session's, which the
-// log-out has. The server ends the log-out: the application would notice its
-// deadlock only later.
+// The application holds the user's row and waits for the session's, which the
+// log-out holds. The server cancels the log-out, because the application has a
+// longer deadlock_timeout.
 AskedPtr deadlock(Bench& bench, Session& gate, Session& application) {
     close_gate(gate);
     application.run("SET deadlock_timeout = '1h'");
@@ -57,7 +57,7 @@ AskedPtr deadlock(Bench& bench, Session& gate, Session& application) {
     check(bench.reactor.run_until(
         [&] { return gate.blocked("application") == 1; }));
     open_gate(gate);
-    // It waits for nobody any more: the log-out has given way.
+    // The application does not wait any more: the log-out was rolled back.
     check(bench.reactor.run_until(
         [&] { return gate.blocked("application") == 0; }));
     return logout;
@@ -81,7 +81,7 @@ void a_deadlock_is_tried_again(void**) {
     check(gate.value("SELECT count(*) FROM users_tokens") == "4");
 }
 
-// It has no more time than if there had been no deadlock.
+// A deadlock does not extend the deadline of a query.
 void a_deadlock_has_its_deadline(void**) {
     make_tables();
     Session gate(database);
@@ -100,7 +100,8 @@ void a_deadlock_has_its_deadline(void**) {
     check(bench.status_of(2) == Status::ok);
 }
 
-// How often a sequence has been asked: it takes nothing back.
+// Makes a write fail `times` times. The count is a sequence, which a rollback
+// does not reset.
 void fail_often(Session& session, int times, const std::string& sqlstate) {
     session.run(
         "DROP SEQUENCE IF EXISTS tries; CREATE SEQUENCE tries;"
@@ -135,7 +136,7 @@ void twice_and_no_more(void**) {
         check(bench.status(refused) == Status::refused);
         check_bytes(refused->outcome.sqlstate, sqlstate);
         check(session.value("SELECT last_value FROM tries") == "3");
-        // A standby ends a lookup so, for what it has to replay.
+        // A standby cancels lookups with this error if replay conflicts.
         for (const int lookups : {1, 3}) {
             fail_often(session, 2, sqlstate);
             std::vector<AskedPtr> all;
@@ -146,7 +147,7 @@ void twice_and_no_more(void**) {
             check(count(all, Status::ok) == lookups, all[0]->outcome.message);
         }
     }
-    // Another error is nobody's way.
+    // Another error is no conflict, and is not repeated.
     fail_often(session, 1, "23514");
     check(bench.status(bench.write(number)) == Status::refused);
     check(session.value("SELECT last_value FROM tries") == "1");

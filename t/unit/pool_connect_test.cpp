@@ -1,4 +1,5 @@
-// Ways to the server: sockets, TCP, TLS, names, several hosts, refusals.
+// Connecting: sockets, TCP, TLS, host names, several hosts, refused
+// connections.
 #include "bench.hpp"
 #include "fake_server.hpp"
 #include "postgres/pool.hpp"
@@ -29,11 +30,11 @@ PoolOptions options_for(const std::string& conninfo) {
     return options;
 }
 
-// What a setting or a function says inside the pool's own session.
+// Evaluates an expression in the session of the pool.
 std::string seen(const std::string& conninfo, const std::string& expression) {
     Bench bench(options_for(conninfo));
     Layout layout;
-    // The answer comes out as the message of an error.
+    // The value is returned in the message of an error.
     layout.where = "(" + expression + ")::text::bytea = 'x' OR CAST(" +
                    "'=' || (" + expression + ")::text AS int) = 0";
     bench.pool->add_layout(layout);
@@ -51,14 +52,14 @@ void check_works(const std::string& conninfo) {
     check(all[0]->outcome.rows.size() == 1, conninfo);
 }
 
-// What is logged of a connection that does not come about.
+// Returns the error that is logged if the pool cannot connect.
 std::string complaint(PoolOptions options) {
     options.timeout = Milliseconds(500);
     Bench bench(options);
     bench.pool->add_layout({});
     const auto asked = bench.look_up(1);
     check(bench.status(asked) == Status::timeout);
-    // Several attempts, and one line of them.
+    // There are several attempts, but one line in the log.
     check(bench.reactor.count_logged(LogLevel::error, "") == 1);
     return bench.reactor.lines.at(0).second;
 }
@@ -102,7 +103,7 @@ void tls(void**) {
     const std::string folder = server_folder();
     check_works(base + " sslmode=verify-full sslrootcert=" + folder +
                 "/ca.crt");
-    // Many records for one wake of the loop.
+    // Many TLS records arrive in one turn of the loop.
     Bench bench(options_for(base + " sslmode=require"));
     bench.pool->add_layout({});
     std::vector<AskedPtr> all;
@@ -114,7 +115,7 @@ void tls(void**) {
     const std::string wrong = complaint(options_for(
         base + " sslmode=verify-full sslrootcert=" + folder + "/other-ca.crt"));
     check(wrong.find("certificate verify failed") != std::string::npos, wrong);
-    // The certificate is for localhost: a name is verified, not its address.
+    // The certificate is for localhost: the name is verified, not the address.
     const std::string other = complaint(options_for(
         tcp_conninfo(database, "other.example") +
         " hostaddr=127.0.0.1 sslmode=verify-full sslrootcert=" + folder +
@@ -143,7 +144,7 @@ void refusals_are_logged_once_and_without_the_password(void**) {
     check(none.find("host and port") != std::string::npos, none);
 }
 
-// Something that listens and never answers.
+// A server that accepts connections and never answers.
 void a_connect_that_hangs(void**) {
     const ListeningSocket silent;
     PoolOptions options =
@@ -155,7 +156,8 @@ void a_connect_that_hangs(void**) {
           line);
 }
 
-// Each address has its own time, and the one that worked comes first.
+// Each address has its own timeout, and the one that worked last is tried
+// first.
 void the_next_address_after_a_silent_one(void**) {
     const ListeningSocket silent;
     for (const std::string& hosts :
@@ -195,7 +197,7 @@ void a_name_with_several_addresses(void**) {
                                          " failed: timeout expired") == 1);
 }
 
-// libpq says the same of it for ever.
+// For COPY, libpq returns the same result forever.
 void an_answer_that_is_a_copy(void**) {
     FakeServer server([](char type, const std::string&) {
         return type == 'S' ? wire_message('H', std::string(3, '\0')) : "";
@@ -231,8 +233,8 @@ void the_session_is_set_up(void**) {
     check_setting("client_encoding", "UTF8", " client_encoding=LATIN1");
 }
 
-// A second connection that the server refuses leaves the first alone, and is
-// not asked for again and again.
+// If the server refuses a second connection, the first one is still used, and
+// the pool does not retry in a busy loop.
 void too_many_connections(void**) {
     Session session(database);
     session.run("ALTER ROLE sigra CONNECTION LIMIT 1");

@@ -42,9 +42,9 @@ void make_tables(bool in_sessions_table = false) {
     add_sessions(session, 10, in_sessions_table);
 }
 
-// Answered at the deadline, and well before twice of it, what the machine kept
-// the loop waiting apart; never before it, or not before the limit of a server
-// that is there.
+// Checks that all queries timed out between `earliest` and twice the timeout,
+// not counting delays of a busy machine. `earliest` is the deadline, or the
+// server's statement_timeout if the server works.
 void check_in_time(const Bench& bench, const std::vector<AskedPtr>& all,
                    Milliseconds from, Milliseconds earliest = timeout) {
     check(count(all, Status::timeout) == static_cast<int>(all.size()));
@@ -70,15 +70,16 @@ void a_locked_table_times_out_and_heals(void**) {
     check(!bench.reactor.kept_alive());
     session.run("ROLLBACK");
     check(bench.status_of(1) == Status::ok);
-    // None where the server's own limit came first and kept the connection.
+    // No error is logged if statement_timeout came first, which keeps the
+    // connection.
     check(bench.reactor.count_logged(LogLevel::error, "no answer") <= 1);
     check(bench.pool->counters().connects <= 2);
 }
 
-// Requests keep coming: each is answered at its own deadline, and the server
-// is not flooded with connections whose backends all wait for the lock.
+// Queries keep coming. Each is answered at its own deadline, and the pool does
+// not open more and more connections that wait for the lock.
 void a_locked_table_under_load(void**) {
-    // Under memcheck the server's limit comes long before the deadlines.
+    // Under memcheck, statement_timeout comes long before the deadlines.
     if (PollReactor::of_server(timeout) != timeout) {
         skip();
     }
@@ -115,7 +116,7 @@ void a_locked_table_under_load(void**) {
 
 void a_slow_mate_leaves_time_to_the_others(void**) {
     make_tables();
-    // Half of it is what the others have on a busy machine.
+    // A long timeout, so that the other queries are in time on a busy machine.
     PoolOptions roomy = options(1);
     roomy.timeout = 8 * timeout;
     Bench bench(roomy);
@@ -206,7 +207,7 @@ void an_idle_session_ends_quietly(void**) {
     make_tables();
     Bench bench(options());
     Layout layout;
-    layout.where = "u.deleted_at IS NULL";  // as the index has it
+    layout.where = "u.deleted_at IS NULL";  // the condition of the index
     bench.pool->add_layout(layout);
     check(bench.status_of(1) == Status::ok);
     Session session(database);
@@ -229,12 +230,12 @@ void a_frozen_server(void**) {
     auto all = bench.look_up_many(50);
     check(bench.answered(all));
     check_in_time(bench, all, from);
-    // Now it is the connect that gets no answer.
+    // Now the attempt to connect gets no answer.
     from = bench.reactor.now();
     all = bench.look_up_many(50);
     check(bench.answered(all));
     check_in_time(bench, all, from);
-    // By now it is known to be away: nobody waits any more.
+    // Now the server is known to be down, so queries are refused at once.
     check(bench.reactor.run_until(
         [&] { return bench.reactor.logged("no answer in time"); }));
     all = bench.look_up_many(50);
@@ -260,7 +261,7 @@ void a_stopped_server(void**) {
     check_in_time(bench, all, from);
     check(all[0]->outcome.message.find("No such file") != std::string::npos,
           all[0]->outcome.message);
-    // Long enough for the pauses to grow; somebody waits all the time.
+    // Long enough for the backoff to grow, with queries waiting all the time.
     std::vector<AskedPtr> waiting;
     bench.reactor.run_until(
         [&] {
@@ -275,7 +276,7 @@ void a_stopped_server(void**) {
     check(bench.reactor.count_logged(LogLevel::notice, "restored") >= 1);
 }
 
-// Nobody asks, and the pool is back before somebody does.
+// The pool reconnects without a query.
 void a_server_that_comes_back_by_itself(void**) {
     make_tables();
     PoolOptions quick = options();

@@ -1,5 +1,5 @@
-// Lookups, login reads, writes and what nobody waits for: each has a budget and
-// a lane, and none waits behind another.
+// Lookups, login reads, writes and background work: each kind has its own limit
+// and connection, and does not wait behind another.
 #include "bench.hpp"
 #include "postgres/pool.hpp"
 #include "unit.hpp"
@@ -41,8 +41,8 @@ std::string written(Session& session) {
         " now() at time zone 'utc' - interval '1 minute'");
 }
 
-// Whatever the number of connections: the next write has a lane of its own,
-// which goes when the lock does.
+// Whatever the number of connections, the next write gets an extra one, which
+// is closed when the lock is released.
 void a_locked_row_holds_up_one_write(void**) {
     for (unsigned connections = 1; connections <= 3; connections++) {
         Bench bench(options(connections));
@@ -76,7 +76,7 @@ void a_locked_row_holds_up_one_write(void**) {
     }
 }
 
-// A login that reads the whole table, or waits, keeps no lookup waiting.
+// A login that reads the whole table, or waits, does not delay lookups.
 void a_slow_login_read_is_apart(void**) {
     Bench bench(options());
     Layout layout = sessions_layout();
@@ -99,7 +99,7 @@ void a_slow_login_read_is_apart(void**) {
     check(count(logins, Status::ok) == 10);
 }
 
-// Without a pause between them: each kind gets its turns.
+// All kinds are submitted without a pause, and each gets its turns.
 void nobody_starves(void**) {
     for (unsigned connections = 1; connections <= 3; connections++) {
         Bench bench(options(connections));
@@ -165,7 +165,7 @@ void each_kind_has_a_budget(void**) {
     set_up(nullptr);
 }
 
-// What was not sent when its client left is not sent, and takes no place.
+// A query that was not sent when its client left is dropped from the queue.
 void what_nobody_wants_is_dropped(void**) {
     PoolOptions small = options(1);
     small.queue = 5;
@@ -189,7 +189,7 @@ void what_nobody_wants_is_dropped(void**) {
                             .wanted = [&] { return wanted; }});
         return asked;
     };
-    // Two syncs of lookups fill the lane.
+    // Two syncs of lookups fill the connection.
     const auto sent = ask(Statement::lookup, {{token(1), true}});
     check(bench.reactor.run_until([&] { return session.blocked() == 1; }));
     const auto behind = bench.look_up(2);
@@ -215,7 +215,8 @@ void what_nobody_wants_is_dropped(void**) {
     check(session.value("SELECT count(*) FROM user_sessions") == "300");
 }
 
-// All that were seen at once are written together, and no lookup waits for it.
+// All sessions that were active at the same time are written with one
+// statement, and no lookup waits for it.
 void touches_are_written_together(void**) {
     Bench bench(options());
     bench.pool->add_layout(sessions_layout());
@@ -238,7 +239,7 @@ void touches_are_written_together(void**) {
           std::to_string(after.syncs - before.syncs));
 }
 
-// Neither does a locked row hold up the others, nor does the set grow.
+// A locked row does not hold up the others, and the set does not grow.
 void touches_are_bounded(void**) {
     set_up(nullptr);
     Bench bench(options());

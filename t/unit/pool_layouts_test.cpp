@@ -1,4 +1,4 @@
-// Tables that are not there yet, are not what they were, or never will be.
+// Tables that do not exist yet, have changed, or are not usable.
 #include "bench.hpp"
 #include "postgres/pool.hpp"
 #include "unit.hpp"
@@ -65,7 +65,7 @@ void a_missing_table_is_found_later(void**) {
                     "relation \"auth.later\" does not exist");
     }
     check(bench.reactor.count_logged(LogLevel::error, "auth.later") == 1);
-    // Looked at at most once a second.
+    // The catalog is read at most once a second.
     const auto syncs = bench.pool->counters().syncs;
     for (int i = 0; i < 100; i++) {
         check(bench.status_of(1, 1) == Status::refused);
@@ -85,7 +85,8 @@ void a_missing_table_is_found_later(void**) {
     check(bench.status_of(1) == Status::ok);
 }
 
-// What closes the brackets around it would let a session be another user's.
+// A condition that closes the brackets around it could make a session match
+// another user.
 void a_condition_that_does_not_parse(void**) {
     make_tables();
     for (const std::string where :
@@ -116,8 +117,8 @@ void a_condition_that_does_not_parse(void**) {
     }
 }
 
-// Those of the session's row are none of a condition's: a login would not know
-// them, and a column that users lack would be taken for another's.
+// A condition cannot use columns of the session's row: a login has no such row,
+// and a column that users lack would silently be taken from it.
 void a_condition_knows_the_users_row_alone(void**) {
     make_tables();
     for (const std::string where :
@@ -224,7 +225,8 @@ void migrations_go_by(void**) {
         [&] { return bench.status_of(1) == Status::ok; }));
 }
 
-// Statements that are gone, as under a pooler: one sync of ten finds them so.
+// Prepared statements that are gone, as behind a pooler. One sync of ten
+// lookups finds that out.
 void deallocated_statements_are_prepared_again(void**) {
     make_tables();
     Bench bench(options());
@@ -245,7 +247,7 @@ void deallocated_statements_are_prepared_again(void**) {
     check(bench.pool->counters().connects == 1);
 }
 
-// Repeating does not help: it is done once and not for each query.
+// Repeating does not help, so it is done once, and not for each query.
 void an_error_that_only_looks_stale(void**) {
     make_tables();
     Bench bench(options());
@@ -267,7 +269,7 @@ void an_error_that_only_looks_stale(void**) {
     check(bench.pool->counters().syncs == before + 1);
 }
 
-// A column that only appears fails nothing: it is seen within a minute.
+// A new column makes no statement fail; it is noticed within a minute.
 void a_new_column_is_noticed(void**) {
     make_tables("phx_gen_auth_17");
     Bench bench(options());

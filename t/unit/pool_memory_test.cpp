@@ -1,4 +1,4 @@
-// Memory runs out at every place in turn: each query is still answered, once.
+// Each allocation fails in turn; each query is still answered, once.
 #include "bench.hpp"
 #include "failing_memory.hpp"
 #include "postgres/pool.hpp"
@@ -43,10 +43,10 @@ void every_query_is_answered(void**) {
         for (const AskedPtr& asked : all) {
             check(asked->calls == 1);
         }
-        // One that was not answered in time is still with the server.
+        // A query that timed out may still be executed by the server.
         check(bench.reactor.run_until(
             [&] { return bench.pool->counters().inflight == 0; }));
-        // And the pool goes on.
+        // The pool still works.
         check(bench.reactor.run_until(
             [&] { return bench.status_of(1) == Status::ok; }));
         if (!failed) {

@@ -1,4 +1,4 @@
-// The pool that gives its connections up for new ones.
+// A pool that replaces its connections with new ones.
 #include "bench.hpp"
 #include "postgres/pool.hpp"
 #include "unit.hpp"
@@ -51,7 +51,7 @@ void an_idle_connection_is_closed(void**) {
     bench.pool->renew();
     check(bench.pool->counters().open == 0);
     check(bench.reactor.run_until([&] { return backends(session) == 0; }));
-    // On demand, and not before.
+    // A new one is opened only on demand.
     bench.reactor.turn();
     check(bench.reactor.watched() == 0);
     const AskedPtr after = bench.look_up(1);
@@ -62,8 +62,8 @@ void an_idle_connection_is_closed(void**) {
     check(!bench.reactor.kept_alive());
 }
 
-// What it was sent is answered over it; what comes later is not held up, even
-// where only one connection is allowed.
+// Queries that were sent are answered on the old connection. Later ones do not
+// wait for that, even if only one connection is allowed.
 void an_answer_in_flight_is_waited_for(void**) {
     Session session(database);
     Bench bench(options(1));
@@ -122,7 +122,7 @@ void an_answer_not_yet_delivered_is_outdated(void**) {
     check(renewed && later->outcome.outdated);
 }
 
-// It may have reached another server than the next one will.
+// It may lead to another server than the next attempt.
 void an_attempt_to_connect_is_given_up(void**) {
     Bench bench(options());
     bench.pool->add_layout(sessions());

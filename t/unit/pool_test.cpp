@@ -1,4 +1,4 @@
-// The pool on a server that is well: batches, writes, layouts, migrations.
+// The pool with a server that works: batches, writes, layouts, migrations.
 #include "postgres/pool.hpp"
 
 #include "bench.hpp"
@@ -115,7 +115,7 @@ void writes_go_alone(void**) {
     const auto blocked = bench.write(1);
     const auto other = bench.write(1);
     check(bench.reactor.run_until([&] { return session.blocked() == 1; }));
-    // The row lock holds up the writes and no read.
+    // The row lock holds up the writes, but not the reads.
     const auto reads = bench.look_up_many(10);
     check(bench.answered(reads));
     check(count(reads, Status::ok) == 10);
@@ -127,7 +127,8 @@ void writes_go_alone(void**) {
     check(session.value("SELECT count(*) FROM user_sessions") == "9");
 }
 
-// Reads come without a pause, and writes get through; and the other way.
+// Writes are answered while reads come without a pause, and the other way
+// round.
 void reads_and_writes_starve_nobody(void**) {
     for (unsigned connections = 1; connections <= 3; connections++) {
         make_tables();
@@ -183,7 +184,8 @@ void connections_are_opened_on_demand(void**) {
     open_gate(session);
     check(bench.answered(all));
     check(count(all, Status::ok) == static_cast<int>(all.size()));
-    // A worker that shuts down wants them back; the next query opens one.
+    // A worker that shuts down closes idle connections; the next query opens
+    // one.
     bench.reactor.close_idle();
     check(bench.reactor.watched() == 0);
     check(bench.status_of(1) == Status::ok);
@@ -220,7 +222,7 @@ void what_cannot_be_sent_is_refused(void**) {
           "no such column");
     check(bench.status(bench.ask(0, Statement::lookup, {})) == Status::refused,
           "a parameter short");
-    // In text format bytea could be any escape; a NUL would end it.
+    // A parameter in text format cannot have a NUL, which would cut it off.
     check(bench.status(bench.ask(0, Statement::lookup,
                                  {{std::string("a\0b", 3), false}})) ==
           Status::refused);

@@ -1,4 +1,4 @@
-// Behind pgbouncer in transaction mode, where there is one to run.
+// Behind pgbouncer in transaction mode, if it is installed.
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/wait.h>
@@ -24,7 +24,8 @@ using sigra::unit::check_bytes;
 const std::string database = "sigra_pooler";
 const char* const program = "/usr/sbin/pgbouncer";
 
-// Two server connections for all clients, in a folder that goes with it.
+// A pgbouncer with two server connections for all clients, in a temporary
+// directory.
 class Bouncer {
   public:
     Bouncer() {
@@ -122,12 +123,12 @@ void works_without_prepared_statements(void**) {
                         std::to_string(n + 1) + "@example.com");
         }
     }
-    // Not left to the other clients of a shared server connection.
+    // Settings are not left to the other clients of a server connection.
     Session session(database);
     check(session.value("SELECT count(*) FROM pg_stat_activity WHERE query"
                         " LIKE '%statement_timeout%'"
                         " AND pid <> pg_backend_pid()") == "0");
-    // Each pool asks once for what a pooler refuses.
+    // Each pool sends the startup parameter that a pooler refuses only once.
     const std::string log = bouncer.logged();
     int refusals = 0;
     for (std::size_t at = 0; (at = log.find("closing because: unsupported",
@@ -139,8 +140,8 @@ void works_without_prepared_statements(void**) {
     check(one.reactor.count_logged(LogLevel::error, "") == 0);
 }
 
-// Named statements below 1.21: what fails is refused, and no answer is that
-// of another's statement.
+// Named statements with pgbouncer below 1.21: queries fail, but none gets the
+// answer of another client's statement.
 void prepared_statements_are_never_mixed_up(void**) {
     if (access(program, X_OK) != 0) {
         skip();
@@ -173,7 +174,7 @@ void prepared_statements_are_never_mixed_up(void**) {
     }
 }
 
-// There the session that listens is another client's next.
+// Behind a pooler, the next client gets the session that listens.
 void a_listener_wants_no_pooler(void**) {
     if (access(program, X_OK) != 0) {
         skip();

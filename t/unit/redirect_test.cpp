@@ -129,7 +129,7 @@ void accepts_local_paths(void**) {
     }
 }
 
-// Every byte, raw and percent-encoded, behind a slash.
+// Each byte after a slash, raw and percent-encoded.
 void refuses_each_control_character(void**) {
     for (int byte = 0; byte < 256; ++byte) {
         const auto c = static_cast<char>(byte);

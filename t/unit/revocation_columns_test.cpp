@@ -1,4 +1,4 @@
-// examples/revocation.sql: which columns' changes are notified.
+// examples/revocation.sql: the columns whose changes are notified.
 #include "revocation_sql.hpp"
 
 namespace {
@@ -11,7 +11,8 @@ using sigra::unit::check_bytes;
 
 const std::string database = "sigra_revocation_columns";
 
-// Columns without an operator of their own, and what no function reads.
+// Columns of types without an equality operator, and a json value that json
+// functions refuse.
 void a_column_of_any_type(void**) {
     for (const Case& of : cases) {
         Tables tables(database, of);
@@ -62,7 +63,7 @@ void what_is_ignored(void**) {
     }
 }
 
-// The application's statement goes on, whatever becomes of the trigger's.
+// The application's statement succeeds, even if the trigger cannot compare.
 void what_cannot_be_compared(void**) {
     Tables tables(database, cases[0]);
     tables.session().run(

@@ -1,4 +1,4 @@
-// examples/revocation.sql as its tests load it, over each layout.
+// Loads examples/revocation.sql for its tests, for each layout.
 #pragma once
 
 #include <algorithm>
@@ -30,8 +30,9 @@ inline constexpr Case cases[] = {
     {"sigra_sessions", postgres::LayoutKind::sigra_sessions, "uuid"},
 };
 
-// The tables of a case with ten users and their sessions, in a session that
-// listens: what a statement of its own notifies is there with its answer.
+// The tables of a case with ten users and their sessions, and a database
+// session that listens. Notifications of its own statements arrive with their
+// results.
 class Tables {
   public:
     Tables(const std::string& database, const Case& of)
@@ -59,7 +60,7 @@ class Tables {
         unit::check(session_->notified().empty(), name_ + ": an INSERT");
     }
 
-    // That a statement notifies this and nothing else, in any order.
+    // Checks that a statement sends exactly these notifications, in any order.
     void says(const std::string& sql, Payloads expected) {
         session_->run(sql);
         Payloads actual = session_->notified();
@@ -79,7 +80,7 @@ class Tables {
                                std::string(is_raw_ ? "sha256" : "") + "(" +
                                token_sql(number) + "::bytea), 'hex')");
     }
-    // Of the user whose address starts so.
+    // The id of the user with that number.
     std::string id(const std::string& number) {
         return session_->value("SELECT id FROM users WHERE email = '" + number +
                                "@example.com'");
@@ -88,7 +89,7 @@ class Tables {
     std::string where(int number) {
         return " WHERE " + column + " = " + token_sql(number);
     }
-    // More sessions of the first user.
+    // Adds sessions of the first user.
     void add(int count) {
         session_->run(
             "INSERT INTO " + tokens + " (user_id, " + column +

@@ -1,4 +1,4 @@
-// examples/revocation.sql: what its triggers notify, over each layout.
+// examples/revocation.sql: what its triggers notify, for each layout.
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
@@ -60,8 +60,8 @@ void a_session_that_is_changed(void**) {
             tables.says("DELETE FROM users_tokens" + tables.where(2), {});
         }
         if (!tables.in_sessions) {
-            // Of an API token the row has the hash, whatever that of a
-            // session has.
+            // The row of an API token has the hash, even if that of a session
+            // has the token.
             const std::string token = "WHERE token = " + token_sql(5);
             tables.session().run("UPDATE users_tokens SET context = 'x' " +
                                  token);
@@ -78,7 +78,7 @@ void a_session_that_is_changed(void**) {
             std::string_view(of.file) != "phx_gen_auth_17") {
             tables.says(set("authenticated_at = now()", 3), {tables.hash(3)});
         }
-        // The old one is what was remembered.
+        // The old token is notified, because that is what a cache holds.
         tables.says(set(tables.column + " = '\\x00'", 4), {tables.hash(4)});
     }
 }
@@ -106,7 +106,7 @@ void a_user_who_is_changed(void**) {
             "UPDATE users SET hashed_password = 'w' WHERE email IN"
             " ('2@example.com', '3@example.com')",
             {tables.user("2"), tables.user("3")});
-        // The condition of a layout may look at a column that is yet to come.
+        // A condition may use a column that is added later.
         tables.session().run("ALTER TABLE users ADD plan text");
         tables.says(set("plan = 'gold'"), {user});
         tables.says(set("email = 'one@example.com'"), {user});
@@ -153,7 +153,7 @@ void many_at_once(void**) {
     }
 }
 
-// A role that may delete needs no other right, and its search_path does not
+// A role that may delete needs no other privilege, and its search_path does not
 // matter.
 void another_role(void**) {
     Tables tables(database, cases[0]);
@@ -227,7 +227,7 @@ std::string read_file(const std::string& name) {
     return text.str();
 }
 
-// The DO statement of a file.
+// Returns the DO statement of a file.
 std::string statement_of(const std::string& name) {
     const std::string text = read_file(name);
     const std::string end = "$auth_sigra$;\n";
@@ -245,7 +245,7 @@ void the_plain_form_is_the_same(void**) {
     Session session(database);
     session.run("SET auth_sigra.schema = 'phx_gen_auth'");
     session.run("SET auth_sigra.channel = 'elsewhere'");
-    // As a migration executes it: one statement.
+    // As a migration executes it, with the protocol for a single statement.
     session.run(read_file("examples/revocation-plain.sql"),
                 std::vector<Parameter>());
     session.run("RESET auth_sigra.channel; LISTEN elsewhere");
@@ -267,7 +267,7 @@ void the_plain_form_is_the_same(void**) {
     }
 }
 
-// As a subscription applies what another server has done.
+// Changes that a subscription applies are notified too.
 void a_replica_tells_as_well(void**) {
     for (const Case& of : cases) {
         Tables tables(database, of);

@@ -1,5 +1,4 @@
-// examples/revocation.sql over tables that are not where, or what, they usually
-// are.
+// examples/revocation.sql with tables in other schemas, or of other kinds.
 #include <fstream>
 #include <iterator>
 
@@ -64,7 +63,8 @@ void a_table_of_partitions(void**) {
     says("TRUNCATE \"Part\"", {"*"});
 }
 
-// API tokens are beside the users, not where the search_path leads first.
+// The table of API tokens is in the schema of the users, not in the first one
+// of the search_path.
 void api_tokens_beside_the_users(void**) {
     fresh_database(database);
     load_schema(database, "sigra_sessions");
@@ -96,7 +96,7 @@ void api_tokens_beside_the_users(void**) {
     check(session.notified().size() == 1);
 }
 
-// What was named and cannot be is not passed over.
+// A table that was named but cannot be used is an error.
 void a_table_that_holds_no_tokens(void**) {
     fresh_database(database);
     load_schema(database, "sigra_sessions");

@@ -1,4 +1,4 @@
-// Sessions that take a new token while somebody ends them.
+// Sessions that take a new token while they are being ended.
 #include <algorithm>
 #include <string>
 
@@ -70,7 +70,7 @@ enum class End { log_out, everywhere, by_id, password_change };
 constexpr End ends[] = {End::log_out, End::everywhere, End::by_id,
                         End::password_change};
 
-// An application's, each statement with a look of its own at the tables.
+// A password change by an application; each statement has its own snapshot.
 std::string password_change(Site& site) {
     const std::string id = site.id(ann);
     return "DO $$ BEGIN UPDATE users SET hashed_password = 'new' WHERE id = '" +
@@ -78,14 +78,14 @@ std::string password_change(Site& site) {
            id + "'; END $$";
 }
 
-// One session, two hours old, of a user whose password is the old one.
+// Leaves one session, two hours old, of a user with the old password.
 void reset(Site& site) {
     site.session.run("DELETE FROM " + site.layout.tokens);
     site.session.run("UPDATE users SET hashed_password = 'x'");
     site.login(1, ann, "2 hours");
 }
 
-// Which of the tokens 1 and 20 have a row, in one look.
+// Which of the tokens 1 and 20 have a row, read with one statement.
 std::string left(Site& site) {
     const auto there = [&](int number) {
         return "EXISTS (SELECT FROM " + site.layout.tokens + " WHERE " +
@@ -96,7 +96,7 @@ std::string left(Site& site) {
                               " THEN '20' END)");
 }
 
-// The module's go through a pool, as they do in nginx.
+// Ends sessions. The module's own statements go through a pool, as in nginx.
 class Ender {
   public:
     Ender(Bench& bench, Site& site)
@@ -134,7 +134,7 @@ class Ender {
         }
         check(bench_.status(asked_) == Status::ok, asked_->outcome.message);
     }
-    // What the module told of what it deleted.
+    // The rows that the module's statement returned.
     [[nodiscard]] const std::vector<Row>& rows() const {
         return asked_->outcome.rows;
     }
@@ -157,7 +157,7 @@ void wait_until_blocked(Bench& bench, Session& beside) {
     check(bench.reactor.run_until([&] { return beside.blocked() == 1; }));
 }
 
-// What waits for a rotation that is not committed finds all that it made.
+// An end that waits for an uncommitted rotation then finds all of its rows.
 void an_end_waits_for_a_rotation(void**) {
     for (const Case& a : tried()) {
         Site site(database, a);
@@ -199,7 +199,7 @@ void an_end_waits_for_a_rotation(void**) {
     }
 }
 
-// What waits for an end, or for a user who is held, makes nothing of it.
+// A rotation that waits for an end, or finds the user locked, makes no session.
 void a_rotation_waits_for_an_end(void**) {
     for (const Case& a : tried()) {
         Site site(database, a);
@@ -228,7 +228,7 @@ void a_rotation_waits_for_an_end(void**) {
                 check(bench.status(asked) == Status::ok,
                       asked->outcome.message);
                 site.session.run("COMMIT");
-                // A right password makes a session of its own.
+                // A login with a right password makes a new session.
                 const bool anew =
                     rotation == Rotation::login && end != End::password_change;
                 check(asked->outcome.rows.size() == (anew ? 1 : 0),
@@ -242,7 +242,7 @@ void a_rotation_waits_for_an_end(void**) {
     }
 }
 
-// At natural timing: whoever is first, the session is over.
+// Without forced timing: whichever is first, the session has ended afterwards.
 void no_round_leaves_a_session(void**) {
     for (const Case& a : tried()) {
         Site site(database, a);
@@ -274,11 +274,11 @@ void no_round_leaves_a_session(void**) {
             check(bench.answered({rotated}));
             check(rotated->outcome.status == Status::ok,
                   rotated->outcome.message);
-            // A right password that came later is a session of its own.
+            // A login that came later with a right password is a new session.
             const std::string found = left(site);
             const bool anew =
                 rotation == Rotation::login && end != End::password_change;
-            // So is a renewed one for who comes later with the old token.
+            // A log-out with the old token does not find a renewed session.
             const bool unknown = rotation == Rotation::renew &&
                                  end == End::log_out && ender.rows().empty();
             check(found.empty() || ((anew || unknown) && found == "20"),
@@ -291,7 +291,7 @@ void no_round_leaves_a_session(void**) {
     }
 }
 
-// Whatever the database's default is.
+// Whatever the database's default transaction isolation is.
 void logins_are_serialized_by_nothing_but_locks(void**) {
     for (const Case& a : tried()) {
         for (const char* level : {"serializable", "repeatable read"}) {
@@ -346,7 +346,7 @@ void logins_are_serialized_by_nothing_but_locks(void**) {
     }
 }
 
-// What the database's encoding has no character for nobody is called.
+// No user has an email that the database's encoding cannot store.
 void an_email_that_does_not_fit_is_unknown(void**) {
     const std::string narrow = "sigra_latin1";
     {

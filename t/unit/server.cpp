@@ -55,7 +55,7 @@ void fresh_database(const std::string& database) {
     if (there == "0") {
         session.run("CREATE DATABASE " + database);
     } else {
-        // A test that failed has left its own behind.
+        // A test that failed may have left sessions behind.
         session.run(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = '" +
@@ -171,8 +171,8 @@ std::string Session::failure(
     return failure;
 }
 
-// Notifications come in the order of their commits: after its own the session
-// has had all that were sent before.
+// Notifications arrive in commit order: when the session receives its own, it
+// has received all that were sent before.
 std::vector<std::string> Session::notified(const std::string& channel) {
     const std::string end = "the end";
     run("SELECT pg_notify('" + channel + "', '" + end + "')");

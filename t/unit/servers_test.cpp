@@ -1,5 +1,5 @@
-// Two servers behind one connection string: which of them answers, and what
-// happens when it takes no writes any more.
+// Two servers in one connection string: which one answers, and what happens
+// when it no longer accepts writes.
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -49,7 +49,7 @@ void make_read_only(bool read_only) {
     }));
 }
 
-// A second cluster, and the first for as long as one looks at it through this.
+// A second cluster.
 class OtherCluster {
   public:
     OtherCluster() : first_port_(server_port()) {
@@ -67,7 +67,7 @@ class OtherCluster {
     OtherCluster(const OtherCluster&) = delete;
     OtherCluster& operator=(const OtherCluster&) = delete;
 
-    // The helpers of server.hpp mean the other cluster meanwhile.
+    // Runs `call` with the helpers of server.hpp using this cluster.
     template <class Call>
     void within(const Call& call) const {
         const std::string host = std::getenv("SIGRA_TEST_PGHOST");
@@ -77,7 +77,7 @@ class OtherCluster {
         setenv("SIGRA_TEST_PGHOST", host.c_str(), 1);
         setenv("SIGRA_TEST_PGPORT", first_port_.c_str(), 1);
     }
-    // Both, this one as the second.
+    // A connection string with both clusters, this one as the second.
     [[nodiscard]] std::string both() const {
         return tcp_conninfo(database, "127.0.0.1,127.0.0.1") +
                " port=" + first_port_ + "," + port_;
@@ -141,14 +141,14 @@ void a_server_is_known_by_whatever_way(void**) {
         check(second != 0 && second != server);
         check(answering(tcp_conninfo(database)) == second);
     });
-    // It is another one after a restart: what it had not yet written is lost.
+    // After a restart it counts as another server: notifications were lost.
     private_postgres("restart");
     check(socket.says({"down", "up"}));
     check(socket.listener->server() != server);
     check(answering(conninfo(database)) == socket.listener->server());
 }
 
-// A role may be kept from the system identifier.
+// A role may have no right to read the system identifier.
 void without_the_system_identifier(void**) {
     Session session(database);
     session.run("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
@@ -164,7 +164,7 @@ void without_the_system_identifier(void**) {
     session.run("GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC");
 }
 
-// A write that was refused for it is repeated on the other server.
+// A write that the demoted server refused is repeated on the other one.
 void a_server_that_is_demoted(void**) {
     for (const char* attributes : {" target_session_attrs=read-write", ""}) {
         make_tables();
@@ -175,7 +175,7 @@ void a_server_that_is_demoted(void**) {
         check(bench.status(write) == Status::ok);
         const std::uint64_t first = write->outcome.server;
         make_read_only(true);
-        // A backend may be a moment late to hear of it.
+        // A backend may apply the setting a moment later.
         check(bench.reactor.run_until([&] {
             write = bench.write(1);
             check(bench.status(write) == Status::ok, write->outcome.message);
@@ -190,7 +190,7 @@ void a_server_that_is_demoted(void**) {
     }
 }
 
-// Where there is no other, it is said, and not tried for ever.
+// If there is no other server, the error is returned, without endless retries.
 void a_server_that_never_took_writes(void**) {
     make_tables();
     Bench turned(options_for(tcp_conninfo(database)));

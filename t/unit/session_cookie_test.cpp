@@ -52,7 +52,7 @@ void what_is_not_sealed_here_is_forged(void**) {
     }
 }
 
-// Somebody's session all the same: who overwrote it would lose it.
+// It is an application's session, which must not be overwritten.
 void what_is_sealed_but_not_read_is_told_apart(void**) {
     const auto sealer = sealer_of(secret);
     for (const auto& payload : {

@@ -73,7 +73,7 @@ void keeps_what_it_does_not_know(void**) {
     check_bytes(session.encode(), payload(expected));
 }
 
-// The atom user_token and the charlist are other keys than the binary.
+// An atom or a charlist with the same text is a different key.
 void a_key_is_a_binary(void**) {
     auto session = decoded({atom(119, "user_token"), bin("atom"),
                             str("user_token"), bin("charlist")});
@@ -137,7 +137,7 @@ void writes_values(void**) {
     check_bytes(session.encode(), payload({bin("again"), bin("1")}));
 }
 
-// What a session hands out may be put back into it.
+// A view that a session returned may be put back into it.
 void a_view_of_its_own_is_a_value(void**) {
     Session session;
     session.put("a", std::string(40, 'a'));
@@ -278,7 +278,7 @@ void puts_the_token(void**) {
     check(!token_from_cookie(raw_token, TokenForm::text));
 }
 
-// Any sequence of changes leaves what a plain list of pairs would hold.
+// Random changes give the same result as for a plain list of pairs.
 void agrees_with_a_plain_list(void**) {
     std::mt19937 random(5);
     for (int round = 0; round < 200; ++round) {

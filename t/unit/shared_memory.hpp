@@ -1,6 +1,6 @@
-// What a zone is given in these tests: memory that processes share, a lock
-// that one who dies lets go of, as nginx's master sees to it, and a clock that
-// the test sets.
+// What a zone needs in these tests: memory that processes share, a lock that is
+// released when its holder dies, as nginx's master does, and a clock that the
+// test sets.
 #pragma once
 
 #include <pthread.h>
@@ -70,7 +70,7 @@ class SharedLock final : public cache::Lock {
     SharedMemory memory_;
 };
 
-// All that several zones over one memory share.
+// The memory, lock and clock that several zones share.
 struct Shared {
     explicit Shared(std::size_t size = std::size_t{256} * 1024)
         : memory(size), time(sizeof(std::uintptr_t)) {
@@ -97,7 +97,7 @@ class View : public cache::Zone {
 
 inline cache::TokenHash hash_of(unsigned number) {
     cache::TokenHash hash{};
-    // Uniform, as a SHA-256 is, and the number can be read in it.
+    // Uniformly distributed, as a SHA-256 is; it contains the number.
     std::uint64_t mixed = number;
     for (std::size_t at = 0; at < hash.size(); at += 8) {
         mixed = (mixed + 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9;
@@ -115,7 +115,7 @@ inline std::string_view view(const cache::TokenHash& hash) {
 
 inline constexpr std::uint64_t source = 7;
 
-// As a worker does it that hears its channel.
+// Settles an answer as a worker whose channel is up.
 inline bool settle(cache::Zone& zone, const cache::TokenHash& hash,
                    std::uint64_t sent, std::int64_t now,
                    const cache::Session* session,
@@ -128,7 +128,7 @@ inline bool finds(cache::Zone& zone, const cache::TokenHash& hash,
     cache::ZoneEntry entry;
     std::uint32_t place = cache::no_cell;
     const bool found = zone.find(hash, fingerprint, place, entry);
-    // With its place known it is found in the same way.
+    // With its place known, the result must be the same.
     cache::ZoneEntry again;
     if (zone.find(hash, fingerprint, place, again) != found) {
         fail_at(Place::here(), "found once, and not again");

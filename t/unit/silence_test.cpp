@@ -1,5 +1,5 @@
-// Questions that get no answer: a connection that was forgotten on the way, a
-// statement that takes too long, a server that is known to be away.
+// Queries without an answer: a connection that a firewall has dropped, a
+// statement that takes too long, a server that is known to be down.
 #include "bench.hpp"
 #include "fake_server.hpp"
 #include "postgres/pool.hpp"
@@ -29,8 +29,8 @@ PoolOptions options_for(const std::string& port, Milliseconds timeout) {
     return options;
 }
 
-// Connections that have stood idle are all forgotten at once, as by a NAT:
-// nobody but the first is told of it by waiting, and all are answered.
+// All idle connections are dropped at once, as by a NAT. Only the first query
+// has to wait to find that out, and all are answered.
 void connections_that_were_forgotten(void**) {
     for (const unsigned connections : {1U, 2U, 4U}) {
         Relay relay(server_port());
@@ -40,7 +40,7 @@ void connections_that_were_forgotten(void**) {
         bench.pool->add_layout(gated());
         Session session(database);
         close_gate(session);
-        // As many connections as there may be.
+        // Opens as many connections as allowed.
         std::vector<AskedPtr> all;
         for (unsigned i = 0; i < 2 * connections; i++) {
             all.push_back(bench.look_up(1));
@@ -54,14 +54,14 @@ void connections_that_were_forgotten(void**) {
         check(count(all, Status::ok) == 10, std::to_string(connections) +
                                                 " connections, " +
                                                 all[0]->outcome.message);
-        // Who comes now meets nothing of it.
+        // Later queries are not affected.
         all = bench.look_up_many(10);
         check(bench.answered(all));
         check(count(all, Status::ok) == 10);
     }
 }
 
-// Many ask all the while.
+// Queries keep coming.
 void a_forgotten_connection_under_load(void**) {
     Relay relay(server_port());
     Bench bench(options_for(relay.port(), Milliseconds(6000)));
@@ -80,7 +80,7 @@ void a_forgotten_connection_under_load(void**) {
     check(bench.pool->counters().open <= 3);
 }
 
-// What the server ends costs nothing but the answer.
+// If the server cancels a statement, only its own query fails.
 void a_slow_statement(void**) {
     PoolOptions options = options_for(server_port(), Milliseconds(1500));
     options.connections = 1;
@@ -100,8 +100,8 @@ void a_slow_statement(void**) {
     check(bench.reactor.count_logged(LogLevel::error, "") == 0);
 }
 
-// One row takes longer than there is time: those that were asked for with it,
-// and those behind it, are answered.
+// One row takes longer than the timeout. The lookups in the same statement, and
+// those after it, are answered.
 void a_row_that_is_slow(void**) {
     for (const int slow : {1, 10, 20}) {
         PoolOptions options = options_for(server_port(), Milliseconds(6000));
@@ -125,8 +125,7 @@ void a_row_that_is_slow(void**) {
     }
 }
 
-// Its deadline began earlier than the statement, which waited for the
-// connection.
+// The deadline began before the statement, which waited for a connection.
 void a_slow_statement_that_was_sent_late(void**) {
     PoolOptions options = options_for(server_port(), Milliseconds(1500));
     options.connections = 1;
@@ -151,7 +150,7 @@ void a_slow_statement_that_was_sent_late(void**) {
     check(bench.pool->counters().open >= 1);
 }
 
-// A server that is away is no reason to wait.
+// While the server is down, queries are refused at once.
 void known_to_be_down(void**) {
     std::string port;
     {
@@ -179,7 +178,7 @@ void known_to_be_down(void**) {
     check(bench.reactor.count_logged(LogLevel::error, "") == 1);
 }
 
-// Nor is one that says nothing, however many ask.
+// The same for a server that does not answer, however many queries there are.
 void known_to_be_silent(void**) {
     Relay relay(server_port());
     PoolOptions options = options_for(relay.port(), Milliseconds(1500));
@@ -194,8 +193,8 @@ void known_to_be_silent(void**) {
         bench.reactor.turn(Milliseconds(5));
         return bench.reactor.logged("no answer in time");
     }));
-    // A full queue is no sign that the server is well: once it is silent, it
-    // is as if it were away.
+    // A full queue counts as `overloaded` only while the server answers. Once
+    // it is silent, the server counts as down.
     check(count(all, Status::overloaded) > 0);
     check(count(all, Status::unavailable) > 0);
     check(all.back()->calls == 0 ||

@@ -1,4 +1,4 @@
-// The layouts as they occur, each in a database with users and sessions in it.
+// The variants of the layouts, each with users and sessions in a database.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,7 @@ struct Case {
     LayoutKind kind;
     const char* file;
     const char* id;
-    bool zones;  // timestamptz in place of timestamp
+    bool zones;  // timestamptz instead of timestamp
 };
 extern const std::vector<Case> cases;
 
@@ -32,7 +32,7 @@ Catalog catalog_of(Session& session, const Layout& layout,
                    std::string* error = nullptr);
 void add_zones(Session& session, const Layout& layout);
 void add_user(Session& session, const Case& a, const std::string& email);
-// A session of the user, `age` ago, its kind `context` or type.
+// Adds a session of the user that is `age` old. Its context or type is `kind`.
 void add_session(Session& session, const Case& a, int number,
                  const std::string& email, const std::string& age,
                  const std::string& kind);
@@ -40,13 +40,13 @@ void add_session(Session& session, const Case& a, int number,
 inline Parameter text(std::string value) {
     return {std::move(value), false};
 }
-// NULL for 0.
+// The token with that number; NULL for 0.
 inline Parameter token_parameter(int number) {
     return {number ? std::optional(token(number)) : std::nullopt, true};
 }
 
-// A case's database, and what the statements make of it. Sessions are known
-// by the number of their token.
+// The database of a case, and helpers to run the statements. Sessions are
+// identified by the number of their token.
 class Site {
   public:
     Site(const std::string& database, const Case& of);
@@ -56,22 +56,22 @@ class Site {
                          const std::vector<Parameter>& parameters);
 
     void user(const std::string& email) { add_user(session, a, email); }
-    // `type` where the layout has types.
+    // `type` is used if the layout has types.
     void login(int number, const std::string& email,
                const std::string& age = "1 hour",
                const std::string& type = "standard");
-    // A row that is no session: of another context, or mfa_pending.
+    // Adds a row that is not a session: with another context, or mfa_pending.
     void other(int number, const std::string& email);
 
     std::string id(const std::string& email);
-    // Of a user's row and of a session's.
+    // An expression on the row of a user, or of a session.
     std::string user_value(const std::string& email,
                            const std::string& expression);
     std::string value(int number, const std::string& expression);
     void set(int number, const std::string& assignments);
     // The numbers of the tokens that have a row: "1 2 17".
     std::string tokens();
-    // The hash of a token as it is notified.
+    // The hash of a token, as in a notification.
     std::string hash(int number);
     // In Unix seconds, whatever the column's type.
     static std::string seconds(const std::string& expression) {
@@ -88,13 +88,13 @@ class Site {
     std::string authenticated;  // the column
 };
 
-// Sessions beside, all of which are known as `application`.
+// Several database sessions, all with the same application_name.
 class Crowd {
   public:
     Crowd(const std::string& database, int count);
     void start(const std::string& sql,
                const std::vector<Parameter>& parameters);
-    // Until all of them wait for a lock.
+    // Waits until all of them wait for a lock.
     void wait_until_blocked(Session& session);
     std::vector<std::vector<Row>> finish();
     Session& operator[](std::size_t i) { return *sessions_[i]; }

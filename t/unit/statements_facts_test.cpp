@@ -1,5 +1,4 @@
-// What a lookup says beside who it is, where some of it means nothing or was
-// not asked for.
+// The facts in a lookup, if some of them are invalid or not asked for.
 #include "postgres/statements.hpp"
 #include "statements_cases.hpp"
 #include "unit.hpp"
@@ -38,14 +37,13 @@ SessionRow part(Site& site, std::uint64_t conditions,
 void fill(Site& site) {
     site.user(ann);
     site.login(1, ann);
-    // The second of each means nothing to this server, and was taken out.
+    // The second of each is invalid on this server, and was removed.
     site.layout.conditions = {"email = 'ann@example.com'", "",
                               "NULL::boolean -- nobody", "u.id IS NULL"};
     site.layout.attributes = {"u.email", "", "NULL", "1 + 1"};
 }
 
-// What is not there is neither met nor judged, and its neighbours keep their
-// numbers.
+// A removed fact is neither met nor judged, and the others keep their numbers.
 void what_means_nothing_is_not_judged(void**) {
     for (const Case& a : cases) {
         Site site(database, a);
@@ -68,10 +66,10 @@ void nothing_means_anything(void**) {
         const SessionRow row = whole(site);
         check(row.judged == 0 && row.met == 0 && row.readable == 0, a.title);
         check(row.attributes.size() == 1 && !row.attributes[0], a.title);
-        // Of one kind alone.
+        // Conditions only.
         site.layout.attributes.clear();
         check(whole(site).attributes.empty(), a.title);
-        // Where there is none, there is no part to ask for.
+        // Without facts there is no such statement.
         site.layout.conditions.clear();
         check_bytes(site.sql(Statement::lookup_part), "", a.title);
         const SessionRow plain = whole(site);
@@ -79,7 +77,7 @@ void nothing_means_anything(void**) {
     }
 }
 
-// What is not asked for is not evaluated, and not judged.
+// A fact that is not asked for is neither evaluated nor judged.
 void what_is_not_asked_for_is_not_judged(void**) {
     for (const Case& a : {cases[0], cases[3], cases[6]}) {
         Site site(database, a);
@@ -109,7 +107,7 @@ void what_is_not_asked_for_is_not_judged(void**) {
     }
 }
 
-// The last of 64 is the sign of PostgreSQL's bigint.
+// The last of 64 conditions is the sign bit of PostgreSQL's bigint.
 void the_last_condition(void**) {
     Site site(database, cases[0]);
     fill(site);
@@ -124,8 +122,8 @@ void the_last_condition(void**) {
     check(part(site, last - 1, 0).met == 0);
 }
 
-// However many there are, each is told from one that was not evaluated: those
-// that do not hold as well.
+// However many there are, a condition that does not hold can be told from one
+// that was not evaluated.
 void all_of_them_mean_something(void**) {
     for (const Case& a : cases) {
         Site site(database, a);
@@ -154,7 +152,7 @@ void all_of_them_mean_something(void**) {
     }
 }
 
-// Of which kind the session is, whatever else is asked.
+// The type of the session, with and without facts.
 void the_kind_beside_facts(void**) {
     for (const Case& a : cases) {
         Site site(database, a);
@@ -178,7 +176,7 @@ void the_kind_beside_facts(void**) {
     }
 }
 
-// Nobody has met a condition by an answer that cannot be read.
+// An answer that cannot be parsed meets no condition.
 void flags_that_mean_nothing(void**) {
     const auto read = [](const std::string& flags, bool attribute) {
         Row row = {"7",          "a@b",        "1000.5", "990.25",

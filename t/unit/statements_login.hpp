@@ -1,4 +1,4 @@
-// A login as the tests of its statement make one.
+// Helpers for the tests of the login statement.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
-// A login over a session that is there: which of its rows goes, and which is
-// kept under the new token.
+// A login that replaces a session: which rows are deleted, and which one takes
+// the new token.
 #include <algorithm>
 
 #include "postgres/statements.hpp"
@@ -80,13 +80,13 @@ void a_replaced_session_goes_with_its_kin(void**) {
             }
             site.login(3, ann);
             check(log_in(site, {site.id(ann), 20, 11, 2}).size() == 1);
-            // The older of two old tokens is no longer kept.
+            // The older of two old tokens is deleted.
             check_bytes(site.tokens(), "3 11 20", a.title);
         }
     }
 }
 
-// The same user's session is the row that it was, whatever else it now says.
+// The same user's session keeps its row; its other columns change.
 void a_login_by_the_same_user_rotates(void**) {
     for (const Case& a : cases) {
         for (const char* type : {"standard", "remember_me"}) {
@@ -129,12 +129,12 @@ void a_login_by_the_same_user_rotates(void**) {
                 ") - inserted_at) BETWEEN 0 AND 60";
             check_bytes(site.value(1, left), "t", a.title);
 
-            // A late login with the old token is one of its own.
+            // A late login with the old token makes a new session.
             check(log_in(site, {site.id(ann), 21, 1}).size() == 1, a.title);
             check_bytes(site.tokens(), "1 20 21", a.title);
             check_bytes(site.value(20, "id"), id, a.title);
             check_bytes(site.value(1, whole), before, a.title);
-            // A log-out knows the two that belong together.
+            // A log-out finds both rows of a session.
             check(site.ask(Statement::logout,
                            {token_parameter(20), token_parameter(0),
                             text("86400"), text("5184000")})
@@ -154,7 +154,7 @@ void a_dead_session_is_not_kept_alive_by_a_login(void**) {
         check(log_in(site, {site.id(ann), 20, 1}).size() == 1, a.title);
         check_bytes(site.tokens(), "2 20", a.title);
         check_bytes(site.value(20, "id"), id, a.title);
-        // Whether it is a session's or an old token's nobody can tell.
+        // Such a row may be a session's or only keep an old token.
         check(log_in(site, {site.id(ann), 21, 2}).size() == 1, a.title);
         check_bytes(site.tokens(), "2 20 21", a.title);
     }

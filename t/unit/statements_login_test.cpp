@@ -1,4 +1,4 @@
-// A session's beginning.
+// The statement that makes a session.
 #include "postgres/statements.hpp"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ void a_login_makes_a_live_session(void**) {
     for (const Case& a : cases) {
         Site site(database, a);
         prepare(site);
-        // What the server's zone is says nothing.
+        // The server's time zone does not matter.
         site.session.run("SET TimeZone = 'Asia/Kathmandu'");
         Login login{site.id(ann)};
         login.type = "remember_me";
@@ -147,7 +147,7 @@ void a_login_that_lacks_its_second_factor_is_no_session(void**) {
         check_bytes(site.value(20, "type || (sudo_at IS NULL)::text"),
                     "mfa_pendingtrue", a.title);
         check(site.ask(Statement::lookup, {token_parameter(20)}).empty());
-        // It is replaced as any other, and never good for anything.
+        // It is replaced as any other, and is never a valid session.
         check(log_in(site, {site.id(ann), 21, 20}).size() == 1);
         check_bytes(site.tokens(), "21", a.title);
         check_bytes(site.value(21, "type || (sudo_at IS NULL)::text"),
@@ -161,7 +161,7 @@ void a_login_that_lacks_its_second_factor_is_no_session(void**) {
     }
 }
 
-// The users row is another one by the time that its lock is free.
+// The users row has changed when the statement gets its lock.
 void a_password_that_changes_meanwhile_is_noticed(void**) {
     for (const Case& a : cases) {
         for (const bool lockout : {false, true}) {
@@ -191,7 +191,8 @@ void a_password_that_changes_meanwhile_is_noticed(void**) {
     }
 }
 
-// An application that changes a password deletes a session that began before.
+// An application that changes a password also deletes a session that a
+// concurrent login makes.
 void a_login_is_waited_for_by_a_change_of_the_password(void**) {
     for (const Case& a : cases) {
         for (const int replaced : {0, 1}) {

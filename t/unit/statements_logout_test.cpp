@@ -1,4 +1,4 @@
-// A session's end, and who is told of it.
+// The statements that end sessions, and their notifications.
 #include "postgres/statements.hpp"
 
 #include <algorithm>
@@ -52,7 +52,7 @@ std::vector<std::string> log_out_everywhere(Site& site, const std::string& id,
                  {text(id), token_parameter(first), token_parameter(second)}));
 }
 
-// The old token of a session that was reissued, and the new one.
+// Reissues the session with token `old`; it gets the token `fresh`.
 void reissue(Site& site, int old, int fresh) {
     check(site.ask(Statement::reissue,
                    {token_parameter(old), token_parameter(fresh), text("60"),
@@ -88,8 +88,8 @@ void a_log_out_deletes_and_tells(void**) {
         gone(1, 0, {}, "2 3 4 5");
         gone(2, 2, {2}, "3 4 5");
         gone(3, 4, {3, 4}, "5");
-        // Half a session is ended as a whole one; another context's row is
-        // none.
+        // A session of type mfa_pending is ended too; a row of another context
+        // is not.
         if (site.sessions) {
             gone(0, 5, {5}, "");
         } else {
@@ -109,14 +109,14 @@ void a_log_out_ends_both_sides_of_a_reissue(void**) {
                     site.login(i, i == 1 ? ann : bob, "2 hours", type);
                     reissue(site, i, 10 + i);
                 }
-                // As old as the row in its grace, and nobody's kin.
+                // Of the same age as the row in its grace, but not its kin.
                 site.login(4, ann, "3 hours", type);
                 check(log_out(site, by, 0) == hashes(site, {1, 11}), a.title);
                 check_bytes(site.tokens(), "2 3 4 12 13", a.title);
             }
         }
     }
-    // Kinship is of one type, and there is none where nothing is reissued.
+    // Kin have the same type; without reissuing there is no kin.
     Site site(database, cases[6]);
     site.user(ann);
     site.login(1, ann, "2 hours", "remember_me");
@@ -208,7 +208,7 @@ void a_channel_is_quoted_and_may_be_none(void**) {
     check_bytes(site.tokens(), "");
 }
 
-// What is not committed is not told.
+// Without a commit there is no notification.
 void a_log_out_that_fails_tells_nobody(void**) {
     Site site(database, cases[0]);
     site.user(ann);
@@ -222,8 +222,8 @@ void a_log_out_that_fails_tells_nobody(void**) {
     check_bytes(site.tokens(), "1");
 }
 
-// A login changes the type of the row that it rotates; the row in its grace
-// keeps the one that it had.
+// A login changes the type of the row that takes the new token; the row in its
+// grace keeps the old type.
 void a_login_of_another_type(void**) {
     for (const Case& a : cases) {
         if (a.kind != LayoutKind::sigra_sessions) {

@@ -1,4 +1,5 @@
-// Every statement under other names, prepared without types, by its plan.
+// All statements with other table names, prepared without parameter types, and
+// their plans.
 #include "postgres/statements.hpp"
 
 #include "statements_cases.hpp"
@@ -13,7 +14,7 @@ using sigra::unit::check_bytes;
 
 const std::string database = "sigra_statements_names";
 
-// But for prune, which is to read the whole table now and then.
+// Without prune, which may read the whole table.
 constexpr Statement all[] = {
     Statement::lookup,        Statement::find_user,
     Statement::attempt,       Statement::login,
@@ -24,7 +25,7 @@ constexpr Statement all[] = {
     Statement::lookup_many,
 };
 
-// One of each parameter, as SQL.
+// A value for each parameter, as SQL.
 std::string arguments(Statement statement, const Layout& layout) {
     switch (statement) {
         case Statement::lookup:
@@ -62,7 +63,7 @@ std::string arguments(Statement statement, const Layout& layout) {
     return "";
 }
 
-// A generic plan over enough rows reads neither table from end to end.
+// With enough rows, a generic plan uses indexes on both tables.
 void no_statement_reads_a_whole_table(void**) {
     for (const Case& a : {cases[0], cases[3], cases[6]}) {
         Site site(database, a);
@@ -105,7 +106,7 @@ void no_statement_reads_a_whole_table(void**) {
     }
 }
 
-// A login's whole life, where the tables have names of their own.
+// All statements in the life of a session, with tables of other names.
 void the_tables_may_have_any_name(void**) {
     for (const Case& a : cases) {
         fresh_database(database);

@@ -1,4 +1,4 @@
-// Rows of sessions that have expired are deleted, and no others.
+// Only rows of expired sessions are deleted.
 #include "postgres/statements.hpp"
 
 #include "statements_cases.hpp"
@@ -40,7 +40,7 @@ void what_has_expired_goes(void**) {
         site.other(7, bob);
         site.session.run("LISTEN auth_sigra_revoked");
         site.layout.channel = "auth_sigra_revoked";
-        // Without types all live for as long.
+        // Without types, all have the same lifetime.
         check_bytes(prune(site), site.sessions ? "3" : "4", a.title);
         check_bytes(site.tokens(), site.sessions ? "1 2 5 7" : "1 2 7",
                     a.title);
@@ -63,7 +63,7 @@ void so_many_at_once(void**) {
     check_bytes(prune(site, 3), "0");
 }
 
-// Nobody waits, neither for a row that is in use nor for another node.
+// It waits neither for a locked row nor for another node.
 void what_others_hold_is_left(void**) {
     Site site(database, cases[0]);
     site.user(ann);
@@ -75,7 +75,7 @@ void what_others_hold_is_left(void**) {
     check_bytes(prune(site), "1");
     check_bytes(site.tokens(), "1");
     other.run("ROLLBACK; BEGIN");
-    // Another node is at it, and has not committed.
+    // Another node is pruning, and has not committed.
     other.run(site.sql(Statement::prune),
               {text("999999"), text("999999"), text("10")});
     check_bytes(prune(site), "0");

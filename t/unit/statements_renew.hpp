@@ -1,4 +1,4 @@
-// A renewal and a reissue as the tests of their statements ask for them.
+// Helpers for the tests of the statements renew and reissue.
 #pragma once
 
 #include <string>
@@ -26,7 +26,7 @@ inline std::vector<Parameter> reissue(int old, int fresh,
             text(standard), text(remember_me)};
 }
 
-// Everything that a row hands down.
+// The columns that a new row takes over from the old one.
 inline std::string carried(Site& site, int number) {
     std::string columns = site.sessions ? "user_id, type, ip, user_agent"
                                         : "user_id, context, sent_to";

@@ -1,4 +1,4 @@
-// A session under a new token: at once, or with a grace for the old one.
+// A session that takes a new token, with and without a grace for the old one.
 #include "postgres/statements.hpp"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ using sigra::unit::check_bytes;
 
 const std::string database = "sigra_statements_renew";
 
-// In seconds.
+// The age of a session in seconds.
 double age(Site& site, int number) {
     const std::string now = site.a.zones
                                 ? "clock_timestamp()"
@@ -153,7 +153,7 @@ void a_reissued_token_has_a_grace(void**) {
             check(ask(21, 22).empty(), "as young as can be");
             check_bytes(site.tokens(), "1 2 3 21", a.title);
 
-            // Both live, until one of them is renewed.
+            // Both tokens are valid until the session is renewed.
             for (const int number : {1, 21}) {
                 check(site.ask(Statement::lookup, {token_parameter(number)})
                               .size() == 1,
@@ -214,7 +214,7 @@ void of_many_at_once_one_is_reissued(void**) {
     }
 }
 
-// Who began in the second before the winner's, and waited for it.
+// A reissue that began a second before the winner, and waited for it.
 void a_second_that_turns_makes_no_second_winner(void**) {
     for (const Case& a : cases) {
         Site site(database, a);
@@ -239,8 +239,8 @@ void a_second_that_turns_makes_no_second_winner(void**) {
     }
 }
 
-// A transaction that changes the user just now is not waited for: it may delete
-// the sessions next, and would not find the row that keeps the old token.
+// A reissue does not wait for a transaction that changes the user: it may go on
+// to delete the sessions, and would not find the row that keeps the old token.
 void a_user_who_is_locked_is_not_reissued(void**) {
     for (const Case& a : cases) {
         Site site(database, a);
@@ -260,7 +260,7 @@ void a_user_who_is_locked_is_not_reissued(void**) {
     }
 }
 
-// What README says that a role needs.
+// The privileges that a role needs, as documented.
 void a_role_needs_few_rights(void**) {
     for (const Case& a : cases) {
         Site site(database, a);

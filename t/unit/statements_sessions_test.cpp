@@ -1,5 +1,4 @@
-// A user's sessions: which are listed, what is said of them, and which of them
-// an end finds.
+// A user's sessions: which are listed, with what, and which ones can be ended.
 #include <algorithm>
 #include <cstdlib>
 
@@ -35,7 +34,8 @@ std::vector<ListedSession> list(Site& site, const std::string& email, int own,
     return all;
 }
 
-// The tokens' numbers, the asker's own with a star: "3 1* 2".
+// The numbers of the tokens, with a star for the session of the request:
+// "3 1* 2".
 std::string listed(Site& site, const std::string& email, int own = 0,
                    std::int64_t idle_s = 0) {
     std::string numbers;
@@ -85,7 +85,7 @@ void reissue(Site& site, int old, int fresh) {
           site.a.title);
 }
 
-// Of another context or type: none of them logs anybody in.
+// Rows of another context or type, which are not sessions.
 const std::vector<std::string>& strangers(const Site& site) {
     static const std::vector<std::string> contexts = {
         "reset_password", "confirm",   "change:old@example.com",
@@ -114,7 +114,7 @@ void live_sessions_are_listed_newest_first(void**) {
         check_bytes(listed(site, ann), "2 3 1 6", a.title);
         check_bytes(listed(site, ann, 1), "2 3 1* 6", a.title);
         check_bytes(listed(site, bob), "4", a.title);
-        // Neither a dead token nor another user's marks a row as one's own.
+        // A token that expired or is another user's does not mark a session.
         for (const int own : {4, 5, 10, 29}) {
             check_bytes(listed(site, ann, own), "2 3 1 6", a.title);
         }
@@ -149,11 +149,11 @@ void what_is_said_of_a_session(void**) {
         const ListedSession other = list(site, ann, 1).at(0);
         check_bytes(other.ip.value_or("-"), "2001:db8::1", a.title);
         check_bytes(other.user_agent.value_or("-"), "<b>\xc3\xa9", a.title);
-        // A type's own life.
+        // Each type has its own lifetime.
         site.set(1, "type = 'remember_me'");
         const ListedSession kept = list(site, ann, 1).at(0);
         check(kept.expires_at == kept.created_at + remember_me, a.title);
-        // An address's own type is printed without a network.
+        // An ip of type inet is printed without a netmask.
         site.session.run("ALTER TABLE " + site.layout.tokens +
                          " ALTER ip TYPE inet USING ip::inet");
         check_bytes(list(site, ann, 1).at(0).ip.value_or("-"), "2001:db8::1",
@@ -168,7 +168,7 @@ void an_idle_session_is_over(void**) {
         site.login(1, ann, "2 hours");
         site.login(2, ann, "3 hours", "remember_me");
         site.login(3, ann, "4 hours");
-        // They were seen ten minutes ago.
+        // They were active ten minutes ago.
         if (site.sessions) {
             site.set(3, "last_active_at = " +
                             std::string(a.zones ? "clock_timestamp()"
@@ -194,15 +194,15 @@ void a_session_that_was_reissued_is_one(void**) {
             check_bytes(site.tokens(), "1 2 11", a.title);
             check_bytes(listed(site, ann), "11 2", a.title);
             check_bytes(listed(site, ann, 11), "11* 2", a.title);
-            // With the old token as well.
+            // The same for a request with the old token.
             check_bytes(listed(site, ann, 1), "11* 2", a.title);
             check_bytes(list(site, ann, 1).at(0).id, id, a.title);
-            // Both sides of it go, by the id that was known before.
+            // Both rows are deleted by the id that was listed before.
             check(end(site, ann, id) == hashes(site, {1, 11}), a.title);
             check_bytes(site.tokens(), "2", a.title);
         }
     }
-    // What dies within a minute and kept nobody's token is a session yet.
+    // A row that expires within a minute, but keeps no old token, is a session.
     Site site(database, cases[0]);
     site.user(ann);
     site.login(1, ann, std::to_string(standard - 30) + " seconds");
@@ -279,7 +279,7 @@ void an_end_finds_ones_own_alone(void**) {
             check(listener.notified("revoked") == gone, a.title);
         }
         check_bytes(site.tokens(), "1 4" + others, a.title);
-        // Without a channel as well.
+        // The same without a channel.
         site.layout.channel = "";
         check(end(site, ann, site.value(1, "id::text")) == hashes(site, {1}),
               a.title);

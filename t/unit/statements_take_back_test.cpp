@@ -1,4 +1,4 @@
-// A new token that nobody was left to hear of.
+// Undoing a rotation whose new token could not be delivered.
 #include <algorithm>
 
 #include "postgres/statements.hpp"
@@ -14,7 +14,7 @@ using sigra::unit::check_bytes;
 
 const std::string database = "sigra_statements_take_back";
 
-// The client has left: nobody has the new token.
+// The client has left, so nobody has the new token.
 void a_rotation_is_taken_back(void**) {
     for (const Case& a : cases) {
         for (const char* type : {"standard", "remember_me"}) {
@@ -58,7 +58,7 @@ void a_rotation_is_taken_back(void**) {
             check(take_back(1, 20, inserted).empty(), "no longer there");
             unchanged();
 
-            // What has gone on since is left as it is.
+            // A session that has changed since is not undone.
             check(site.ask(Statement::reissue, reissue(1, 20)).size() == 1);
             check(site.ask(Statement::renew, renewal(20, 21)).size() == 1);
             check(take_back(1, 20, inserted).empty(), a.title);

@@ -1,4 +1,4 @@
-// The statements on real tables of every layout.
+// The statements on tables of all layouts.
 #include "postgres/statements.hpp"
 
 #include "server.hpp"
@@ -156,7 +156,7 @@ void a_touch_writes_every_five_minutes(void**) {
     check_bytes(sql(Statement::touch, Layout(), Catalog()), "");
 }
 
-// A generic plan over enough rows goes through the unique index.
+// With enough rows, a generic plan uses the unique index.
 void a_lookup_goes_through_the_unique_index(void**) {
     for (const Case& a : {cases[0], cases[3], cases[6]}) {
         fresh_database(database);

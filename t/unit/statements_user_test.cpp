@@ -1,4 +1,4 @@
-// Who wants to log in, and how often somebody has tried.
+// Finding the user of a login, and counting attempts.
 #include "postgres/statements.hpp"
 
 #include "statements_cases.hpp"
@@ -99,7 +99,7 @@ void an_email_may_be_of_several_users(void**) {
         "0 0 1");
 }
 
-// Attempts, and until when no more are looked at: 'none', 'new', 'old'.
+// The count of attempts, and the lock: 'none', 'new' or 'old'.
 std::string state(Site& site) {
     return site.user_value(
         ann,
@@ -157,7 +157,7 @@ void attempts_are_counted(void**) {
         tried(true, "1 new", 1);
         tried(false, "2 new", 1);
 
-        // A lock that somebody set by hand, a threshold that was lowered.
+        // A lock that was set by hand, and a threshold that was lowered.
         site.session.run("UPDATE users SET failed_login_attempts = 0");
         tried(false, "4 new");
         site.session.run(
@@ -171,8 +171,8 @@ void attempts_are_counted(void**) {
     }
 }
 
-// A right password begins the count anew; an attempt that was not looked at is
-// taken back, and the lock with it that it has set.
+// A right password resets the count. An attempt whose password was not checked
+// is taken back, with the lock that it has set.
 void attempts_are_forgiven(void**) {
     Site site(database, cases[0]);
     site.session.run("SET TimeZone = 'UTC'");

@@ -44,8 +44,8 @@ void refuses_another_version(void**) {
     check(!term::checked(nil));
 }
 
-// Funs, ports, old floats, exports, compressed and atom-cache terms; and what
-// is no tag at all.
+// Functions, ports, old floats, exports, compressed terms, references to the
+// atom cache, and bytes that are not tags.
 void refuses_every_other_tag(void**) {
     const std::string known(
         "\x46\x4d\x58\x5a\x61\x62\x64\x65\x67\x68\x69\x6a"
@@ -118,8 +118,9 @@ std::string nested(int depth, const std::string& before,
     return out;
 }
 
-// As deep as there may be items, which no stack of calls would bear; and maps
-// in each other's keys, whose canonical forms are copied once for each.
+// Terms nested as deep as the limit of items allows, which recursion would not
+// survive; and maps in the keys of maps, whose canonical forms are copied once
+// for each level.
 void bounds_the_depth_by_the_items_alone(void**) {
     struct {
         std::string before, after;
@@ -161,7 +162,7 @@ void bounds_the_items(void**) {
         !accepts(list({}, tuple(std::vector<std::string>(100'000, nil), 105))));
 }
 
-// Terms of one row are =:= in Erlang, those of different rows are not.
+// Terms of one row are equal in Erlang (=:=), those of different rows are not.
 const std::vector<std::vector<std::string>> equal_terms{
     {atom(100, "true"), atom(115, "true"), atom(118, "true"),
      atom(119, "true")},
@@ -232,8 +233,8 @@ void accepts_keys_that_differ(void**) {
         }
 }
 
-// What would be quadratic in a careless reader: as many keys as fit, and as
-// deep in each other's keys as they may stand.
+// Would take quadratic time in a simple reader: as many keys as fit, nested in
+// keys as deep as allowed.
 void many_keys_in_many_keys(void**) {
     std::vector<std::string> terms;
     for (int i = 0; i < 4000; ++i) {
@@ -249,8 +250,8 @@ void many_keys_in_many_keys(void**) {
     check(!accepts(map(terms)));
 }
 
-// Bytes at random, and good terms with a byte changed: no crash, and whatever
-// is accepted has a length.
+// Random bytes, and good terms with a byte changed, do not crash the reader.
+// What is accepted has a valid length.
 void random_bytes_do_no_harm(void**) {
     std::mt19937 random(4);
     int accepted = 0;

@@ -1,4 +1,4 @@
-// What checked terms say, and what is written.
+// Reading the values of terms, and writing terms.
 #include <limits>
 
 #include "phoenix/term.hpp"

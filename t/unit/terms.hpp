@@ -1,5 +1,5 @@
-// Terms as OTP's documentation of the external format spells them, without
-// the version byte: what the tests hold term.hpp against.
+// Builds terms by OTP's documentation of the external term format, without the
+// version byte. The tests compare term.hpp with them.
 #pragma once
 
 #include <cstdint>
@@ -53,11 +53,11 @@ inline std::string str(std::string_view text) {
     return tagged(107, be(text.size(), 2) + std::string(text));
 }
 inline const std::string nil = tagged(106, "");
-// `last`: how many bits of the last byte count.
+// `last`: how many bits of the last byte are used.
 inline std::string bits(std::string_view text, int last) {
     return tagged(77, be(text.size(), 4) + be(last, 1) + std::string(text));
 }
-// The numbers of an id are as a node writes them.
+// A pid with the numbers that a node writes.
 inline std::string pid(int tag, const std::string& node, int number) {
     return tagged(tag,
                   node + be(number, 4) + be(0, 4) + be(0, tag == 103 ? 1 : 4));
@@ -83,7 +83,7 @@ inline std::string list(const std::vector<std::string>& terms,
                         const std::string& tail = nil) {
     return tagged(108, be(terms.size(), 4) + joined(terms) + tail);
 }
-// Keys and values in turn.
+// A map of alternating keys and values.
 inline std::string map(const std::vector<std::string>& terms) {
     return tagged(116, be(terms.size() / 2, 4) + joined(terms));
 }
@@ -95,7 +95,7 @@ inline std::string e_acute(int count) {
     return out;
 }
 
-// One of each type, and keys that look alike.
+// A term of each type, and maps with similar keys.
 inline const std::string good_terms[] = {
     small(0),
     small(255),
@@ -122,7 +122,7 @@ inline const std::string good_terms[] = {
     list({small(1)}, small(2)),
     map({}),
     map({bin("a"), small(1), bin("b"), map({atom(100, "x"), nil})}),
-    map({small(1), nil, real(1), nil}),  // 1 and 1.0 are two keys
+    map({small(1), nil, real(1), nil}),  // 1 and 1.0 are different keys
     map({small(1), nil, bin("1"), nil, atom(119, "1"), nil}),
     map({list({small(1)}), nil, tuple({small(1)}), nil, nil, nil}),
     bits("\x80", 1),

@@ -1,4 +1,4 @@
-// What the tests of lookups that go together share.
+// Helpers for the tests of lookups that share a statement.
 #pragma once
 
 #include <set>
@@ -24,7 +24,8 @@ inline PoolOptions options(unsigned connections = 1) {
     return options;
 }
 
-// A plan that reads all the users would meet the one whose row fails.
+// Without autovacuum there are no statistics, and the planner uses the indexes.
+// A plan that reads all users would meet the one whose row fails.
 inline void make_tables(const std::string& file = "sigra") {
     fresh_database(database);
     load_schema(database, file);
@@ -37,7 +38,7 @@ inline std::string email(int number) {
     return std::to_string(number) + "@example.com";
 }
 
-// Whose it is that a lookup has found; empty: nobody's.
+// The email that a lookup returned; empty if there is no session.
 inline std::string found(const AskedPtr& asked) {
     check(asked->calls == 1 && asked->outcome.status == Status::ok,
           asked->outcome.sqlstate + " " + asked->outcome.message);
@@ -50,7 +51,7 @@ inline std::string found(const AskedPtr& asked) {
     return row->email;
 }
 
-// By the server's time, which is each statement's own.
+// Counts statements by the server's time, which differs for each statement.
 inline std::size_t statements_of(const std::vector<AskedPtr>& all) {
     std::set<std::string> moments;
     for (const AskedPtr& asked : all) {
@@ -61,7 +62,7 @@ inline std::size_t statements_of(const std::vector<AskedPtr>& all) {
     return moments.size();
 }
 
-// A connection begins with a few of them in a statement.
+// A connection begins with small statements and combines more over time.
 inline void warm_up(Bench& bench, int size, std::size_t layout = 0) {
     for (int i = 0; i < 100; i++) {
         const auto all = bench.look_up_many(size, layout);

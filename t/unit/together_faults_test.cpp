@@ -1,5 +1,5 @@
-// Lookups that go together where a connection, a client or a statement does not
-// last.
+// Lookups that share a statement, when a connection, a client or the statement
+// fails.
 #include "fake_server.hpp"
 #include "together.hpp"
 
@@ -11,7 +11,7 @@ using namespace sigra::test::together;
 using sigra::unit::check;
 using sigra::unit::check_bytes;
 
-// Divides by zero for a user whose row is broken.
+// Divides by zero for a confirmed user; break_row() confirms one.
 const std::string brittle =
     "1 / (CASE WHEN u.confirmed_at IS NULL THEN 1 ELSE 0 END) = 1";
 
@@ -20,7 +20,7 @@ void break_row(Session& session, int number) {
                 email(number) + "'");
 }
 
-// Asks for so many at once; how many syncs that takes.
+// Submits lookups at once and returns how many syncs they took.
 std::uint64_t syncs_of(Bench& bench, int count, std::vector<AskedPtr>& all) {
     const auto before = bench.pool->counters().syncs;
     all = bench.look_up_many(count);
@@ -41,7 +41,7 @@ void check_all_but(const std::vector<AskedPtr>& all,
     }
 }
 
-// What was there when the connection was lost is asked on another.
+// Lookups in flight when the connection is lost are repeated on another one.
 void a_connection_is_lost_in_the_middle(void**) {
     make_tables();
     Bench bench(options(2));
@@ -63,8 +63,8 @@ void a_connection_is_lost_in_the_middle(void**) {
     }
 }
 
-// One whose lookup ends the server's process takes nobody else with it,
-// wherever it stands among them, and whoever comes meanwhile.
+// A lookup that ends the server's process does not fail the others, wherever it
+// is among them, nor those that come meanwhile.
 void one_ends_the_connection(void**) {
     make_tables();
     for (const bool prepare : {true, false}) {
@@ -101,10 +101,10 @@ void one_ends_the_connection(void**) {
                 check_bytes(found(later[i]),
                             email(31 + static_cast<int>(i) % 30));
             }
-            // Each of its attempts has ended one.
+            // Each of its five attempts has ended a connection.
             check(bench.status_of(2) == Status::ok);
             check(bench.pool->counters().connects == before + 5);
-            // It is known by now, and comes last.
+            // It is remembered, and sent alone after the others.
             const auto again = bench.look_up_many(30);
             check(bench.answered(again));
             check(count(again, Status::ok) == 29);
@@ -113,7 +113,7 @@ void one_ends_the_connection(void**) {
     }
 }
 
-// Each has its own time, and who has left is not missed.
+// Each lookup has its own deadline, and a client may leave.
 void who_leaves_is_not_missed(void**) {
     make_tables();
     Bench bench(options());
@@ -148,7 +148,7 @@ void who_leaves_is_not_missed(void**) {
         }
     }
     check(bench.pool->counters().inflight == 0);
-    // All of them have left: the answer is nobody's.
+    // All clients have left, so the answer is dropped.
     close_gate(session);
     const auto late = bench.look_up_many(10);
     check(bench.reactor.run_until([&] { return session.blocked() == 1; }));
@@ -161,8 +161,8 @@ void who_leaves_is_not_missed(void**) {
     check(bench.status_of(3) == Status::ok);
 }
 
-// A question unanswered for a third of the time goes to another connection,
-// each lookup by itself there: one of them may be what is slow.
+// Lookups without an answer for a third of the timeout are repeated on another
+// connection, each in its own statement, because one of them may be slow.
 void a_silent_connection(void**) {
     make_tables();
     Session session(database);
@@ -183,8 +183,9 @@ void a_silent_connection(void**) {
     check(statements_of(all) == 100);
 }
 
-// Where each takes its time, few of them go in one statement: all of those are
-// answered when the last is, and the connection is not silent meanwhile.
+// If lookups are slow, fewer are combined, so that the connection does not
+// count as silent while it works: a statement answers all of its lookups at the
+// end.
 void each_takes_its_time(void**) {
     make_tables();
     PoolOptions chosen = options(2);
@@ -204,7 +205,7 @@ void each_takes_its_time(void**) {
     check(count(next, Status::ok) == 32 && statements_of(next) >= 2);
 }
 
-// A migration goes by between two of them.
+// A migration is made between two statements.
 void statements_out_of_date(void**) {
     make_tables();
     Bench bench(options());
@@ -226,7 +227,7 @@ void statements_out_of_date(void**) {
     check(bench.pool->counters().connects == 1);
 }
 
-// The server takes no writes any more, which a condition has noticed.
+// The server no longer accepts writes, and a condition fails because of that.
 void a_server_that_is_demoted(void**) {
     make_tables();
     Session session(database);
@@ -249,7 +250,7 @@ void a_server_that_is_demoted(void**) {
     check(bench.pool->counters().connects == 2);
 }
 
-// A condition that means something in the one statement alone.
+// A condition that is valid only in the statement of a single lookup.
 void lookups_that_cannot_be_put_together(void**) {
     make_tables();
     for (const bool prepare : {true, false}) {
@@ -272,9 +273,8 @@ void lookups_that_cannot_be_put_together(void**) {
     }
 }
 
-// The first time, the one whose row fails is found by a few statements. From
-// then on it goes by itself, until it is answered, and costs the others
-// nothing.
+// The first time, a few statements find the lookup whose row fails. From then
+// on it is sent alone, until it succeeds, and does not delay the others.
 void a_row_that_fails_is_remembered(void**) {
     make_tables();
     Session session(database);
@@ -311,7 +311,7 @@ void a_row_that_fails_is_remembered(void**) {
     }
 }
 
-// Several of them, and more lookups than a statement takes.
+// Several rows fail, among more lookups than a statement can have.
 void rows_that_fail_are_found(void**) {
     make_tables();
     Session session(database);
@@ -344,8 +344,8 @@ void rows_that_fail_are_found(void**) {
     check(statements_of(all) <= 2);
 }
 
-// What shares a sync with a row that fails was not executed, and is put
-// together again. What is asked because of such a row shares none.
+// Lookups that share a sync with a row that fails are not executed, and are
+// combined again. The lookups of parts for that row do not share a sync.
 void whoever_is_beside_stays_together(void**) {
     make_tables();
     Session session(database);

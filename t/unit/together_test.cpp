@@ -1,4 +1,4 @@
-// Lookups that wait at the same time are one statement, and each has its own
+// Lookups that wait at the same time share a statement, and each gets its own
 // answer.
 #include "together.hpp"
 
@@ -18,7 +18,7 @@ AskedPtr ask_part(Bench& bench, int number, std::uint64_t conditions,
                       {bits_parameter(attributes)}});
 }
 
-// Of every layout: row by row what a lookup of each says.
+// For each layout, the rows are those of single lookups.
 void many_are_as_each_by_itself(void**) {
     for (const Case& a : cases) {
         Site site(database, a);
@@ -28,7 +28,7 @@ void many_are_as_each_by_itself(void**) {
                        i % 2 == 0 ? "remember_me" : "standard");
         }
         site.other(6, email(1));
-        // Twice the same, of nobody, NULL, and none that is well-formed.
+        // Duplicates, unknown tokens, NULL, and malformed ones.
         std::vector<std::string> tokens;
         for (const int number : {3, 1, 6, 3, 17, 2, 5, 4, 3}) {
             tokens.push_back(token(number));
@@ -73,7 +73,7 @@ void many_are_as_each_by_itself(void**) {
     }
 }
 
-// A lookup whose tables are API tokens' asks for their email as well.
+// A lookup of API tokens also compares the email.
 void api_tokens_are_as_each_by_itself(void**) {
     Site site(database, cases[0]);
     site.layout.context = "api-token";
@@ -91,7 +91,8 @@ void api_tokens_are_as_each_by_itself(void**) {
     check_bytes(*rows.at(1).back(), "3");
 }
 
-// However many: a statement takes 128 of them, and one is by itself.
+// For any number of lookups: a statement has at most 128, and a single lookup
+// is sent as the plain statement.
 void each_has_its_own_answer(void**) {
     for (const std::string file : {"sigra", "phx_gen_auth", "sigra_sessions"}) {
         make_tables(file);
@@ -117,7 +118,7 @@ void each_has_its_own_answer(void**) {
                 std::vector<AskedPtr> all;
                 std::vector<std::string> expected;
                 for (int i = 0; i < size; i++) {
-                    // Each seventh is nobody's; some are asked for twice.
+                    // Every seventh token is unknown; some are duplicates.
                     const int number =
                         i % 7 == 6 ? users + 1 + i : 1 + i * 3 % users;
                     expected.push_back(i % 7 == 6 ? "" : email(number));
@@ -149,7 +150,8 @@ void each_has_its_own_answer(void**) {
     }
 }
 
-// Those of other tables, of some facts and of no token at all are not.
+// Lookups of other layouts, lookups of parts and malformed ones are not
+// combined with others.
 void only_their_like_go_together(void**) {
     make_tables();
     Bench bench(options());
@@ -199,8 +201,8 @@ void only_their_like_go_together(void**) {
     check(statements_of(parts) == 100);
 }
 
-// One user's error is one user's, be it of the condition that all are held to
-// or of a fact, and whoever is behind in the pipeline has an answer.
+// An error in a condition or a fact of one user does not fail the lookups of
+// others, nor those behind it in the pipeline.
 void one_fails_for_itself(void**) {
     make_tables();
     for (const bool prepare : {true, false}) {
@@ -226,7 +228,7 @@ void one_fails_for_itself(void**) {
                 check_bytes(asked->outcome.sqlstate, "22012");
                 check_bytes(asked->outcome.message, "division by zero");
             }
-            // The next ones are together again.
+            // The next lookups are combined again.
             const auto others = bench.look_up_many(49);
             check(bench.answered(others));
             check(statements_of(others) == 1);
@@ -235,8 +237,8 @@ void one_fails_for_itself(void**) {
     }
 }
 
-// No condition is evaluated for a user whom nobody has asked for, however
-// small the tables are and whatever the function costs.
+// A condition is evaluated only for users that were looked up, even if the
+// tables are small and the function has a low cost.
 void nobody_else_is_judged(void**) {
     fresh_database(database);
     load_schema(database, "sigra");

@@ -1,5 +1,4 @@
-// cmocka from C++, and what its asserts lack: byte strings and rows of a
-// table.
+// cmocka for C++, with asserts for byte strings and rows of a table.
 #pragma once
 
 #include <csetjmp>
@@ -16,7 +15,7 @@ extern "C" {
 
 namespace sigra::unit {
 
-// Where a check was called: std::source_location, which clang 14 has not.
+// Where a check was called. clang 14 does not have std::source_location.
 struct Place {
     const char* file;
     int line;
@@ -27,7 +26,7 @@ struct Place {
     }
 };
 
-// Bytes that no terminal likes as \xNN.
+// Writes bytes that are not printable as \xNN.
 inline std::string shown(std::string_view bytes) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string out;
@@ -49,7 +48,7 @@ inline void fail_at(Place place, const std::string& what) {
     _fail(place.file, place.line);
 }
 
-// `row` names the row of a table that a check failed for.
+// `row` names the row of a table in the message of a failed check.
 inline void check(bool holds, std::string_view row = "",
                   Place place = Place::here()) {
     if (!holds)
@@ -69,7 +68,7 @@ inline void check_bytes(std::optional<std::string_view> actual,
             shown(row) + ": " + quoted(actual) + " is not " + quoted(expected));
 }
 
-// A string that may hold NUL, from a literal.
+// A string from a literal that may contain NUL.
 template <std::size_t size>
 std::string bytes(const char (&literal)[size]) {
     return std::string(literal, size - 1);

@@ -1,4 +1,5 @@
-// Cookies that the reference implementation made, each read as its row says.
+// Cookies made by the reference implementation; each must be read as its row
+// says.
 #include <chrono>
 #include <fstream>
 #include <iterator>
@@ -115,7 +116,7 @@ void reads_every_cookie(void**) {
     }
 }
 
-// Decoded and encoded again, the payload is what the reference wrote.
+// Decoding and encoding a payload yields the reference's bytes again.
 void rewrites_every_session_byte_for_byte(void**) {
     int rewritten = 0;
     for (const auto& row : vectors()["cookies"]) {
@@ -176,8 +177,8 @@ void csrf_tokens_fit_their_state(void**) {
     check(!csrf_matches(state, text_of(vectors(), "csrf_masked_other_state")));
 }
 
-// What Erlang puts into a session that Plug would keep is kept to the byte;
-// the token is read past it, and the rest of the session can be changed.
+// All terms that Plug keeps in a session are kept byte for byte. The token is
+// still found, and the rest of the session can be changed.
 void keeps_every_term_of_erlang(void**) {
     int kept = 0;
     const auto terms = read("t/unit/vectors/terms.json");

@@ -1,5 +1,5 @@
-// examples/revocation.sql with watch=: what is notified of a change in a table
-// that a condition reads.
+// examples/revocation.sql with watch=: notifications of changes in a table that
+// a condition reads.
 #include <algorithm>
 #include <cstdlib>
 
@@ -20,8 +20,8 @@ const std::string watch =
     "-v 'watch=memberships.user_id, billing.plans.owner_id,"
     "billing.plans.payer_id'";
 
-// Memberships without a key, with a type that has no equality; plans with two
-// columns that name a user.
+// A table of memberships without a key, with a column whose type has no
+// equality, and a table of plans with two columns that refer to a user.
 class Tables {
   public:
     Tables() {
@@ -130,7 +130,7 @@ void what_is_watched_no_more() {
     check_bytes(triggers(session), "0");
 }
 
-// A second layout in the database has a watch of its own.
+// A second layout in the same database has its own watch.
 void whose_watch_it_is() {
     Tables tables;
     Session& session = tables.session();

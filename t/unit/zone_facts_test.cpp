@@ -1,4 +1,4 @@
-// What a zone keeps of a user beside who it is.
+// The facts about a user in a zone.
 #include <string>
 
 #include "shared_memory.hpp"
@@ -12,7 +12,7 @@ constexpr std::int64_t now = 1'000'000;
 constexpr std::size_t room = 40;
 constexpr std::size_t size = std::size_t{256} * 1024;
 
-// A zone with room for so many bytes of attributes.
+// A zone with room for `bytes` bytes of attributes.
 struct Keeping : Shared {
     explicit Keeping(std::size_t bytes = SharedFacts::bytes_for(room)) {
         Zone(lock, clock()).create(memory.get(), size, bytes);
@@ -31,7 +31,7 @@ Session session_of(std::uint64_t met, std::uint64_t judged,
     return session;
 }
 
-// As it is found with the lock, and again without it.
+// Finds a session with the lock, and again without it.
 bool finds(Zone& zone, unsigned number, ZoneFacts& facts) {
     std::uint32_t place = no_cell;
     ZoneEntry entry;
@@ -78,7 +78,7 @@ void what_does_not_fit_is_not_kept(void**) {
     check(!finds(zone, 1, facts));
 }
 
-// Asked for as well, they are not there: who asks is not to go without.
+// find() with facts fails, because the caller must not go on without them.
 void a_zone_without_room(void**) {
     Shared shared;
     View zone(shared);
@@ -89,7 +89,7 @@ void a_zone_without_room(void**) {
     check(sigra::unit::finds(zone, hash_of(1)), "but the session is");
 }
 
-// What is not to be kept says at least that what was kept is no longer true.
+// An answer that is not stored still removes an entry with other facts.
 void what_was_kept_goes_where_it_changes(void**) {
     Keeping shared;
     View zone(shared);
@@ -116,8 +116,8 @@ void what_was_kept_goes_where_it_changes(void**) {
     check(!finds(zone, number, facts), "what does not fit any more");
 }
 
-// A cell that was another session's, one that is dead, or barred, tells nothing
-// of it.
+// A cell that is reused, or whose session is dead or barred, shows nothing of
+// the facts that it held before.
 void a_cell_is_used_again(void**) {
     Keeping shared;
     View zone(shared);
@@ -148,7 +148,7 @@ void fits_its_memory(void**) {
         check(geometry.bytes() <= ten);
         return geometry.cells;
     };
-    // README's figures.
+    // The documented figures.
     check(cells(SharedFacts::bytes_for(0)) >= 30'100,
           std::to_string(cells(SharedFacts::bytes_for(0))));
     check(cells(SharedFacts::bytes_for(2 * (4 + 64))) >= 21'600,

@@ -1,5 +1,5 @@
-// The zone among processes: one that writes while another reads without the
-// lock, and one that is killed, after each instruction of a change in turn.
+// The zone with several processes: one writes while another reads without the
+// lock, and one is killed after each instruction of a change in turn.
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -26,12 +26,13 @@ Session session_of(std::string_view id, std::string_view email) {
     return session;
 }
 
-// Where everything takes ten times as many instructions.
+// True if everything takes ten times as many instructions.
 bool under_sanitizer() {
     return std::getenv("SANITIZE") != nullptr;
 }
 
-// Ends with this process, and never returns into its tests.
+// Forks a child that runs `what`. It is killed when this process ends, and does
+// not return to the tests.
 pid_t child(const std::function<void()>& what) {
     const pid_t parent = getpid();
     const pid_t pid = fork();
@@ -69,7 +70,7 @@ void what_one_writes_another_reads(void**) {
     check(!settle(zone, hash_of(1), before, now, &ada), "the mark is seen");
 }
 
-// An entry's parts all say the same number, so that a mixture shows.
+// All parts of the entry contain the same number, to detect a mixture of two.
 Session numbered(unsigned number, std::string& text) {
     text = std::to_string(number) +
            std::string(number % 150, static_cast<char>('a' + number % 26));
@@ -89,7 +90,7 @@ bool is_whole(const ZoneEntry& entry) {
            entry.active_at == moment && entry.user_id() == text;
 }
 
-// The same few cells over and over, by two, while this process reads.
+// Two processes keep writing the same few cells while this one reads.
 void never_reads_a_mixture(void**) {
     constexpr unsigned tokens = 8;
     Shared shared;
@@ -127,8 +128,8 @@ void never_reads_a_mixture(void**) {
     check(mixed == 0, std::to_string(mixed) + " of 200000 were mixtures");
 }
 
-// Lets `pid`, which has stopped itself, go on for so many instructions. False:
-// it had done by then, and stopped itself again.
+// Lets `pid`, which has stopped itself, execute so many instructions. Returns
+// false if it was done before that, and stopped itself again.
 bool goes_on_for(pid_t pid, unsigned instructions) {
     int status = status_of(pid);
     check(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
@@ -150,9 +151,9 @@ bool killed_after(pid_t pid, unsigned instructions) {
     return in_the_middle;
 }
 
-// A reader stands still after each of its instructions in turn, while its
-// session's entry is replaced, or its cell becomes another's: what it reads is
-// all old or all new.
+// A reader is stopped after each of its instructions in turn, while its entry
+// is replaced, or its cell is given to another session. What it reads is
+// completely old or completely new.
 void changed_while_it_reads(void**) {
     constexpr int old = 120;
     constexpr int replaced = 121;
@@ -200,16 +201,16 @@ void changed_while_it_reads(void**) {
     check(seen[1] > 10 && seen[3] > 1 && seen[4] > 10, "all that can be");
 }
 
-// The zone afterwards has what it had, or what it was to get, or nothing; it
-// works; and where `ends` is true, an answer from before is not believed if
-// the entry is gone.
+// Kills a process during a change. Afterwards the zone works, and has the old
+// entry, the new one, or none. If `ends` is true and the entry is gone, an
+// answer from before is not believed.
 void survives(const std::function<void(Zone&)>& change, bool ends) {
     const Session ada = session_of("1", "ada@example.com");
     const Session bob = session_of("2", "bob@example.com");
     const Session eve = session_of("3", "eve@example.com");
     unsigned killed = 0;
     unsigned emptied = 0;
-    // Never the same distance twice in a row, and soon past any change.
+    // The steps grow, so that the loop soon gets past the end of the change.
     for (unsigned at = 1;; at += 1 + at / (under_sanitizer() ? 12 : 32)) {
         Shared shared;
         View zone(shared);

@@ -1,6 +1,5 @@
 // The revocation rule, step by step: a lookup, the transaction that ends its
-// session, and the workers that hear of it, in every order in which they can
-// happen.
+// session, and the workers that are notified, in all possible orders.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -16,19 +15,19 @@ using namespace sigra::unit;
 constexpr std::int64_t now = 1'000'000;
 
 enum Step {
-    sent,       // the lookup remembers the zone's number
-    read,       // PostgreSQL reads the row, or sees that it is gone
-    answered,   // the worker that asked gets what was read
+    sent,       // the lookup is sent with the zone's seq()
+    read,       // PostgreSQL reads the row, or finds that it is gone
+    answered,   // the worker that sent the lookup gets the answer
     committed,  // the DELETE, or the UPDATE of the user
-    heard_one,  // by the worker that asked
-    heard_two,  // by another
+    heard_one,  // the worker that sent the lookup is notified
+    heard_two,  // another worker is notified
     steps,
 };
 
 using Order = std::array<Step, steps>;
 
-// All orders that can be: a lookup's own steps follow each other, and nobody
-// hears of what is not committed.
+// All possible orders: the steps of a lookup follow each other, and
+// notifications come after the commit.
 std::vector<Order> orders() {
     std::vector<Order> all;
     Order order;
@@ -73,8 +72,8 @@ void hear(Zone& zone, What what, const TokenHash& hash) {
     }
 }
 
-// `known`: another worker had the session in the zone before. `changed`: the
-// row is still there afterwards, with another email.
+// `known`: another worker had stored the session in the zone before. `changed`:
+// the row still exists afterwards, with another email.
 void run(const Order& order, What what, bool known, bool changed) {
     Shared shared;
     View one(shared);
@@ -150,8 +149,8 @@ void every_order(void**) {
     }
 }
 
-// Nobody is asked again for what happened before they asked, nor for what is
-// not theirs.
+// A lookup is not repeated for a revocation before it was sent, nor for one of
+// another session.
 void others_are_left_alone(void**) {
     Shared shared;
     View zone(shared);
@@ -165,12 +164,12 @@ void others_are_left_alone(void**) {
         refused += settle(zone, hash_of(i), sent_at, now, &ada) ? 0 : 1;
         check(settle(zone, hash_of(i), zone.seq(), now, &ada));
     }
-    // They share a mark with others here and there: one of 256.
+    // A few share a mark with another one: one in 256.
     check(refused < 60, std::to_string(refused));
 }
 
-// A user's mark is theirs by the row alone: the answer that knows no row is
-// judged by the token's and the mark for all.
+// The user is known only from the row. An answer without a row is judged by the
+// mark of the token and the mark for everything.
 void a_user_s_mark_needs_the_row(void**) {
     Shared shared;
     View zone(shared);
@@ -184,7 +183,7 @@ void a_user_s_mark_needs_the_row(void**) {
     check(!settle(zone, hash_of(1), sent_at, now, nullptr));
 }
 
-// What was asked before this worker listened is no older than its epoch.
+// A lookup that was sent before this worker listened is older than its epoch.
 void an_epoch_parts_before_and_after(void**) {
     Shared shared;
     View zone(shared);
@@ -200,7 +199,7 @@ void an_epoch_parts_before_and_after(void**) {
     check(zone.find(hash_of(2), source, place, entry) && entry.stamp >= epoch);
 }
 
-// A worker's own marks, for lookups that no zone keeps.
+// A worker's own marks, for lookups without a zone.
 void marks(void**) {
     Marks marks;
     const TokenHash hash = hash_of(1);

@@ -1,5 +1,5 @@
-// The zone in one process: what is kept, found, dropped and evicted, against a
-// plain map.
+// The zone in one process: what is stored, found, dropped and evicted, compared
+// with a plain map.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -36,7 +36,7 @@ void tells_what_it_was_told(void**) {
     check(settle(zone, hash_of(1), sent, now, &session));
     std::uint32_t place = no_cell;
     ZoneEntry entry;
-    // By the lock, by the place, by a place that is another's, by none.
+    // With no place, the right one, a wrong one, and one that does not exist.
     for (const std::uint32_t hint : {no_cell, 0U, 1U, 999'999'999U}) {
         place = hint;
         check(zone.find(hash_of(1), source, place, entry));
@@ -129,7 +129,7 @@ void is_kept_as_the_answer_says(void**) {
     ZoneEntry entry;
     check(zone.find(hash, source, place, entry));
     check(entry.has(ZoneEntry::unlistened));
-    // One that is gone takes the entry along, also where it is not kept.
+    // An answer without a row removes the entry, even if it is not stored.
     check(zone.settle({hash, source, zone.seq(), now, nullptr, false, true}));
     check(!zone.find(hash, source, place, entry));
     check(settle(zone, hash, zone.seq(), now, nullptr));
@@ -154,7 +154,7 @@ void bars(void**) {
     check(!zone.barred(hash), "the row is gone");
 }
 
-// Everything that one may do, in any order, beside a map that does it plainly.
+// Random operations, compared with a simple map.
 void does_as_a_map_does(void**) {
     struct Known {
         std::string user;
@@ -239,7 +239,8 @@ void evicts_who_was_not_seen_for_the_longest_time(void**) {
     for (unsigned i = 0; i < cells; i++) {
         put(i);
     }
-    // The first ten come again, a second after: not every use is written down.
+    // The first ten are used again a second later: a use is recorded at most
+    // once a second.
     shared.now() = shared.now() + 1000;
     for (unsigned i = 0; i < 10; i++) {
         check(finds(zone, hash_of(i)));
@@ -251,7 +252,7 @@ void evicts_who_was_not_seen_for_the_longest_time(void**) {
     for (unsigned i = 0; i < cells; i++) {
         check(there[i] == (i < 10 || i >= 30), std::to_string(i));
     }
-    // The dead take a place from each other, not from the living.
+    // Dead sessions evict each other, not live ones.
     for (unsigned i = 0; i < 1000; i++) {
         check(settle(zone, hash_of(5000 + i), zone.seq(), now, nullptr));
     }
@@ -261,7 +262,7 @@ void evicts_who_was_not_seen_for_the_longest_time(void**) {
         gone += there[i] && !later[i] ? 1 : 0;
     }
     check(gone <= 1, std::to_string(gone) + " made room for the dead");
-    // A flood of the living takes everything, and the zone stays whole.
+    // Many live sessions evict everything else, and the zone stays consistent.
     for (unsigned i = 0; i < 3 * cells; i++) {
         put(10'000 + i);
     }
@@ -273,7 +274,7 @@ void evicts_who_was_not_seen_for_the_longest_time(void**) {
     check(!finds(zone, hash_of(10'000 + 3 * cells - 1)));
 }
 
-// Uses of before the order counted are not forgotten.
+// Uses are remembered from before the LRU order was maintained.
 void who_was_used_before_the_order_counts_stays(void**) {
     Shared shared(Zone::min_size);
     const std::uint32_t cells = ZoneGeometry::of_size(Zone::min_size).cells;
@@ -303,11 +304,11 @@ void fits_its_memory(void**) {
         check(geometry.bytes() + size / 16 >= size || geometry.cells > 190,
               "most of it is used");
     }
-    // README's figure.
+    // The documented figure.
     check(ZoneGeometry::of_size(std::size_t{10} * 1024 * 1024).cells >= 32'400);
 }
 
-// Nothing in it says where it lies.
+// The memory contains no addresses.
 void may_lie_anywhere(void**) {
     Shared shared;
     const std::size_t size = std::size_t{256} * 1024;

@@ -1,6 +1,6 @@
-// The read without the lock, by threads, each with a view of its own, as
-// processes have it: for ThreadSanitizer (make test-tsan), and in a shorter
-// time for every build.
+// Reading without the lock, by threads that each have their own view, as
+// processes do. It is for ThreadSanitizer (make test-tsan); other builds run it
+// for a shorter time.
 #include <atomic>
 #include <thread>
 #include <vector>
