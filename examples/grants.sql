@@ -1,10 +1,10 @@
--- What nginx's role may do, and nothing else:
+-- Gives nginx's role the rights that it needs, and no others:
 --     psql -v ON_ERROR_STOP=1 -v role=nginx -v login=on -f examples/grants.sql "dbname=my_app"
--- Run it as the tables' owner, again after a change of what is switched on. It takes the role's other rights on these
--- tables away.
+-- Run it as the owner of the tables, and again when you switch a feature on or off. It revokes the role's other rights
+-- on these tables.
 --
---     role=nginx        who gets the rights; the role exists: CREATE ROLE nginx LOGIN PASSWORD '…'
---     login=on          logins, log-outs, renewal, reissue; without it the gate alone
+--     role=nginx        the role, which must exist: CREATE ROLE nginx LOGIN PASSWORD '…'
+--     login=on          logins, log-outs, renewal, reissue; without it only the gate
 --     lockout=on        auth_sigra_lockout
 --     rehash=on         auth_sigra_password_hash argon2id
 --     prune=on          auth_sigra_prune; login=on includes it
@@ -14,8 +14,8 @@
 --                       auth_sigra_attribute): the role may read them. A right that it has there already stays
 --     users=, tokens=   where the tables have other names; "auth.users" names a schema too
 --
--- With login=on and a users table that has a column updated_at, the role may write that column. It never does: it is
--- what PostgreSQL wants of a role that locks the row, so that a login waits for a password change that is not yet
+-- With login=on the role may also write the column updated_at of the users table, if there is one. It never does:
+-- PostgreSQL requires that right for locking the row, by which a login waits for a password change that is not yet
 -- committed.
 
 \set ON_ERROR_STOP 1
@@ -94,7 +94,7 @@ SELECT format('GRANT SELECT ON %s TO %I', name, :'role') FROM unnest(string_to_a
     WHERE attrelid = :'users'::regclass AND attname = 'updated_at' AND NOT attisdropped
     \gexec
 \elif :prune
-    -- FOR UPDATE, which skips what somebody else holds, wants UPDATE of one column.
+    -- FOR UPDATE SKIP LOCKED requires the right to update one column.
     GRANT DELETE, UPDATE (inserted_at) ON :tokens TO :"role";
 \endif
 

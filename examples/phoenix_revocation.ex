@@ -7,8 +7,8 @@
 #     lib/my_app_web/router.ex, in each live_session that needs a login, after the hook that mounts the user:
 #         on_mount: [{MyAppWeb.UserAuth, :require_authenticated}, MyAppWeb.SessionRevocation]
 #
-# Postgrex connects again by itself. What is notified while it is away is not heard: such a LiveView ends with its next
-# full page load. LISTEN needs a way around a pooler in transaction mode.
+# Postgrex reconnects by itself. Notifications are lost while it is disconnected: such a LiveView ends with its next
+# full page load. LISTEN does not work through a pooler in transaction mode.
 
 defmodule MyAppWeb.SessionRevocation do
   use GenServer
@@ -19,7 +19,7 @@ defmodule MyAppWeb.SessionRevocation do
   @pubsub MyApp.PubSub
   @log_in "/users/log-in"
 
-  # ---- hears of revocations and tells the LiveViews of this node
+  # ---- receives revocations and tells the LiveViews of this node
 
   def start_link(_options), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
 
@@ -55,7 +55,7 @@ defmodule MyAppWeb.SessionRevocation do
 
   def on_mount(:default, _params, _session, socket), do: {:cont, socket}
 
-  # A row may have changed and still be good: it is asked for, as when the LiveView was mounted.
+  # The row may have changed and still be valid, so it is looked up as when the LiveView was mounted.
   defp revoked({__MODULE__, :revoked}, socket, token) do
     if MyApp.Accounts.get_user_by_session_token(token),
       do: {:halt, socket},

@@ -1,9 +1,9 @@
--- revocation.sql without a command of psql's: one statement, as a migration can execute it. With Ecto:
+-- revocation.sql without psql's commands: one statement that a migration can execute. With Ecto:
 --     execute("SET LOCAL auth_sigra.schema = 'phx_gen_auth'")
 --     execute(File.read!("priv/repo/revocation-plain.sql"))
--- What can be said of auth_sigra.schema, .users, .tokens, .channel, .contexts, .api_tokens, .ignore and .watch, and
--- what is sent, is in the head of revocation.sql, which holds the same statement. revocation-uninstall.sql undoes it, and
--- is plain as well.
+-- The top of revocation.sql, which has the same statement, describes the settings auth_sigra.schema, .users, .tokens,
+-- .channel, .contexts, .api_tokens, .ignore and .watch, and what is sent. revocation-uninstall.sql undoes it, and needs
+-- no psql either.
 
 DO $auth_sigra$
 DECLARE
@@ -13,7 +13,7 @@ DECLARE
         nullif(current_setting('auth_sigra.tokens', true), ''),
         CASE layout WHEN 'sigra_sessions' THEN 'user_sessions' ELSE 'users_tokens' END)::regclass;
     channel text := coalesce(nullif(current_setting('auth_sigra.channel', true), ''), 'auth_sigra_revoked');
-    -- Of the table that API tokens are in where it is not the sessions'.
+    -- The table of API tokens, if it is not that of the sessions.
     api_tokens regclass;
     contexts text[] := array_remove(regexp_split_to_array(regexp_replace(coalesce(
         nullif(current_setting('auth_sigra.contexts', true), ''), 'api-token'), '\s', '', 'g'), ','), '');
@@ -73,9 +73,9 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- The function stands beside the users' table. It takes the columns from the catalog each time, so that one that
-    -- is added later counts, and compares their bytes: not every type has an operator for it. Whatever goes wrong, the
-    -- statement of the application goes on, and everybody is asked for again.
+    -- The function is in the schema of the users table. It reads the columns from the catalog each time, so that a
+    -- column that is added later counts, and compares their bytes, because not every type has an operator for it.
+    -- Whatever goes wrong, the statement of the application succeeds, and every session is looked up again.
     SELECT quote_ident(n.nspname) INTO place
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = users;
     EXECUTE 'CREATE OR REPLACE FUNCTION ' || place || $function$.auth_sigra_revoke() RETURNS trigger
@@ -91,7 +91,7 @@ DECLARE
     END;
     source text := CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($1).*) o' ELSE 'old_rows o' END;
     condition text := CASE WHEN TG_ARGV[1] IN ('sigra', 'phx_gen_auth', 'api_tokens')
-        -- A trigger of before there were API tokens names no context.
+        -- A trigger from before there were API tokens has no contexts.
         THEN format('o.context = ANY (%L::text[])', coalesce(nullif(TG_ARGV[3:], '{}'), '{session}'))
         ELSE 'true'
     END;
@@ -123,9 +123,9 @@ EXCEPTION WHEN OTHERS THEN
 END
 $body$ $function$;
 
-    -- Each table of an inheritance or a partition has its own, for a statement may name it, and may do so when it is
-    -- detached. A statement's triggers fire for a session of whatever replication role; what a subscription applies
-    -- fires those of rows alone, and for that there is one. nginx looks for these names and arguments.
+    -- Each inheriting table and each partition has triggers of its own, because a statement may name it, even after it
+    -- was detached. Statement triggers fire whatever the session's replication role is. Changes that a subscription
+    -- applies fire row triggers only, so there is one. nginx looks for these names and arguments.
     FOR told IN
         WITH RECURSIVE tree (relation, what) AS (
             SELECT users::oid, 'users' UNION SELECT tokens::oid, layout
@@ -155,7 +155,7 @@ $body$ $function$;
         arguments := format('EXECUTE FUNCTION %s.auth_sigra_revoke(%L, %L, %L%s)', place, channel, told.what,
                             told.ignored::text,
                             (SELECT string_agg(format(', %L', c.name), '') FROM unnest(told.contexts) c (name)));
-        -- PostgreSQL has no transition table in a trigger of several events.
+        -- PostgreSQL does not allow transition tables in a trigger for several events.
         EXECUTE format('CREATE TRIGGER auth_sigra_revoke_delete AFTER DELETE ON %s'
                        ' REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT %s', told.relation, arguments);
         EXECUTE format('CREATE TRIGGER auth_sigra_revoke_update AFTER UPDATE ON %s'
@@ -173,8 +173,9 @@ $body$ $function$;
         END IF;
     END LOOP;
 
-    -- What conditions and attributes read in other tables. A row there need not have a key: those that a statement has
-    -- changed are found by what they were and what they are. The function's third argument says whose watch it is.
+    -- The tables that conditions and attributes read beside the users table. Their rows need not have a key, so changed
+    -- rows are found by comparing them as a whole. The function's third argument is the users table that they are
+    -- watched for.
     IF cardinality(watched_tables) > 0 THEN
         EXECUTE 'CREATE OR REPLACE FUNCTION ' || place || $function$.auth_sigra_revoke_watched() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$

@@ -1,7 +1,7 @@
--- Takes the triggers and functions of revocation.sql away, from all tables of the database that have them. As their
--- owner, and not while an nginx with a cache is to hear of what is revoked:
+-- Removes the triggers and functions of revocation.sql from all tables of the database that have them. Run it as their
+-- owner, and not while an nginx with a cache still needs them:
 --     psql -v ON_ERROR_STOP=1 -f examples/revocation-uninstall.sql "dbname=my_app"
--- It is one statement without a command of psql's, so that a migration can execute it as well.
+-- It is one statement without psql's commands, so that a migration can execute it too.
 
 DO $auth_sigra$
 DECLARE

@@ -1,23 +1,23 @@
--- Tells every nginx at once what is revoked: triggers that NOTIFY. As the owner of the tables:
+-- Installs triggers that tell every nginx at once, by NOTIFY, what is revoked. Run it as the owner of the tables:
 --     psql -f examples/revocation.sql "dbname=my_app"
--- It may run again, and does so after a change of what is said here, after an upgrade of the module, and where a
--- partition or an inheriting table is new. With `-v NAME=VALUE` before `-f`:
---     schema    as auth_sigra_schema has it: sigra (default), phx_gen_auth, sigra_sessions
---     users     the users' table, as SQL has it: users (default), auth.users, "Users"
---     tokens    the sessions' table: users_tokens; where the schema is sigra_sessions, user_sessions
---     channel   as auth_sigra_revocation_channel has it: auth_sigra_revoked
---     contexts  of API tokens, as auth_sigra_bearer has them: api-token (default); several with a comma between them
---     api_tokens  their table, where it is not `tokens`; in sigra_sessions users_tokens, where there is one
---     ignore    columns of either table whose changes say nothing about who is logged in: last_seen_at,sign_in_count
+-- Run it again after a change of the settings below, after an upgrade of the module, and when a partition or an
+-- inheriting table was added. The settings are given as `-v NAME=VALUE` before `-f`:
+--     schema    as in auth_sigra_schema: sigra (default), phx_gen_auth, sigra_sessions
+--     users     the users table, written as in SQL: users (default), auth.users, "Users"
+--     tokens    the table of sessions: users_tokens; if the schema is sigra_sessions, user_sessions
+--     channel   as in auth_sigra_revocation_channel: auth_sigra_revoked
+--     contexts  of API tokens, as in auth_sigra_bearer: api-token (default); several with commas between them
+--     api_tokens  their table, if it is not `tokens`; in sigra_sessions users_tokens, if it exists
+--     ignore    columns of either table whose changes do not matter for sessions: last_seen_at,sign_in_count
 --     watch     what auth_sigra_require and auth_sigra_attribute read in other tables: the columns there that hold a
 --               user's id, memberships.user_id,billing.plans.owner_id
--- What is sent, when the transaction commits:
+-- The notifications, which are sent when the transaction commits:
 --     64 hex digits   the SHA-256 of the raw token, for a session or an API token that is deleted or changed
---     user:ID         for a user who is deleted or changed, and for the user of a watched row that comes, goes or changes
+--     user:ID         for a user who is deleted or changed, and for that of a watched row that is added, deleted or changed
 --     *               for a TRUNCATE, and for more than 1,000 of these in one statement
--- Nothing is sent where only these have changed: failed_login_attempts, locked_at and updated_at of a user, or guessing
--- a password would end the victim's entries in the cache; last_active_at, ip, user_agent and updated_at of a session;
--- and what `ignore` names. An application that writes a column with each request wants it there.
+-- Nothing is sent where only these have changed: failed_login_attempts, locked_at and updated_at of a user, because
+-- otherwise guessing a password would remove the victim's sessions from the cache; last_active_at, ip, user_agent and
+-- updated_at of a session; and the columns in `ignore`. Put a column there that the application writes on each request.
 -- revocation-plain.sql is the same for a migration, revocation-uninstall.sql undoes it.
 
 \set ON_ERROR_STOP 1
@@ -79,7 +79,7 @@ DECLARE
         nullif(current_setting('auth_sigra.tokens', true), ''),
         CASE layout WHEN 'sigra_sessions' THEN 'user_sessions' ELSE 'users_tokens' END)::regclass;
     channel text := coalesce(nullif(current_setting('auth_sigra.channel', true), ''), 'auth_sigra_revoked');
-    -- Of the table that API tokens are in where it is not the sessions'.
+    -- The table of API tokens, if it is not that of the sessions.
     api_tokens regclass;
     contexts text[] := array_remove(regexp_split_to_array(regexp_replace(coalesce(
         nullif(current_setting('auth_sigra.contexts', true), ''), 'api-token'), '\s', '', 'g'), ','), '');
@@ -139,9 +139,9 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- The function stands beside the users' table. It takes the columns from the catalog each time, so that one that
-    -- is added later counts, and compares their bytes: not every type has an operator for it. Whatever goes wrong, the
-    -- statement of the application goes on, and everybody is asked for again.
+    -- The function is in the schema of the users table. It reads the columns from the catalog each time, so that a
+    -- column that is added later counts, and compares their bytes, because not every type has an operator for it.
+    -- Whatever goes wrong, the statement of the application succeeds, and every session is looked up again.
     SELECT quote_ident(n.nspname) INTO place
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = users;
     EXECUTE 'CREATE OR REPLACE FUNCTION ' || place || $function$.auth_sigra_revoke() RETURNS trigger
@@ -157,7 +157,7 @@ DECLARE
     END;
     source text := CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($1).*) o' ELSE 'old_rows o' END;
     condition text := CASE WHEN TG_ARGV[1] IN ('sigra', 'phx_gen_auth', 'api_tokens')
-        -- A trigger of before there were API tokens names no context.
+        -- A trigger from before there were API tokens has no contexts.
         THEN format('o.context = ANY (%L::text[])', coalesce(nullif(TG_ARGV[3:], '{}'), '{session}'))
         ELSE 'true'
     END;
@@ -189,9 +189,9 @@ EXCEPTION WHEN OTHERS THEN
 END
 $body$ $function$;
 
-    -- Each table of an inheritance or a partition has its own, for a statement may name it, and may do so when it is
-    -- detached. A statement's triggers fire for a session of whatever replication role; what a subscription applies
-    -- fires those of rows alone, and for that there is one. nginx looks for these names and arguments.
+    -- Each inheriting table and each partition has triggers of its own, because a statement may name it, even after it
+    -- was detached. Statement triggers fire whatever the session's replication role is. Changes that a subscription
+    -- applies fire row triggers only, so there is one. nginx looks for these names and arguments.
     FOR told IN
         WITH RECURSIVE tree (relation, what) AS (
             SELECT users::oid, 'users' UNION SELECT tokens::oid, layout
@@ -221,7 +221,7 @@ $body$ $function$;
         arguments := format('EXECUTE FUNCTION %s.auth_sigra_revoke(%L, %L, %L%s)', place, channel, told.what,
                             told.ignored::text,
                             (SELECT string_agg(format(', %L', c.name), '') FROM unnest(told.contexts) c (name)));
-        -- PostgreSQL has no transition table in a trigger of several events.
+        -- PostgreSQL does not allow transition tables in a trigger for several events.
         EXECUTE format('CREATE TRIGGER auth_sigra_revoke_delete AFTER DELETE ON %s'
                        ' REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT %s', told.relation, arguments);
         EXECUTE format('CREATE TRIGGER auth_sigra_revoke_update AFTER UPDATE ON %s'
@@ -239,8 +239,9 @@ $body$ $function$;
         END IF;
     END LOOP;
 
-    -- What conditions and attributes read in other tables. A row there need not have a key: those that a statement has
-    -- changed are found by what they were and what they are. The function's third argument says whose watch it is.
+    -- The tables that conditions and attributes read beside the users table. Their rows need not have a key, so changed
+    -- rows are found by comparing them as a whole. The function's third argument is the users table that they are
+    -- watched for.
     IF cardinality(watched_tables) > 0 THEN
         EXECUTE 'CREATE OR REPLACE FUNCTION ' || place || $function$.auth_sigra_revoke_watched() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$

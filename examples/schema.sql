@@ -1,9 +1,9 @@
--- The tables for a database that has none yet, of the layout `sigra`:
+-- Creates the tables of the layout `sigra` in a database that has none yet:
 --     psql -v ON_ERROR_STOP=1 -f examples/schema.sql "dbname=my_app"
--- With `-v schema=sigra_sessions` before `-f`, sessions are in a table of their own, user_sessions, which also knows who
--- waits for a second factor. It may run again; what is there stays as it is. Columns and names are those that a
--- Phoenix application's migration would have made, so that one can be put before this database later. grants.sql gives
--- nginx's role its rights, sigra-user adds users:
+-- With `-v schema=sigra_sessions` before `-f`, sessions are in a table of their own, user_sessions, which also has the
+-- users who wait for a second factor. It can be run again: what exists stays as it is. Columns and names are those of a
+-- Phoenix application's migration, so that an application can use this database later. grants.sql gives nginx's role
+-- its rights, sigra-user adds users:
 --     sigra-user --dsn dbname=my_app add a@example.com
 
 \if :{?schema}
@@ -28,9 +28,9 @@ CREATE TABLE IF NOT EXISTS users (
     updated_at timestamp(0) NOT NULL DEFAULT date_trunc('second', now() AT TIME ZONE 'utc')
 );
 
--- An address is free again once its user is deleted.
+-- An email can be used again once its user is deleted.
 CREATE UNIQUE INDEX IF NOT EXISTS users_email_active_index ON users (email) WHERE deleted_at IS NULL;
--- A login without where= of auth_sigra_schema looks among the deleted as well, which the index above does not have.
+-- Without where= in auth_sigra_schema a login also looks for deleted users, which the index above does not have.
 CREATE INDEX IF NOT EXISTS users_email_index ON users (email);
 
 \if :sessions

@@ -1,5 +1,5 @@
-// Where the user is logged in, as auth_sigra_sessions tells, with a button for each. What a browser calls itself is
-// anybody's to write: it becomes text, never HTML.
+// Lists the user's sessions from auth_sigra_sessions, with a button to end each. A browser may call itself anything:
+// that is shown as text, never as HTML.
 "use strict";
 
 const url = "/users/sessions";
@@ -8,7 +8,7 @@ const status = document.querySelector("[role=status]");
 
 async function ask(path, options = {}) {
   const answer = await fetch(path, { ...options, cache: "no-store", headers: { accept: "application/json", ...options.headers } });
-  // The session of this page has ended elsewhere: the server leads to the login, and back here.
+  // This page's own session has ended: the server redirects to the login, and back here.
   if (answer.status === 401) {
     location.reload();
   }
@@ -21,7 +21,7 @@ function addText(row, text) {
   return cell;
 }
 
-// The layouts sigra and phx_gen_auth know no more of a device than when it logged in.
+// The layouts sigra and phx_gen_auth only know when a device logged in.
 function addSession(session, csrfToken) {
   const row = table.tBodies[0].insertRow();
   const name = session.user_agent ?? "Unknown device";
@@ -60,7 +60,7 @@ async function end(session, csrfToken, button) {
   status.textContent = "";
   try {
     const answer = await ask(`${url}/${encodeURIComponent(session.id)}`, { method: "DELETE", headers: { "x-csrf-token": csrfToken } });
-    // 404: somebody was faster, and it is gone all the same.
+    // 404: the session has already ended.
     if (!answer.ok && answer.status !== 404) {
       throw new Error(`the end was answered ${answer.status}`);
     }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs once, when PostgreSQL's image makes its data: nginx's role, with what a
-# gate and a login need and nothing else.
+# Runs once, when PostgreSQL's image creates its data: creates nginx's role,
+# with the rights for a gate and logins and no others.
 set -euo pipefail
 
 psql -v ON_ERROR_STOP=1 -U postgres -d "$POSTGRES_DB" <<'END'

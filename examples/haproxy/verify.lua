@@ -1,9 +1,9 @@
--- Asks auth_sigra_verify who a request is of: in with the identity headers, or answered as nginx says. Whoever cannot be
--- judged does not pass.
+-- Asks auth_sigra_verify who sent a request. It passes with the identity headers, or gets nginx's response. Without an
+-- answer it does not pass.
 local url = "http://127.0.0.1:8080/verify"
 local patience = 5000 -- ms; longer than timeout= of auth_sigra_postgres
 
--- What the verdict depends on.
+-- The headers that the verdict depends on.
 local asked_with = {
     "host", "cookie", "authorization", "accept", "upgrade", "x-requested-with", "origin", "referer", "sec-fetch-mode",
     "sec-fetch-dest", "sec-fetch-site", "sec-purpose", "purpose",
