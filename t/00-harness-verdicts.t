@@ -1,4 +1,4 @@
-# A harness that lets everything pass is worth nothing: each of these files has to fail, for the reason named.
+# A harness that lets everything pass is useless: each of these files must fail, for the reason that is given.
 use strict;
 use warnings;
 

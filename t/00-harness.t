@@ -1,4 +1,4 @@
-# The harness against a plain nginx: what passes. What must not pass stands in 00-harness-verdicts.t.
+# The harness with a plain nginx: blocks that pass. Blocks that must fail are in 00-harness-verdicts.t.
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Versions ();
 

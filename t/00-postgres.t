@@ -1,4 +1,4 @@
-# The private cluster: what the fault tests rely on.
+# The private cluster: what the fault tests need of it.
 use strict;
 use warnings;
 

@@ -1,4 +1,4 @@
-# auth_sigra_attribute: what else is known of a user, in variables, headers and JSON.
+# auth_sigra_attribute: other values of a user, in variables, headers and JSON.
 
 use Test::Nginx::Socket 'no_plan';
 use JSON::PP;
@@ -30,7 +30,7 @@ our $attributes = q(
     auth_sigra_attribute tenant tenant;
     auth_sigra_attribute user_groups "(SELECT string_agg(g.name, ',' ORDER BY g.name) FROM groups g WHERE g.user_id = u.id)";
 );
-# What nginx itself says of the connection to an upstream differs from version to version.
+# nginx's own messages about the connection to an upstream differ between versions.
 our $base = "proxy_set_header Connection close;\n" . sigra_http_config(extra => 'auth_sigra_unauthenticated status;') . $upstream
     . 'add_header X-Status $auth_sigra_status always; add_header X-Attributes "$auth_sigra_attribute_name|$auth_sigra_attribute_tenant|$auth_sigra_attribute_user_groups|$auth_sigra_attribute_nosuch" always;';
 our $http = $base . 'auth_sigra_cache zone=sessions:1m;';
@@ -60,7 +60,7 @@ GET /page
 --- flow
 for my $round ('asked for', 'from the cache') {
     is(said('/page', 'ada'), 'Ada Lovelace|acme|admin,staff|', "ada, $round");
-    is(said('/page', 'eve'), 'Eve|||', "NULL is empty, $round");    # a header's own blank is the client's to cut
+    is(said('/page', 'eve'), 'Eve|||', "NULL is empty, $round");    # the client cuts a space at the end of a header
     is(said('/page', 'zoe'), "Zo\xc3\xab|acme||", "UTF-8, $round");
     is(said('/optional/page', 'ada'), 'Ada Lovelace|acme|admin,staff|', "where it is optional, $round");
     is(said('/optional/page', 'nobody'), '|||', "nobody, $round");
@@ -125,7 +125,7 @@ GET /page
 attributes of a user take 340 bytes
 --- flow
 warm('/page', $::who{zoe});
-warm('/page', $::who{bob});    # longer than its own size, within that of all
+warm('/page', $::who{bob});    # longer than its own size, but within that of all
 is(statuses(3, '/page', $::who{ada}), '200 miss, 200 miss, 200 miss', 'what does not fit is not kept');
 is(said('/page', 'ada'), 'Ada Lovelace|' . 't' x 16 . '||', 'but said');
 is(said('/bio/page', 'ada'), 'x' x 300 . '|||', 'all of it');

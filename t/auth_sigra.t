@@ -1,4 +1,6 @@
-# auth_sigra on | off | optional: who passes, who does not, how it is inherited, and where nginx goes by itself.
+# auth_sigra on
+# off
+# optional: which requests pass, how it is inherited, and nginx's own internal redirects.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -11,7 +13,7 @@ our $old  = authenticated_fixture(age => 60 * 86400 + 1);
 our $files = [map { [$_ => "for ada\n"] } qw(private/page.txt private/index.html private/open/page.txt private/open/shut/page.txt
     optional/page.txt users/log-in private/denied.html errors/page.html)];
 
-# The status of a path for nobody and for ada.
+# The status of a path for an anonymous user and for ada.
 sub statuses {
     my ($path, %option) = @_;
     my $method = $option{method} // 'GET';

@@ -1,4 +1,4 @@
-# auth_sigra_bearer: API tokens in the Authorization header, as phx.gen.auth's guide to API authentication makes them.
+# auth_sigra_bearer: API tokens in the Authorization header, as in the guide to API authentication of mix phx.gen.auth.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Cache;
@@ -30,7 +30,7 @@ location /any/      { alias html/; auth_sigra on; auth_sigra_bearer on; satisfy 
 location = /session { auth_sigra_session; auth_sigra_bearer on; }
 END
 
-# The status, $auth_sigra_status, and the challenge where there is one.
+# The status, $auth_sigra_status, and the challenge if there is one.
 sub answer {
     my ($path, %headers) = @_;
     my $answer = client()->get($path, \%headers);
@@ -176,7 +176,7 @@ GET /on/page
 --- error_code: 302
 --- flow
 my $ada = api_token_fixture();
-# The same 32 bytes could be a session's in this layout, but for their context.
+# In this layout the same 32 bytes could be a session's token; only the context differs.
 my $cookie = session_cookie({ user_token => $ada->{token} });
 await { answer('/on/page', bearer($ada)) eq '200 hit' } 'a hit';
 is(answer('/off/page', cookie => $cookie, accept => 'application/json'), '401 unknown Cookie realm="auth_sigra"', 'no session');
@@ -250,7 +250,7 @@ my $ada = api_token_fixture();
 is(statuses(3, '/off/page', authenticated_fixture()), '200 miss, 200 miss, 200 miss', 'nothing is kept');
 is(answer('/on/page', bearer($ada)), '200 miss', 'nor this');
 await { backends(q(query LIKE '%pg_trigger%')) } 'the look for the triggers';
-# As they were: three arguments.
+# The triggers as they were before: three arguments.
 my $listener = db()->clone;
 $listener->do('LISTEN auth_sigra_revoked');
 db()->do('DROP TRIGGER auth_sigra_revoke_delete ON users_tokens');

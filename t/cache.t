@@ -1,4 +1,4 @@
-# auth_sigra_cache: what is answered without PostgreSQL, and for how long.
+# auth_sigra_cache: which requests are answered without PostgreSQL, and for how long.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Cache;
@@ -127,7 +127,7 @@ GET /page
 warm('/page', $::ada);
 my $nobody = { cookie => session_cookie({ user_token => 'n' x 32 }) };
 lookups();
-# Two in a row within the second, however long that takes to come about.
+# Repeats until two requests fall into the same second, however long that takes.
 await {
     is(seen('/page', $nobody), '401 unknown', 'unknown');
     lookups();

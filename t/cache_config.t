@@ -1,4 +1,4 @@
-# What nginx -t says of a wrong auth_sigra_cache, and of what stands in its way: the directive, and the fix.
+# nginx -t with a wrong auth_sigra_cache, or with settings that conflict with it: names the directive and the fix.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -10,7 +10,7 @@ our $around  = sigra_http_config(conninfo => $nowhere, postgres => qq(prepare=of
 our $cache   = 'auth_sigra_cache';
 our $channel = 'auth_sigra_revocation_channel';
 
-# Each: what stands above, the location's directives, what is said.
+# Each: the directives above, those of the location, the expected message.
 our @wrong = (
     [$http, "$cache;",                          'invalid number of arguments in "auth_sigra_cache"'],
     [$http, "$cache on;",                       'invalid parameter "on" in "auth_sigra_cache"|"zone=NAME:SIZE" is missing, or say "off"'],

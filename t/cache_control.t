@@ -31,7 +31,7 @@ sub cache_control {
     return join '|', map { $_ // '' } @{ $answer->{headers} }{qw(cache-control expires)};
 }
 
-# All that speaks to caches, and what only looks like it.
+# All headers that caches read, and some that only look like it.
 sub said_to_caches {
     my ($path, $cookie) = @_;
     my $headers = wire(get($path, $cookie ? "Cookie: $cookie" : (), 'Connection: close'))->answer->{headers};

@@ -1,4 +1,4 @@
-# auth_sigra_cache where sessions end for want of use: the zone knows of a use as the row does.
+# auth_sigra_cache with sessions that end when they are not used: the zone notices a use as the row does.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Cache;
@@ -52,6 +52,6 @@ await_lookup();
 is(seen('/page', $dead), '200 hit', 'the entry knows of the use');
 $lock->rollback;
 
-# By now what was in the row would have been idle for too long.
+# By the time that is in the row, the session would have been idle for too long by now.
 await { time > $used + 21 } 'twenty seconds';
 is(statuses(2, '/one/page', $idle), '200 hit, 200 hit', 'what counts is the use');

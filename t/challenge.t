@@ -1,4 +1,4 @@
-# Every 401 of the module's says how to log in, in a way that no browser asks for a password.
+# Every 401 of the module has a challenge, for which no browser opens a password dialog.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -15,7 +15,7 @@ our $ada   = authenticated_fixture(email => 'ada@example.com');
 our $ours  = 'Cookie realm="auth_sigra"';
 our $files = [['page.txt' => 'for ada'], ['denied.html' => 'denied'], ['.htpasswd' => 'bob:{PLAIN}secret']];
 
-# Status and challenges; of several, all.
+# The status and all challenges.
 sub answered {
     my ($answer) = @_;
     my $said = $answer->{headers}{'www-authenticate'} // 'none';

@@ -1,4 +1,4 @@
-# auth_sigra_close_on_revoke: what is open ends with its session. Two workers, each with connections of its own.
+# auth_sigra_close_on_revoke: open requests end with their session. Two workers, each with its own connections.
 
 use v5.14;
 use strict;
@@ -52,7 +52,7 @@ sub socket_of {
 }
 sub echoes { my ($wire) = @_; say_text($wire, 'hello'); return (hear_text($wire) // 'closed') eq 'hello' }
 
-# A stream or a download that has begun.
+# A stream or a download that has started.
 sub begun {
     my ($path, $who) = @_;
     my $wire = wire(get($path, $who->{header}), port => $nginx->port);
@@ -61,7 +61,7 @@ sub begun {
     return $wire;
 }
 
-# Read until nginx closes.
+# Reads until nginx closes the connection.
 sub is_closed {
     my ($wire, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -120,17 +120,18 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     ok(!@problems, "$with: nothing to complain of") or diag(join "\n", @problems);
 }
 
-# A session's life ends.
+# A session expires.
 {
     gate();
-    my $ada = authenticated_fixture(age => 3580);    # time to ask, and then to wait for the end
+    my $ada = authenticated_fixture(age => 3580);    # time to send the request, and then to wait for the end
     my @wires = map { begun('/short/file', $ada) } 1 .. 3;
     my $long  = begun('/long/file', $ada);
     is_closed($_, 'the session is over') for @wires;
     ok(IO::Select->new($long->{socket})->can_read(Sigra::Nginx::patience()) && sysread($long->{socket}, my $some, 100), 'not where it lives longer');
 }
 
-# The channel is lost, the row goes unheard, the channel comes back. More than are asked for at once.
+# The channel is lost, a row is deleted meanwhile, the channel comes back. There are more sessions than are looked up at
+# once.
 {
     gate(postgres => 'connections=4');
     my ($ada, $bob) = map { authenticated_fixture() } 1, 2;
@@ -145,7 +146,7 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     is_closed($_, 'asked for when the channel is back') for @ada;
     ok((!grep { !echoes($_) } @bob), 'who has a row stays');
 
-    # The old workers of a reload still hear.
+    # The old workers still listen after a reload.
     my @old = $nginx->reload;
     revoke($bob);
     is_closed($_, 'after a reload') for @bob;
@@ -153,7 +154,7 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     pass('and the old workers go');
 }
 
-# What is open goes on with the new token where its own request brought it, and ends with the log-out.
+# The request that got the new token continues, and ends with the log-out. What was opened with the old token is closed.
 {
     gate();
     my $ada = authenticated_fixture(age => 7200);
@@ -172,7 +173,7 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     is_closed($_, 'closed by the log-out') for $after, $download;
 }
 
-# HTTP/2: a stream ends, the connection goes on.
+# HTTP/2: a stream ends, the connection stays open.
 {
     my $h2 = Sigra::Nginx::free_port();
     gate(h2 => $h2);

@@ -1,5 +1,5 @@
-# If-Match, If-None-Match and the like are about a version of what is asked for. What the module answers itself has none: no
-# 412 and no 304 stand in for it. Where nginx answers so for a file, what the module had to say goes with it.
+# If-Match, If-None-Match and the like refer to a version of the requested file. Answers of the module itself have no
+# version, so it never answers 412 or 304 instead. If nginx answers so for a file, that answer has the module's headers.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

@@ -1,17 +1,17 @@
-# What nginx -t says of a wrong configuration: the directive, and the fix. It asks no database.
+# nginx -t with a wrong configuration: names the directive and the fix. It does not connect to the database.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
 use File::Temp qw(tempdir);
 
-# Nothing listens there: a configuration that asked would not be read as quickly, nor accepted.
+# Nothing listens on this port: if nginx -t connected, it would take longer, or fail.
 our $nowhere = 'host=127.0.0.1 port=1 user=sigra dbname=sigra';
 our $http    = sigra_http_config(conninfo => $nowhere);
 our $secret  = 'auth_sigra_secret_key_base ' . secret_key_base . ';';
 our $cookie  = 'auth_sigra_session_cookie';
 our $domain  = 'auth_sigra_cookie_domain';
 
-# Each: configuration (with everything that is needed above it, unless it begins with «alone:»), what is said of it.
+# Each: a configuration, and the expected message. What is needed above it is added, unless it begins with «alone:».
 our @wrong = (
     ['auth_sigra yes;',                     'invalid value "yes", it must be "off", "on" or "optional" in "auth_sigra"'],
     ['auth_sigra;',                         'invalid number of arguments in "auth_sigra"'],
@@ -63,7 +63,7 @@ our @wrong = (
     ['auth_sigra on; ' . join(' ', map { "auth_sigra_attribute a$_ $_ size=4096;" } 1 .. 2), '"auth_sigra_attribute" asks for more than 8k of attributes a session'],
     ['auth_sigra_lockout 5 15m;',           'invalid parameter "5" in "auth_sigra_lockout" directive; say "threshold=5 duration=15m"'],
     ['auth_sigra_login title="My Site";',   'invalid parameter "Site"" in "auth_sigra_login" directive; quote a parameter that has a blank: "title=My Site"'],
-    # What a directive takes.
+    # Invalid parameters of a directive.
     ['auth_sigra_bearer on api-token;',     'invalid parameter "api-token" in "auth_sigra_bearer" directive; it takes "context=", "ttl=" or "tokens="'],
     ['auth_sigra_prune 1h 500;',            'invalid parameter "500" in "auth_sigra_prune" directive; it takes "batch="'],
     ['auth_sigra_password_checks 4;',       'invalid parameter "4" in "auth_sigra_password_checks" directive; it takes "running=", "queue=" or "floor="'],
@@ -77,7 +77,7 @@ our @wrong = (
     ["$cookie _my_app_key signing_salt = s;", 'a "=" by itself, it must be written NAME=VALUE in "auth_sigra_session_cookie"'],
     ['auth_sigra_remember_me_cookie on;',   'say the cookie\'s name, or "off" in "auth_sigra_remember_me_cookie"'],
     ['auth_sigra_revocation_channel on;',   '"on" is no name: leave the directive out for "auth_sigra_revoked" in "auth_sigra_revocation_channel"'],
-    # What libpq would say only when it connects.
+    # Errors that libpq would report only when it connects.
     (map { ["auth_sigra_postgres '$_->[0]';", "invalid conninfo: $_->[1].* in \"auth_sigra_postgres\""] }
         ['host=a sslmode=verify_full', '"sslmode" must be one of disable, allow, prefer, require, verify-ca, verify-full'],
         ['postgresql://a,b/c?target_session_attrs=readwrite', '"target_session_attrs" must be one of any, read-write, read-only, primary, standby, prefer-standby'],
@@ -85,7 +85,7 @@ our @wrong = (
         ['host=a,b port=5432,5433,5434', 'the numbers of host and port values differ'],
         ['postgresql://u:p@ss@db/c', 'the name of a host has a "@": write one in a user or a password of a URI as "%40"'],
         ['host=db1, db2 dbname=c', '.*\(a list of hosts has no blanks: "host=db1,db2"\)']),
-    # Names that are nowhere.
+    # Names that do not exist.
     ['auth_sigra_require $nosuch;',         'unknown "nosuch" variable in "auth_sigra_require" directive'],
     ['auth_sigra_cookie_secure $Nosuch;',   'unknown "nosuch" variable in "auth_sigra_cookie_secure" directive'],
     ['auth_sigra_login; proxy_pass http://127.0.0.1:1;', '"auth_sigra_login" shares its location with another directive that answers requests, .* give each a location of its own'],
@@ -173,7 +173,7 @@ our @right = (
     'auth_sigra_require $Uri;', 'auth_sigra_cookie_secure $a; set $a b;', 'auth_sigra_cookie_secure "${scheme}x";', 'auth_sigra_require "u.name = \';\'";',
 );
 
-# Said of what is accepted, and does not do what was meant; with a pattern, or that nothing is said.
+# Warnings about configurations that are accepted but do not do what was meant; a pattern, or that there is no warning.
 our @warned = (
     ['auth_sigra_verify;', qr{"auth_sigra_verify" in location "/" answers 401 to everybody: "auth_sigra" is "off" there}],
     ['auth_sigra on; auth_sigra_verify trusted=10.0.0.1/8;', qr{low address bits of 10\.0\.0\.1/8 are meaningless in \S+:\d+}],
@@ -183,7 +183,7 @@ our @warned = (
     ['auth_sigra optional; auth_sigra_verify trusted=10.0.0.0/8;'], ['auth_sigra on; auth_sigra_bearer on; auth_sigra_sudo 10m;'],
 );
 
-# nginx -t of a location; what it says, and whether it is content.
+# Runs nginx -t with a location; returns its output, and whether it succeeded.
 sub test_config {
     my ($directives) = @_;
     my $root  = $ENV{TEST_NGINX_SERVER_ROOT};
@@ -199,7 +199,7 @@ sub test_config {
     return ($said, $? == 0);
 }
 
-# A file as an environment's, and one with the old secret below the new.
+# A secret in the form of an environment file, and a file with the old secret below the new one.
 our $secrets = tempdir(CLEANUP => 1);
 for (['env' => 'SECRET_KEY_BASE=' . 's' x 64], ['two' => 's' x 64 . "\n" . 't' x 64]) {
     open my $out, '>', "$secrets/$_->[0]" or die $!;

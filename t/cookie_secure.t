@@ -9,7 +9,7 @@ map $http_x_forwarded_proto $tls { default $http_x_forwarded_proto; HTTPS-only o
 server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1; auth_sigra_cookie_secure $arg_s; location / { } location /below/ { } location /auto/ { auth_sigra_cookie_secure auto; }
     location /if/ { if ($arg_i) { add_header X-If 1; } } }';
 
-# Secure or not, by each cookie that the answer sets.
+# For each cookie that the answer sets, whether it is Secure.
 sub secure {
     my ($path, $headers, %option) = @_;
     my $cookies = client(%option)->get($path, $headers // {})->{cookies};

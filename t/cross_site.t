@@ -1,4 +1,4 @@
-# Requests that another site has sent a visitor with: the session may have been held back, and is not replaced.
+# Requests that come from another site: the browser may not have sent the session cookie, and it is not replaced.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

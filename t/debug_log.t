@@ -1,4 +1,4 @@
-# `error_log … debug`: a request's way through the module, and nothing that would open a session.
+# `error_log … debug` shows each step of a request in the module, and nothing that gives access to a session.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

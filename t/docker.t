@@ -1,5 +1,5 @@
-# examples/docker: no container runs here, but each part does: the files that it names are there, the secrets are made, nginx
-# takes its configuration, and the script makes a role that can do what nginx needs.
+# examples/docker: no container runs here, but each part is tested: the files that it names exist, the secrets are
+# created, nginx accepts its configuration, and the script creates a role that can do what nginx needs.
 
 use v5.14;
 use strict;
@@ -30,7 +30,7 @@ sub run {
     return ($?, $said);
 }
 
-# ---- what they name
+# ---- the files that they name
 
 my $dockerfile = slurp("$docker/Dockerfile");
 my @copied = $dockerfile =~ /^COPY (?!--from)(\S+) /mg;

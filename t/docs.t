@@ -1,5 +1,5 @@
-# README.md and docs/: everything that a user types or sees has its place there, links lead somewhere, and the commands
-# run as they are printed.
+# README.md and docs/: everything that a user types or sees is documented, links lead somewhere, and the commands run as
+# they are printed.
 use v5.14;
 use strict;
 use warnings;
@@ -50,7 +50,7 @@ cmp_ok(scalar @logins, '>', 7, 'values of $auth_sigra_login');
 like($text{'docs/variables.md'}, qr/`$_`/, "\$auth_sigra_login $_") for @logins;
 ok($user_docs =~ /`\Q$_\E`/, "metric $_") for sort { $a cmp $b } keys %{ { map { $_ => 1 } $metrics =~ /"(auth_sigra_\w+)"/g } };
 
-# What README shows is small enough to be in a repository.
+# The pictures of README are small enough for a repository.
 cmp_ok($_->[1], '<', 60_000, "$_->[0]: its size") for map { [$_, -s] } glob 'docs/*.png';
 
 # ---- examples
@@ -60,7 +60,7 @@ for my $path (grep { !m{/(?:sigra-user\.1|demo)\z} } glob 'examples/*') {
     ok($user_docs =~ /(?<![\w-])\Q$name\E(?![\w-])/, "$path is mentioned");
 }
 
-# A variable of the environment is not there for every nginx -t.
+# The configuration must not depend on the environment, which is not the same for every nginx -t.
 unlike(slurp($_), qr/^[^#]*\benv:/m, "$_: reads files") for glob 'examples/*.conf examples/*/*.conf';
 
 # ---- links
@@ -108,7 +108,7 @@ $pg->('postgres', 'postgres')->do($_) for 'DROP DATABASE IF EXISTS my_app', 'CRE
 $pg->('my_app', 'postgres')->do('CREATE EXTENSION IF NOT EXISTS citext');
 local %ENV = (%ENV, PGHOST => $ENV{SIGRA_TEST_PGHOST}, PGPORT => $ENV{SIGRA_TEST_PGPORT}, PGUSER => 'sigra', LD_PRELOAD => '');
 is(system('psql -X -q -v ON_ERROR_STOP=1 -f examples/schema.sql dbname=my_app >/dev/null 2>&1'), 0, 'the tables');
-# What the commands name beside these.
+# The other tables that the commands name.
 $pg->('my_app', 'sigra')->do($_) for 'CREATE TABLE memberships (user_id bigint)', 'CREATE SCHEMA billing', 'CREATE TABLE billing.plans (owner_id bigint)';
 my $ran = 0;
 for (@commands) {
@@ -121,7 +121,7 @@ for (@commands) {
 }
 cmp_ok($ran, '>=', 4, 'commands that ran');
 
-# Statements, too: on tables that lack what they add.
+# Statements run too, on tables without the columns that they add.
 $ran = 0;
 for (@commands) {
     my ($page, $statement) = @$_;
@@ -136,7 +136,7 @@ for (@commands) {
 }
 cmp_ok($ran, '>=', 4, 'statements that ran');
 
-# ---- sigra-user: what --help lists, the manual page and operations.md have
+# ---- sigra-user: the manual page and operations.md have the commands that --help lists
 
 my ($listed) = qx(examples/sigra-user --help) =~ /^Commands:\n(.*?)^$/ms;
 my $manual = slurp('examples/sigra-user.1') =~ s/\\-/-/gr;

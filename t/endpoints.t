@@ -1,4 +1,4 @@
-# What log-out and renewal have in common: where they may stand, HTTP/2, TLS, slow bodies, clients that leave, reloads.
+# What log-out and renewal have in common: their contexts, HTTP/2, TLS, slow bodies, clients that leave, reloads.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

@@ -1,7 +1,7 @@
-# Each configuration in examples/, and those in README.md, run for real: nginx as it is installed, a PostgreSQL with the
-# tables of examples/schema.sql and the triggers of examples/revocation.sql, the files that an example wants beside it. Nothing is replaced in an example but what
-# its reader replaces too: the addresses it listens on, the module's path, the upstream's address, the office's network,
-# and how long an answer may take, for the machine may be busy.
+# Runs each configuration of examples/ and README.md with the installed nginx, a PostgreSQL with the tables of
+# examples/schema.sql and the triggers of examples/revocation.sql, and the files that an example needs. Only what
+# readers must replace themselves is replaced: listen addresses, the module's path, the upstream's address, the office's
+# network; and timeouts, because the machine may be busy.
 
 use v5.14;
 use strict;
@@ -62,7 +62,7 @@ sub await {
     }
 }
 
-# ---- the database: the tables of examples/schema.sql, made by it
+# ---- the database, with the tables of examples/schema.sql
 
 sub example_database {
     my ($layout) = @_;
@@ -72,7 +72,7 @@ sub example_database {
     db()->do('CREATE SCHEMA public');
     local %ENV = %ENV;
     delete @ENV{ 'LD_PRELOAD', grep { /^PG/ } keys %ENV };
-    for my $file (qw(schema.sql revocation.sql) x 2) {    # they say that they may run again
+    for my $file (qw(schema.sql revocation.sql) x 2) {    # they promise that they can run again
         my @psql = (
             'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-v', "schema=$layout", '-f', "$top/examples/$file",
             conninfo() . q( options='-c client_min_messages=warning')
@@ -86,7 +86,7 @@ sub conninfo {
         database()->{name};
 }
 
-# ---- the upstream: says what it was sent, and takes an upgrade
+# ---- the upstream: returns what it was sent, and accepts an upgrade
 
 my $upstream = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 64) or die "upstream: $!";
 my $upstream_address = '127.0.0.1:' . $upstream->sockport;
@@ -133,7 +133,7 @@ sub serve {
 
 # ---- nginx
 
-# Below the ephemeral ports, so that no outgoing connection holds it.
+# Below the ephemeral ports, so that no outgoing connection uses it.
 sub free_port {
     for (1 .. 500) {
         my $candidate = 12000 + int rand 8000;
@@ -156,7 +156,7 @@ sub as_run_here {
     return $text;
 }
 
-# Certificate and key in one file.
+# The certificate and the key in one file.
 sub certificate {
     my $path = "$prefix/site.pem";
     return $path if -e $path;
@@ -187,7 +187,7 @@ sub prepare {
     spew("$prefix/conf/nginx.conf", as_run_here($text));
 }
 
-# Not nginx -t: it ends without giving back what it has, and a leak detector says so.
+# Not with nginx -t, which exits without freeing its memory, so that a leak detector reports it.
 
 sub start_nginx {
     $nginx = fork() // die "fork: $!";
@@ -217,7 +217,7 @@ sub stop_nginx {
     return $status;
 }
 
-# The checks run while nginx does, in a group of their own.
+# Runs the checks while nginx runs, in a process group of their own.
 sub runs {
     my ($name, $text, $checks, %file) = @_;
     subtest $name => sub {
@@ -255,7 +255,7 @@ sub is_answer {
     like($answer->{content}, $content, "$name: the content") if $content;
 }
 
-# The line is written after the answer.
+# The line is written after the answer was sent.
 sub is_logged {
     my ($pattern, $name) = @_;
     await($name, sub { slurp("$prefix/logs/access.log") =~ $pattern });
@@ -281,10 +281,10 @@ sub upgrade {
     return "$status " . (<$socket> // '');
 }
 
-# The login by its form, the log-out by a form, and the end of a session by a deleted row.
+# A login with the form, a log-out with a form, and the end of a session by deleting its row.
 my $password = 'correct horse battery staple';
 
-# Fills in the page's form; or posts what an application's own page would, with a token of the session.
+# Fills in the page's form, or posts what an application's own page would, with a token of the session.
 sub log_in {
     my ($browser, $field, %session) = @_;
     return $browser->submit('/users/log-in', $field) unless delete $session{application};
@@ -322,7 +322,7 @@ sub story {
     pass('the story: a deleted row ends it');
 }
 
-# The same where a page is not for just any user.
+# The same for a page that not every user may see.
 sub logs_in {
     my ($name) = @_;
     my $user = user_fixture(email => "$name-$$\@example.com", password => $password);

@@ -1,4 +1,4 @@
-# auth_sigra_forward: the upstream hears who it is from the module, and from nobody else.
+# auth_sigra_forward: the upstream gets the identity only from the module.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -13,7 +13,7 @@ our ($at)   = db()->selectrow_array(q(SELECT to_char(authenticated_at, 'YYYY-MM-
 our @forged = map { ("$_: 1", lc($_) . ': 2', uc($_) . ': 3') } qw(X-Auth-User-Id X-Auth-Email X-Auth-Authenticated-At
     X_Auth_User_Id X_Auth_Email X-Auth_User-Id X.Auth.User.Id);
 
-# What the upstream was told: id, email, authenticated_at; its status where it was not asked.
+# What the upstream got: id, email, authenticated_at; or the status, if the request did not reach it.
 sub told {
     my ($path, @headers) = @_;
     my $answer = wire(get($path, @headers, 'Connection: close'))->answer;
@@ -21,11 +21,11 @@ sub told {
     return join '|', @told;
 }
 
-# Where gateways listen: the test itself reads what nginx sends, and closes.
+# The listening sockets of gateways: the test itself reads what nginx sends, and closes the connection.
 our $gateway      = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 8) or die;
 our $gateway_port = $gateway->sockport;
 
-# An upstream that answers with the header lines it was sent.
+# An upstream that answers with the header lines that it got.
 our $port = do {
     my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 8) or die;
     my $pid = fork() // die;

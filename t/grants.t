@@ -1,4 +1,5 @@
-# examples/grants.sql: its rights are enough for all that the module does, in every layout, and no more than that.
+# examples/grants.sql: its rights are enough for everything that the module does, in every layout, and are no more than
+# that.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -31,7 +32,7 @@ location PATH/sessions { auth_sigra_sessions; }
 location PATH/private { auth_sigra on; auth_sigra_unauthenticated status; rewrite ^ /echo break; proxy_pass http://echo; }
 END
 $layouts =~ s/user=sigra\b/user=$role/g;
-# The two layouts of Phoenix have no columns for it.
+# The layouts of Phoenix have no columns for this.
 $layouts =~ s{LOCKOUT(?=\nlocation = /(phx|phx_17|admin)/)}{}g;
 $layouts =~ s{LOCKOUT}{auth_sigra_lockout threshold=5 duration=15m;}g;
 

@@ -1,4 +1,5 @@
-# A request that the login hands to a named location: its gate asks and waits by itself.
+# A request that the login passes to a named location: that location checks the session itself, and waits with its own
+# deadline.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

@@ -1,5 +1,5 @@
-# nginx works $http_... and $cookie_... out once a request, subrequests included. What is said of the headers of
-# auth_sigra_forward and auth_sigra_hide_cookies holds for these variables too, whoever has asked for them before.
+# nginx evaluates $http_... and $cookie_... once per request, subrequests included. The rules for the headers of
+# auth_sigra_forward and auth_sigra_hide_cookies also apply to these variables, even if they were used before.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

@@ -1,4 +1,4 @@
-# auth_sigra_hide_cookies: the upstream does not see the session and remember-me cookies.
+# auth_sigra_hide_cookies: the upstream does not get the session and remember-me cookies.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

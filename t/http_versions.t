@@ -1,4 +1,4 @@
-# The gate and the endpoints over HTTP/2 and HTTP/3: the same story, told by each.
+# The gate and the endpoints over HTTP/2 and HTTP/3: the same requests with each.
 
 use v5.14;
 use strict;
@@ -15,7 +15,7 @@ use Test::More;
 fresh_database('sigra');
 add_triggers();
 my $password = 'a good password';
-# RSA: every client knows it.
+# RSA, which every client supports.
 my $directory = File::Temp->newdir('sigra-tls-XXXXXX', TMPDIR => 1);
 system("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2 -keyout $directory/server.key -out $directory/server.crt 2>/dev/null") == 0
     or die "openssl: $?\n";
@@ -54,7 +54,7 @@ for my $version (2, 3) {
         $answer = $ask->(GET => '/members/page', [$ada->{header}]);
         is("$answer->{status} $answer->{body}", '200 for members', 'and open to a session');
 
-        # A browser may send each cookie as a field of its own; nginx joins them again.
+        # A browser may send each cookie in a header field of its own; nginx joins them again.
         $answer = $ask->(GET => '/members/page', ['Cookie: a=b', $ada->{header}, 'Cookie: c=d']);
         is($answer->{status}, 200, 'whose cookie comes as one crumb of several');
 
@@ -87,11 +87,11 @@ for my $version (2, 3) {
     };
 }
 
-# Early data of TLS itself: the bytes come before the handshake has ended, and somebody may have recorded them.
+# TLS early data: the bytes arrive before the handshake has finished, and somebody may have recorded them.
 subtest 'early data' => sub {
     my $folder = File::Temp->newdir('sigra-early-XXXXXX', TMPDIR => 1);
     my @client = (qw(openssl s_client -quiet -tls1_3 -ign_eof -connect), "127.0.0.1:$port{tls}");
-    # Sends and reads until nginx closes, or until what is waited for is there.
+    # Sends, and reads until nginx closes the connection or the expected text has arrived.
     my $talk = sub {
         my ($bytes, $until, @options) = @_;
         my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>/dev/null', 'sh', @client, @options);
@@ -108,7 +108,7 @@ subtest 'early data' => sub {
     my $write = sub { my ($name, $bytes) = @_; open my $out, '>:raw', "$folder/$name" or die; print $out $bytes; close $out; return "$folder/$name" };
     my $ada = authenticated_fixture();
     my $get = "GET /page HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    # A ticket is for the protocol that was agreed on.
+    # A ticket is only valid for the protocol that was negotiated.
     my $ticket = sub { my @alpn = @_; $talk->($get, qr/for all|\0/, '-sess_out', "$folder/ticket", @alpn); return -s "$folder/ticket" };
 
     for (['HTTP/1.1', 'http/1.1', qr{^HTTP/1\.1 (\d{3})}m, sub { my ($method, $path) = @_; "$method $path HTTP/1.1\r\nHost: localhost\r\n$ada->{header}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" }],
@@ -123,8 +123,8 @@ subtest 'early data' => sub {
             return $text =~ $status ? $1 // 200 : 'no answer';
         };
         is($early->(GET => '/page'), 200, "$version: a page may be asked for in early data");
-        # Where the handshake has ended before nginx reads the request, it is no early data any more: 403, for want of a
-        # CSRF token.
+        # If the handshake has finished before nginx reads the request, it is no longer early data: 403, because there
+        # is no CSRF token.
         my $refused = sub {
             my ($path) = @_;
             my $answer;

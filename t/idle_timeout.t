@@ -1,4 +1,4 @@
-# auth_sigra_idle_timeout, and last_active_at, which is written off the request's path.
+# auth_sigra_idle_timeout, and last_active_at, which is written without making requests wait.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -28,7 +28,7 @@ __DATA__
 GET /page
 --- error_code: 401
 --- flow
-for (    # seconds without activity, type; /page (30m), /short/ (1m), /off/
+for (    # seconds without activity, type; the status of /page (30m), /short/ (1m), /off/
     [0,     'standard',    '200 200 200'],
     [20,    'standard',    '200 200 200'],
     [70,    'standard',    '200 401 200'],

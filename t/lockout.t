@@ -1,4 +1,4 @@
-# auth_sigra_lockout: many wrong passwords close an account for a while.
+# auth_sigra_lockout: many wrong passwords lock an account for a while.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -13,7 +13,7 @@ for my $layout (qw(phx_gen_auth sigra_sessions sigra)) {
     $of{$layout}   = database();
     $http{$layout} = sigra_http_config(extra => "$checks auth_sigra_lockout threshold=5 duration=15m;");
 }
-# Who may count attempts and may not make sessions, in the last of them.
+# The role of the last one may count attempts, but may not insert sessions.
 our $admin = Sigra::Fixture::connect_to($of{sigra}{name}, 'postgres');
 $admin->do(q(DO $$ BEGIN CREATE ROLE lockout_clerk LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$));
 $admin->do('GRANT SELECT ON users, users_tokens TO lockout_clerk');
@@ -34,7 +34,7 @@ sub request {
         'Content-Type: application/x-www-form-urlencoded', 'Content-Length: ' . length $body, @headers, '', $body;
 }
 
-# Let in, or not; an answer of another kind is told.
+# Whether the login succeeded; any unexpected answer is returned as it is.
 sub outcome {
     my ($answer) = @_;
     my $to = "$answer->{status} " . ($answer->{headers}{location} // '');
@@ -71,7 +71,7 @@ is(state_of($user), '5 1', 'locked');
 is(try_login($user, $::password), 'refused', 'the right password comes too late');
 is(try_login($user, $::password, 'X-Forwarded-For: 192.0.2.' . $_), 'refused', 'whatever X-Forwarded-For says') for 1 .. 3;
 
-# The first five are tried, whatever comes later.
+# The first five are tried, however many come after them.
 for my $guesses ([('wrong') x 50], [('wrong') x 49, $::password]) {
     my $victim = somebody();
     my $lock = db()->clone({ AutoCommit => 0 });
@@ -90,7 +90,7 @@ my @wires = map { wire(request($victim->{email}, 'correct horse battery staple')
 my $in = grep { outcome($_->answer) eq 'in' } @wires;
 cmp_ok($in, '>=', 5, 'twenty right ones at once: at least the first five');
 
-# What a lock does not do.
+# What a lock does not affect.
 my $ada = authenticated_fixture(password => $::password, columns => { failed_login_attempts => 5, locked_at => \"now() AT TIME ZONE 'utc'" });
 is(client()->get('/private/x.txt', { cookie => $ada->{cookie} })->{status}, 200, 'the session lives on');
 is(try_login($ada), 'refused', 'guesses go on');
@@ -107,7 +107,7 @@ GET /users/log-in
 --- timeout: 60
 --- flow
 use_database($::of{sigra});
-# A hash that cannot be checked is a line in the log for each that was.
+# For each hash that cannot be checked there is a line in the log.
 my $user = user_fixture(email => 'traced@example.com', hashed_password => '$2b$04$short');
 my @wires = map { wire(request('traced@example.com', 'wrong')) } 1 .. 50;
 $_->answer for @wires;

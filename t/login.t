@@ -1,4 +1,4 @@
-# auth_sigra_login: a right password, in every layout, by form and by JSON.
+# auth_sigra_login: a login with the right password, in every layout, by form and by JSON.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -39,7 +39,7 @@ sub urlencoded {
     return join '&', map { join '=', map { s/([^\w.-])/sprintf '%%%02X', ord $1/ger } $_, $form{$_} } sort keys %form;
 }
 
-# From a session that an application may have made; undef drops a field.
+# From a session that an application could have made; undef removes a field.
 sub log_in_over {
     my ($session, %field) = @_;
     my $state = csrf_state();
@@ -56,7 +56,7 @@ sub post_json {
     return $client->request(POST => '/users/log-in', { 'content-type' => 'application/json', 'x-csrf-token' => $token, %{ $headers // {} } }, $json);
 }
 
-# As the row is found by: the cookies of sigra_sessions carry the token as text.
+# The token as it is stored: the cookies of sigra_sessions have it as text.
 sub row_of {
     my ($token) = @_;
     return session_row(database()->{layout} eq 'sigra_sessions' ? decode_base64url($token) : $token);
@@ -64,7 +64,7 @@ sub row_of {
 
 sub rows { return scalar db()->selectrow_array('SELECT count(*) FROM ' . database()->{tokens}) }
 
-# The whole of a login in a layout, by form and by JSON, remembered and not.
+# Complete logins in a layout: by form and by JSON, with and without remember-me.
 sub story {
     my ($name) = @_;
     use_database($of{$name});
@@ -275,7 +275,7 @@ for (['false', 'true' => 1], ['true', 'false' => 0], ['true' => 1], ['on' => 0],
 ($client) = log_in_over({}, 'user[password]' => "bob's", 'user[email]' => 'bob@example.com');
 is(session_row($client->session->{user_token})->{user_id}, db()->selectrow_array(q(SELECT id FROM users WHERE email = 'bob@example.com')), 'a quote');
 
-# Passwords as bytes: no letter is another's, and a NUL shortens none.
+# Passwords are bytes: no letter equals another one, and a NUL does not shorten them.
 my $umlaut = "p\xc3\xa4ssw\xc3\xb6rd \xf0\x9f\x94\x91";
 user_fixture(email => 'utf8@example.com', password => $umlaut);
 user_fixture(email => 'nul@example.com', password => "abc\0def");

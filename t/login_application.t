@@ -1,4 +1,5 @@
-# auth_sigra_login beside an application: its page, its magic links, its users who are sent to confirm, its LiveViews.
+# auth_sigra_login in front of an application: its own page, its magic links, users whom it sends to confirm, its
+# LiveViews.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -9,7 +10,7 @@ our $password = 'correct horse';
 our $ada      = authenticated_fixture(email => 'ada@example.com', password => $password);
 our $app      = 'location @app { proxy_pass http://echo; }';
 
-# The same user's session, as a browser holds it.
+# The same user's session, as a browser has it.
 sub session_of_ada {
     my (%option) = @_;
     return authenticated_fixture(user_id => $::ada->{user_id}, email => 'ada@example.com', %option);
@@ -135,7 +136,7 @@ my $session = $browser->session;
 is($session->{auth_sigra_sudo}, 600, 'auth_sigra_sudo asks');
 delete $session->{user_return_to};
 is(client()->use_cookie(session_cookie($session))->get('/users/log-in')->{status}, 200, 'to confirm');
-# The application has confirmed: a session of its own, which keeps our key.
+# The application has confirmed the user, and sets a session of its own, which keeps the module's key.
 is(page_of(session_of_ada(age => 5, session => { auth_sigra_sudo => '600' }))->{headers}{location}, '/', 'no more, once the application has');
 is(page_of(session_of_ada(age => 700, session => { auth_sigra_sudo => '600' }))->{status}, 200, 'again, when it is not fresh any more');
 is(page_of(session_of_ada(authenticated_age => undef, session => { auth_sigra_sudo => '600' }))->{status}, 200, 'never fresh');
@@ -207,7 +208,7 @@ for my $path (qw(/users/log-in /users/log-in/ /users/log-in// /users//log-in/ /u
 is(client()->use_cookie($::ada->{cookie})->post('/users/log-out/', { _csrf_token => $::ada->{csrf_token} })->{status}, 302, 'the log-out as well');
 is(session_row($::ada), undef, 'and it is one');
 
-# Guesses that say an action are counted as any other.
+# Guesses with an `_action` are counted as any other.
 my $cyd = user_fixture(email => 'cyd@example.com', password => $::password);
 my %cyd = ('user[email]' => 'cyd@example.com');
 is($post->('/users/log-in/?_action=registered', { %cyd, 'user[password]' => 'wrong' }), '302 /users/log-in', "guess $_ by ?_action=") for 1 .. 3;

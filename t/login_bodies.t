@@ -1,4 +1,4 @@
-# auth_sigra_login: what people type and programs send as an email and a password, in whatever form of body.
+# auth_sigra_login: emails and passwords that users type and programs send, in every kind of body.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -10,7 +10,7 @@ our $location = 'location = /users/log-in { auth_sigra_login; auth_sigra_passwor
 our $password = 'correct horse';
 our %user     = map { $_ => authenticated_fixture(email => $_, password => $password) } 'ada@example.com', 'müller@example.com', 'kim@münchen.example';
 
-# As a browser's FormData is written.
+# As a browser writes FormData.
 sub multipart {
     my (@fields) = @_;
     my $body = '';

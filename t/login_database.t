@@ -1,4 +1,4 @@
-# A login while PostgreSQL fails: 503, no cookie touched, and well again by itself.
+# A login while PostgreSQL fails: 503, no cookie is changed, and logins work again by themselves afterwards.
 
 use v5.14;
 use strict;
@@ -15,7 +15,7 @@ my $nginx = gated_nginx(workers => 1, postgres => 'max_reconnect_delay=1s', serv
 user_fixture(email => 'new@example.com', hashed_password => argon2id_hash());
 my %right = (email => 'new@example.com', password => 'correct horse battery staple');
 
-# With nobody's session, and with ada's.
+# Without a session, and with ada's.
 sub attempt {
     my ($fixture, $port) = @_;
     my $state  = $fixture ? $fixture->{csrf_state} : csrf_state();
@@ -48,14 +48,14 @@ is(attempt($ada), $away, 'frozen, with a session: 503');
 cluster('thaw');
 is_back('frozen');
 
-# A killed connection is found dead when it is asked.
+# A killed connection is only noticed when it is used.
 for (1 .. 3) {
     kill_backends();
     like(attempt(), qr/\A(?:\Q$in\E|\Q$away\E)\z/, 'killed: in, or 503');
     is_back('killed');
 }
 
-# Reads go on, writes do not: a standby, a full disk.
+# Reads work, writes do not, as with a standby or a full disk.
 my $rows = sub { db()->selectrow_array('SELECT count(*) FROM users_tokens') };
 my $before = $rows->();
 db()->do('ALTER DATABASE fault SET default_transaction_read_only = on');

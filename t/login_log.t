@@ -1,4 +1,4 @@
-# What a login leaves behind: $auth_sigra_login, $auth_sigra_login_email, who it was, and a line in the error log.
+# The traces of a login: $auth_sigra_login, $auth_sigra_login_email, the user, and a line in the error log.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -18,7 +18,7 @@ our $ada = user_fixture(email => 'ada@example.com', password => 'right');
 our $eve = user_fixture(email => 'eve@example.com', password => 'right');
 log_level('info');
 
-# The last line of the access log, once there are so many.
+# Waits until the access log has this many lines, and returns the last one.
 sub logged {
     my ($lines) = @_;
     my @all;
@@ -27,7 +27,7 @@ sub logged {
         @all = <$in>;
         @all >= $lines;
     } "$lines lines of the log";
-    # nginx writes «-» for what is not there.
+    # nginx writes «-» for a missing value.
     return $all[-1] =~ s/\n\z//r =~ s/(?<![^|])-(?![^|])//gr;
 }
 

@@ -1,4 +1,5 @@
-# auth_sigra_login on top of a session: of the same user, of another, planted, dead; and where it leads.
+# auth_sigra_login with a session that exists already: of the same user, of another, made up by somebody, dead; and
+# where it leads.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -19,7 +20,7 @@ sub urlencoded {
     return join '&', map { join '=', map { s/([^\w.-])/sprintf '%%%02X', ord $1/ger } $_, $form{$_} } sort keys %form;
 }
 
-# From a session that an application may have made; undef drops a field.
+# From a session that an application could have made; undef removes a field.
 sub log_in_over {
     my ($session, %field) = @_;
     my $state = csrf_state();
@@ -49,7 +50,7 @@ my $answer = $browser->post('/users/log-in', { _csrf_token => $ada->{csrf_token}
 is("$answer->{status} $answer->{headers}{location}", '302 /private/x', 'the same user');
 my $now = $browser->session;
 isnt($now->{user_token}, $ada->{token}, 'another token');
-# A late answer that the browser gets with the old one is not to log it out.
+# A late answer to a request with the old cookie must not log the browser out.
 is(db()->selectrow_array("SELECT CAST(? AS timestamp) + interval '60 days' - CAST(? AS timestamp) <= interval '61 seconds'", undef,
     session_row($ada)->{inserted_at}, session_row($now->{user_token})->{inserted_at}), 1, 'the old token has a minute more');
 ok(session_row($now->{user_token}), 'the new one is there');
@@ -62,7 +63,7 @@ is_deeply($now->{phoenix_flash}, { note => 'n' }, 'the flash: who confirms is no
 is(open_remember_me($browser->cookies->{$::remember})->[0], $now->{user_token}, 'remember-me, as before, with the new token');
 is(client()->get('/private/', { cookie => $ada->{cookie} })->{status}, 200, 'in which it passes');
 
-# Another user: nothing of the first is left.
+# Another user: nothing of the first user's session is left.
 my $eve = authenticated_fixture(email => 'eve@example.com', remember_me => 5_000_000, session => { theme => 'dark', user_return_to => '/private/y' });
 my $bobs = authenticated_fixture(user_id => $eve->{user_id}, email => 'eve@example.com', remember_me => 5_000_000);
 $browser = client()->use_cookie($eve->{cookie}, $bobs->{remember_cookie});
@@ -76,7 +77,7 @@ is_deeply([@{ $answer->{cookies}{$::remember} }{qw(value max-age path)}], ['', 0
 is($browser->cookies->{$::remember}, undef, 'and gone');
 like($browser->get('/private/')->{content}, qr/^email=Ada/m, 'the second is in');
 
-# Over another's remember-me cookie, himself remembered: who comes back is the second.
+# Over the remember-me cookie of another user, with remember-me: the browser is then remembered as the second user.
 $eve = authenticated_fixture(user_id => $eve->{user_id}, email => 'eve@example.com', remember_me => 5_000_000);
 $browser = client()->use_cookie($eve->{cookie}, $eve->{remember_cookie});
 $browser->post('/users/log-in', { _csrf_token => $eve->{csrf_token}, email => 'ada@example.com', password => $::password, remember_me => 'true' });
@@ -84,7 +85,7 @@ is(session_row($eve), undef, 'the first one\'s row is gone');
 delete $browser->cookies->{ session_cookie_name() };
 like($browser->get('/private/')->{content}, qr/^email=Ada/m, 'by remember-me: the second, never the first');
 
-# His own remember-me cookie of another login stays good.
+# A remember-me cookie of the same user from another login stays valid.
 my $own = authenticated_fixture(user_id => $::ada->{user_id}, email => 'ada@example.com', remember_me => 5_000_000);
 my $state = csrf_state();
 $browser = client()->use_cookie(session_cookie({ _csrf_token => $state }), $own->{remember_cookie});

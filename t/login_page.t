@@ -1,4 +1,4 @@
-# auth_sigra_login: what GET and HEAD get.
+# auth_sigra_login: the answers to GET and HEAD.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

@@ -1,4 +1,5 @@
-# The login URL's own path is open to all: by what the client sent, before nginx normalises or rewrites it.
+# The path of the login URL is open to all. It is compared as the client sent it, before nginx normalizes or rewrites
+# it.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

@@ -1,4 +1,5 @@
-# A login that an application behind may read otherwise: what it reads would get past the lockout and the second factor.
+# Logins that an application behind nginx may parse differently, and that could so bypass the lockout and the second
+# factor.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

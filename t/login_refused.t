@@ -1,4 +1,4 @@
-# auth_sigra_login: which logins are refused, and that the answer does not say why; what is no login at all.
+# auth_sigra_login: which logins are refused, that the answer does not say why, and requests that are no login at all.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -14,7 +14,7 @@ our $password = 'correct horse';
 our $location = 'location = /users/log-in { auth_sigra_login; }';
 
 my $argon2 = 'c2lncmF0ZXN0c2FsdDE2Yg$Z47uJ0Lg/emeU1vD7sZx088ojzZVfRORRGCR1zxAIgE';
-# By name: the user's columns, and what the log says of the hash.
+# By name: the columns of a user, and what the log says about the hash.
 our %refused = (
     wrong     => [{ password => 'another' }],
     no_hash   => [{ hashed_password => undef }],
@@ -52,7 +52,7 @@ sub urlencoded {
 
 our $state = csrf_state();
 
-# A POST of this body as it goes over the wire, with a session of that CSRF state.
+# A POST of this body as raw bytes, with a session of that CSRF state.
 sub request_of {
     my ($body, @headers) = @_;
     my %own = map { /^([^:]+):/ ? (lc $1 => 1) : () } @headers;
@@ -66,7 +66,7 @@ sub post { return raw_exchange(request_of(@_)) }
 sub form { return urlencoded(_csrf_token => csrf_mask($state), @_) }
 sub right { return form(email => 'ada@example.com', password => $password, @_) }
 
-# All of an answer but what differs from one second to the next.
+# An answer without the parts that differ from one second to the next.
 sub bytes_of { return $_[0]{text} =~ s/^Date: .*\r\n//mr =~ s/(Set-Cookie: \w+=)[^;]*/$1/r }
 
 no_shuffle();

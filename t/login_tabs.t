@@ -1,4 +1,4 @@
-# Two tabs, and forms from older sessions: login and log-out where the browser shows that the form is the site's own.
+# Two tabs, and forms from older sessions: login and log-out if the browser shows that the form is the site's own.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

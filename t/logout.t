@@ -1,4 +1,4 @@
-# auth_sigra_logout: what goes, what is answered, and who is not heard.
+# auth_sigra_logout: what is deleted, the answers, and which requests are refused.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -17,7 +17,7 @@ location /private { auth_sigra on; auth_sigra_unauthenticated status; rewrite ^ 
 END
 our $remember = remember_me_cookie_name;
 
-# A user with a session and, of another token, a remember-me cookie.
+# A user with a session, and a remember-me cookie with another token.
 sub visitor {
     my %option = @_;
     my $session = authenticated_fixture(%option);
@@ -25,10 +25,10 @@ sub visitor {
     return ($session, $other, client()->use_cookie($session->{cookie}, $other->{remember_cookie}));
 }
 
-# The rows of those sessions that are still there.
+# The rows of these sessions that still exist.
 sub alive { return scalar grep { session_row($_) } @_ }
 
-# What a log-out by a browser is answered.
+# The answer to a log-out by a browser.
 sub is_logged_out {
     my ($answer, $client, $name, $url) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -446,7 +446,7 @@ is("$answer->{status} $answer->{headers}{'retry-after'} " . keys %{ $answer->{co
 await { !db()->selectrow_array(q(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')) } 'the end of the statement';
 $lock->rollback;
 is(alive($ada, $remembered), 2, 'and so it is');
-# What is known to be down is not waited for.
+# A server that is known to be down is not waited for.
 await {
     $answer = $browser->delete('/log-out', { _csrf_token => $ada->{csrf_token} });
     $answer->{status} != 503;

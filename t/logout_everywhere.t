@@ -1,4 +1,4 @@
-# auth_sigra_logout everywhere: all sessions of the user, and nobody else's.
+# auth_sigra_logout everywhere: ends all sessions of the user, and no others.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

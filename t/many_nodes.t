@@ -1,5 +1,5 @@
-# The two formulas of docs/operations.md, "Many nodes", held against processes that run: how many connections PostgreSQL
-# has, and how many lookups it is asked.
+# Checks the two formulas of docs/operations.md, "Many nodes", with running nodes: how many connections PostgreSQL has,
+# and how many lookups it gets.
 
 use v5.14;
 use strict;
@@ -35,7 +35,7 @@ sub node {
 sub status_of { return decode_json(Sigra::Client->new(port => $_[0]->port)->get('/status')->{content}) }
 sub processes { return db()->selectrow_array("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'nginx'") }
 
-# Over all nodes.
+# The sum over all nodes.
 sub sum { my ($of, @nodes) = @_; my $sum = 0; $sum += $of->(status_of($_)) // 0 for @nodes; return $sum }
 
 sub log_in {
@@ -52,13 +52,13 @@ for my $point ([1, 1], [2, 2]) {
     my $up    = $count * $workers;
     await { sum(sub { $_[0]{channels}{up} }, @nodes) == $up } "$name: channels";
 
-    # Before the cache is used: what is asked of it is to be seen.
+    # First, while nothing is cached yet, so that the lookups can be counted.
     for my $node (@nodes) {
         for (1 .. $rounds) { seen('/cached/page', $_, port => $node->port) eq '200' or die "not let in\n" for @ada }
     }
     is(sum(sub { $_[0]{lookups}{found} }, @nodes), $count * $sessions, "$name: each session is looked up once by each node");
 
-    # Each worker has work of both kinds, sooner or later.
+    # Eventually each worker has had work of both kinds.
     my $most   = $count * $workers * (1 * 2 + 1);
     my $beyond = 0;
     await {

@@ -1,4 +1,5 @@
-# auth_sigra_messages: texts of the page, the flashes and JSON in the visitor's language, and what nginx -t says of a file.
+# auth_sigra_messages: the texts of the page, the flash messages and JSON in the user's language, and errors of nginx
+# -t.
 
 use utf8;
 use Test::Nginx::Socket 'no_plan';
@@ -224,7 +225,7 @@ Accept: text/html
 use File::Temp qw(tempdir);
 my $dir = tempdir(CLEANUP => 1);
 my $binary = $ENV{TEST_NGINX_BINARY} || 'nginx';
-# What nginx -t says to the directive with a file of this text.
+# The output of nginx -t for the directive with a file of this text.
 my $says = sub {
     my ($words, $text) = @_;
     my %file = ('de.json' => $text, 'nginx.conf' => join "\n", (map { "load_module $_;" } split ' ', $ENV{TEST_NGINX_LOAD_MODULES}),

@@ -1,4 +1,4 @@
-# What nginx has learned since Debian 12's does to a request on its way: early hints, bodies that are read before the
+# What nginx versions newer than that of Debian 12 do to a request: early hints, bodies that are read before the
 # location is known, tunnels.
 
 use Test::Nginx::Socket 'no_plan';
@@ -13,7 +13,7 @@ our $http     = sigra_http_config(extra => 'auth_sigra on; auth_sigra_unauthenti
 our $password = 'a good password';
 our $ada      = authenticated_fixture(email => 'ada@example.com', password => $password);
 
-# An upstream that the test itself speaks for.
+# An upstream that the test itself answers for.
 our $upstream = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 8) or die;
 our $port     = $upstream->sockport;
 
@@ -43,7 +43,7 @@ GET /ready
 --- flow
 is(wire(get('/page', 'Connection: close'))->answer->{status}, 401, 'nobody gets any');
 
-# By the remember-me cookie alone: the answer carries a session.
+# With the remember-me cookie alone: the answer sets a session cookie.
 my $kim  = authenticated_fixture();
 my $wire = wire(get('/page', $kim->{remember_header}, 'Connection: close'));
 my $served = $::upstream->accept;
@@ -106,7 +106,8 @@ location = /users/log-in { auth_sigra_login; auth_sigra_password_checks floor=1m
 --- request
 GET /ready
 --- flow
-# The body comes when it is asked for: not with the head, in whose buffer it would stay.
+# The body is sent only when nginx asks for it, and not with the header, because it would then stay in the header's
+# buffer.
 my $login = sub {
     my ($early) = @_;
     my $browser = client(timeout => 60);

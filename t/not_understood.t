@@ -1,5 +1,5 @@
-# A session cookie whose signature holds and whose term the module does not understand is somebody's session: nothing
-# replaces it.
+# A session cookie with a valid signature whose term the module cannot decode is somebody's session: nothing replaces
+# it.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -14,7 +14,7 @@ location = /renew { auth_sigra_renew; }
 location /private { auth_sigra on; add_header X-Status $auth_sigra_status; try_files /page.txt =404; }
 location /optional { auth_sigra optional; add_header X-Status $auth_sigra_status; try_files /page.txt =404; }
 END
-# A map of one pair that begins like a term and ends in the middle; no term at all.
+# A map of one pair that is cut off in the middle, and bytes that are no term at all.
 our @unknown = map { session_cookie($_) } "\x83t\0\0\0\1m\0\0\0\1am\0\0\xff\xff", '{"json":true}';
 
 sub answered { my ($answer) = @_; return "$answer->{status} " . keys %{ $answer->{cookies} } }

@@ -1,4 +1,5 @@
-# A bounded number of password checks runs on nginx's threads, a bounded number waits, and the worker serves meanwhile.
+# A limited number of password checks run in nginx's threads, a limited number wait, and the worker serves other
+# requests meanwhile.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Check;
@@ -7,9 +8,9 @@ use Sigra::Nginx ();
 use Sigra::Wire;
 
 fresh_database('sigra');
-# An unknown email is checked against a hash of this cost: long enough for a check to be caught and held. Who is to wait
-# behind it is known, by a hash that costs next to nothing: a minute is all that a login has, also where other programs
-# leave little of the machine.
+# Unknown emails are checked against a hash of this cost, which takes long enough to catch a check and hold it. Logins
+# that must wait behind it are for a known user with a very cheap hash: a login has only one minute in all, and other
+# programs may use most of the machine.
 user_fixture(email => 'known@example.com', password => 'right');
 our $slow = 'auth_sigra_password_hash argon2id m=65536 t=3 p=1;';
 our $http = sigra_http_config();
@@ -146,7 +147,7 @@ for my $how (qw(reload stop)) {
     push @wires, map { quick_login(port => $nginx->port) } 1, 2;
     await { wire(get('/status', 'Connection: close'), port => $nginx->port)->answer->{body} =~ /Writing: 4\b/ } 'all three';
     $how eq 'reload' ? $nginx->reload : $nginx->signal('QUIT');
-    # The listener is closed: the signal has come.
+    # The listening socket is closed, so nginx has received the signal.
     await { !IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $nginx->port) } 'the end of the listener' if $how eq 'stop';
     release_checks($check);
     is_deeply([map { my $answer = $_->answer; $answer ? $answer->{status} : 'closed' } @wires], [302, 302, 302], "$how: all are answered");

@@ -1,4 +1,4 @@
-# What nginx -t says of the directives of a login's password checks and of trusted origins.
+# nginx -t with the directives for password checks and trusted origins.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -8,7 +8,7 @@ my $checks  = 'auth_sigra_password_checks';
 my $hash    = 'auth_sigra_password_hash';
 my $origins = 'auth_sigra_trusted_origins';
 
-# Each: directives of a location, what is said of them.
+# Each: the directives of a location, and the expected message.
 our @wrong = (
     ['auth_sigra_thread_pool;',          'invalid number of arguments in "auth_sigra_thread_pool"'],
     ['auth_sigra_thread_pool a b;',      'invalid number of arguments in "auth_sigra_thread_pool"'],

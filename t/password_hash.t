@@ -1,4 +1,4 @@
-# auth_sigra_password_hash: a login stores a better hash, after a right password and never else.
+# auth_sigra_password_hash: a login stores a better hash, but only after a right password.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

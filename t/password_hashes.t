@@ -1,4 +1,5 @@
-# Whose password hashes are understood, how many checks run and wait, who leaves meanwhile, and whom a reload keeps waiting.
+# Which password hashes are supported, how many checks run and wait, clients that leave meanwhile, and reloads that
+# wait.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Check;
@@ -9,7 +10,7 @@ use Sigra::Wire;
 fresh_database('sigra');
 our $http = sigra_http_config(extra => 'auth_sigra_unauthenticated status;');
 our $password = 'correct horse battery staple';
-# Long enough for a check to be caught and held.
+# Takes long enough to catch a check and hold it.
 our $slow = output_of("printf %s '$password' | argon2 somesalt -id -t 3 -k 65536 -p 1 -e");
 user_fixture(email => 'slow@example.com', hashed_password => $slow);
 user_fixture(email => 'quick@example.com');
@@ -69,13 +70,14 @@ for (@refused) {
 is(client()->get('/x.txt')->{content}, "hello\n", 'the worker answers others meanwhile');
 is(client()->get('/users/log-in')->{status}, 200, 'the login page as well');
 
-# An attempt that nobody would try is not counted.
+# An attempt is not counted if nobody will check it.
 my $before = db()->selectrow_array(q(SELECT failed_login_attempts FROM users WHERE email = 'quick@example.com'));
 is(wire(request('quick', '/locked/log-in', 'wrong'))->answer->{status}, 503, 'full for an account that can be locked');
 is(db()->selectrow_array(q(SELECT failed_login_attempts FROM users WHERE email = 'quick@example.com')), $before, 'and nothing is counted');
 is(wire(request('quick', '/none/log-in'))->answer->{status}, 503, 'without a queue: full');
 
-# One that waits leaves and makes room for another; the one that runs leaves, and the next comes in time.
+# A waiting client leaves and makes room for another one; the client of the running check leaves, and the next one is
+# answered in time.
 $accepted[2]->leave;
 await { writing() == 2 } 'one leaves';
 my $next = wire(request('quick'));
@@ -118,7 +120,7 @@ for my $name (sort keys %made) {
     }
 }
 
-# bcrypt reads 72 bytes, as every bcrypt does; the others all of them.
+# bcrypt reads 72 bytes, as every bcrypt does; the others read all bytes.
 my $long = 'x' x 72;
 user_fixture(email => 'long2b@example.com', hashed_password => bcrypt_hash("${long}a"));
 user_fixture(email => 'longpb@example.com', hashed_password => pbkdf2_hash("${long}a"));

@@ -1,5 +1,5 @@
-# examples/phoenix_revocation.ex and the messages that it is to hear: it is well-formed Elixir, listens where
-# examples/revocation.sql notifies, and tells tokens apart as that does. Phoenix itself is not run.
+# examples/phoenix_revocation.ex and the notifications for it: it is well-formed Elixir, it listens on the channel of
+# examples/revocation.sql, and it computes the same hashes of tokens. Phoenix itself is not run.
 
 use v5.14;
 use strict;
@@ -36,7 +36,7 @@ for my $layout (qw(phx_gen_auth sigra)) {
     my $ada = authenticated_fixture(email => 'ada@example.com');
     my $listener = db()->clone;
     $listener->do("LISTEN $channel");
-    # The next one, whenever it comes.
+    # The next notification, whenever it arrives.
     my $heard = sub {
         my $deadline = time + 120;
         while (time < $deadline) {
@@ -47,7 +47,7 @@ for my $layout (qw(phx_gen_auth sigra)) {
         return 'nothing';
     };
 
-    # What the hook subscribes to is made of the token in the session.
+    # The topic to which the hook subscribes is computed from the token in the session.
     db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $ada->{session_id});
     is($heard->(), sha256_hex($ada->{session}{user_token}), "$layout: a deleted row is told by the SHA-256 of the session's token");
     db()->do('UPDATE users SET email = ? WHERE id = ?', undef, 'ada@example.org', $ada->{user_id});

@@ -1,4 +1,4 @@
-# auth_sigra_postgres: how PostgreSQL is reached, and what becomes of requests when it is not.
+# auth_sigra_postgres: how the module connects to PostgreSQL, and what happens to requests if it cannot.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -10,17 +10,17 @@ our $name     = database()->{name};
 our ($dir, $port, $password, $socket) = @ENV{map { "SIGRA_TEST_PG$_" } qw(DIR PORT PASSWORD HOST)};
 our $ada      = authenticated_fixture(email => 'ada@example.com');
 our $tcp      = "host=127.0.0.1 port=$port dbname=$name user=sigra password=$password";
-our $refusing = do {    # a port where nobody listens
+our $refusing = do {    # a port on which nothing listens
     my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die;
     $probe->sockport;
 };
 my $extra = 'auth_sigra on; auth_sigra_unauthenticated status;';
 our @page = ([page => 'for ada']);
 
-# http {} for a conninfo and parameters after it.
+# http {} for a connection string with parameters after it.
 sub at { my ($conninfo, $postgres) = @_; return sigra_http_config(conninfo => $conninfo, postgres => $postgres, extra => $extra) }
 
-# Connections of nginx in the database.
+# nginx's connections in the database.
 sub connections { return scalar(my @pids = backends(@_)) }
 sub status { return client()->get($_[0] // '/page', { cookie => $ada->{cookie} })->{status} }
 

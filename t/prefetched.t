@@ -1,5 +1,5 @@
-# Clear-Site-Data: what a browser has prefetched or prerendered for who was there before is not shown after a login or a
-# log-out. no-store does not reach it.
+# Clear-Site-Data: pages that a browser has prefetched or prerendered for the previous user are not shown after a login
+# or a log-out. no-store has no effect on them.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -21,7 +21,7 @@ our $locations = 'location = /users/log-in { auth_sigra_login; } location = /use
 our @json = (accept => 'application/json');
 sub token_of { return $_[0]->get('/users/log-in', {@json})->{content} =~ /"csrf_token":"([^"]+)/ ? $1 : '' }
 
-# What an answer says, after its status.
+# The headers of an answer, after its status.
 sub said {
     my ($answer) = @_;
     return "$answer->{status} " . ($answer->{headers}{'clear-site-data'} // 'none');

@@ -1,4 +1,4 @@
-# auth_sigra_preflight: a CORS preflight passes where it may, and is nobody.
+# auth_sigra_preflight: a CORS preflight passes where it may, and has no identity.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

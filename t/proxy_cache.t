@@ -1,4 +1,4 @@
-# proxy_cache under the gate: whose page is kept for whom.
+# proxy_cache behind the gate: for which user a page is cached.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -14,7 +14,7 @@ server {
 our $ada = authenticated_fixture(email => 'ada@example.com');
 our $bob = authenticated_fixture(email => 'bob@example.com');
 
-# How the page came about, and for whom it was made.
+# Whether the page came from the cache, and for which user it was made.
 sub page {
     my ($path, $who, $headers) = @_;
     my $answer = client()->get($path, { %{ $headers // {} }, ($who ? (cookie => $who->{cookie}) : ()) });

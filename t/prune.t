@@ -1,4 +1,4 @@
-# auth_sigra_prune: rows of sessions that have expired are deleted, by one worker, and what is alive by some location stays.
+# auth_sigra_prune: one worker deletes the rows of expired sessions, and keeps those that are valid for some location.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -44,7 +44,7 @@ ok(session_row($elsewhere), 'one that is alive in another location stays');
 ok(session_row($dead[6]), 'what is no session stays');
 await { $nginx->log =~ /\[info\].*auth_sigra: 6 expired sessions were deleted/ } 'the line';
 like(wire(get('/status'), port => $nginx->port)->answer->{body}, qr/"pruned":\s*6\b/, 'counted');
-# Later ones too.
+# Rows that expire later, too.
 my $late = aged('3 hours');
 await { !session_row($late) } 'what expires later';
 $nginx->reload;

@@ -1,4 +1,4 @@
-# A gate that sends visitors where nothing answers: said when the configuration is read.
+# A gate that redirects to a login page that does not exist: there is a warning when the configuration is read.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

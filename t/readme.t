@@ -1,6 +1,6 @@
-# README.md, "A first nginx.conf", and recipes.md, "Testing your own nginx.conf", as a reader does them: the configuration
-# is saved, the commands are run as they are printed, in their order. What is replaced is what differs on each machine:
-# the ports, the module's path, the names of the database and of its role, and who may be postgres.
+# Does what readers of "A first nginx.conf" in README.md and "Testing your own nginx.conf" in recipes.md do: saves the
+# configuration, and runs the commands as they are printed, in their order. Only what differs on each machine is
+# replaced: the ports, the module's path, the names of the database and its role, and the user postgres.
 
 use v5.14;
 use strict;
@@ -36,7 +36,7 @@ my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
 
 my ($section) = slurp("$top/README.md") =~ /^## A first nginx\.conf\n(.*?)^## /ms or die 'no section';
 my ($conf) = $section =~ /^```nginx\n(.*?)^```$/ms or die 'no configuration';
-my @blocks;    # of commands
+my @blocks;    # blocks of commands
 {
     my $block = '';
     for ((split /^/, $section =~ s/^```.*?^```$//msgr), '.') {
@@ -46,7 +46,7 @@ my @blocks;    # of commands
 }
 is(scalar @blocks, 3, 'the blocks of commands: the database, the first user and the start, a program');
 
-# ---- where it runs: a clone, and commands that are root's
+# ---- where it runs: a clone, and the commands that need root
 
 system('cp', '-r', "$top/examples", "$here/examples") == 0 or die "cp: $?";
 make_path("$here/bin");
@@ -56,7 +56,7 @@ spew("$here/bin/runuser", <<'END', 0755);
 shift 3
 exec "$@"
 END
-# The process that has started the daemon ends without giving back what it has: no leak.
+# The process that starts the daemon exits without freeing its memory; this is not a leak.
 spew("$here/bin/nginx", qq{#!/bin/sh\nunset PGHOST PGPORT PGUSER\nexport ASAN_OPTIONS=detect_leaks=0\nexec "$nginx" "\$@"\n}, 0755);
 
 my $admin = Sigra::Fixture::connect_to('postgres', 'postgres');
@@ -94,7 +94,7 @@ END {
 for my $i (0, 1) {
     my ($status, $said) = run(as_done_here($blocks[$i]));
     is($status, 0, "block $i runs");
-    $said =~ s/^.*the "user" directive makes sense only .*\n//m;    # not run by root
+    $said =~ s/^.*the "user" directive makes sense only .*\n//m;    # if it is not run by root
     unlike($said, qr/ERROR|error|warn|denied/, "block $i: without a complaint") or diag($said);
 }
 my $deadline = time + 120;
@@ -107,7 +107,7 @@ is($status, 0, 'a program logs in');
 like($said, qr/\A\{"redirect_to":"\/","user":\{"id":1,"email":"me\@example\.com"\}\}/, 'its login') or diag(slurp("$here/try/logs/error.log"));
 like($said, qr/a page of members\n.*name="_csrf_token" value="[\w-]{56}"/s, 'its page, with the form');
 
-# What the text goes on to say.
+# The rest of the section.
 ($status, $said) = run(as_done_here(q(runuser -u postgres -- psql -q -c 'DELETE FROM users_tokens' my_app)));
 is($status, 0, 'the rows are deleted');
 $deadline = time + 120;
@@ -124,7 +124,7 @@ ok(!-e "$here/try/logs/nginx.pid", 'and is gone');
 unlike(slurp("$here/try/logs/error.log"), qr/\[(?:warn|error|crit|alert|emerg)\]/, 'nothing amiss in its log');
 $drop->();
 
-# ---- a test of one's own
+# ---- the test in recipes.md
 
 my ($test) = slurp("$top/docs/recipes.md") =~ /^```perl\n(.*?)^```$/ms or die 'no test';
 spew("$here/members.conf", "location /members/ {\n    auth_sigra  on;\n}\n");

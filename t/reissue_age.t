@@ -1,4 +1,4 @@
-# auth_sigra_reissue_age: a session that grows old gets a new token on the way through.
+# auth_sigra_reissue_age: a session that has reached this age gets a new token when a request passes.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -28,7 +28,7 @@ sub raw_token {
 
 sub authenticated_at { my ($row) = @_; return exists $row->{sudo_at} ? $row->{sudo_at} : $row->{authenticated_at} }
 
-# The seconds that a row has left of its life at the moment when the new token was written, by the same statement.
+# How many seconds a row had left when the new token was written, according to the same statement.
 sub left {
     my ($fixture, $row, $ttl) = @_;
     return scalar db()->selectrow_array('SELECT extract(epoch FROM CAST(? AS timestamp) - CAST(? AS timestamp)) + ?', undef,

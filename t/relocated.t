@@ -1,5 +1,5 @@
-# From one location into another: each judges for itself, and what an upstream gets follows from what the client sent and
-# the last location's verdict.
+# Internal redirects from one location to another: each does its own check, and what an upstream gets depends only on
+# what the client sent and on the verdict of the last location.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -16,7 +16,7 @@ END
 our $ada = authenticated_fixture(email => 'ada@example.com', age => 7200, remember_me => 30 * 86400);
 our @ways = qw(error_page try_files named accel);
 
-# In `first`, a way on to `second`.
+# `first` redirects internally to `second`.
 sub locations {
     my ($first, $second) = @_;
     return <<"END";
@@ -30,7 +30,7 @@ location \@second { $second add_header X-Status \$auth_sigra_status; proxy_pass 
 END
 }
 
-# What the upstream of the second location was told.
+# What the upstream of the second location got.
 sub told {
     my ($way, @headers) = @_;
     my $answer = wire(get($way eq 'error_page' ? '/error_page/file' : "/$way", @headers, 'Connection: close'))->answer;

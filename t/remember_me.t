@@ -1,4 +1,4 @@
-# auth_sigra_remember_me_cookie: a session that is gone comes back by it.
+# auth_sigra_remember_me_cookie: starts a session again after the session cookie is gone.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

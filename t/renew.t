@@ -1,4 +1,4 @@
-# auth_sigra_renew: a new token for the session in hand, by a POST or by an application's X-Accel-Redirect.
+# auth_sigra_renew: a new token for the current session, by a POST or by an application's X-Accel-Redirect.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -15,8 +15,8 @@ use_layout('sigra');
 our $http     = sigra_http_config() . echo_upstream();
 our $remember = remember_me_cookie_name;
 
-# An application that answers with X-Accel-Redirect to the path in the query, and with the cookies that the client
-# wants of it.
+# An application that answers with X-Accel-Redirect to the path in the query, and with the cookies that the client asks
+# for.
 our $application = <<'END';
 server {
     listen unix:$TEST_NGINX_SERVER_ROOT/logs/application.sock;
@@ -33,14 +33,14 @@ END
 
 sub authenticated_at { my ($row) = @_; return exists $row->{sudo_at} ? $row->{sudo_at} : $row->{authenticated_at} }
 
-# The token that the browser holds after a renewal, as its row has it.
+# The token that the browser has after a renewal, in the form that is stored in its row.
 sub new_row {
     my ($browser) = @_;
     my $text = $browser->session->{ database()->{singular} . '_token' };
     return session_row(database()->{layout} eq 'sigra_sessions' ? MIME::Base64::decode_base64url($text) : $text);
 }
 
-# Nothing was renewed: the row is there, no cookie was set, the answer is this one.
+# Nothing was renewed: the row is unchanged, no cookie was set, and this is the answer.
 sub is_refused {
     my ($answer, $fixture, $status, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;

@@ -1,4 +1,4 @@
-# What kinds of requests pass the gate whole: HEAD, bodies, pipelines, HTTP/2, WebSocket.
+# Which kinds of requests pass the gate unchanged: HEAD, bodies, pipelines, HTTP/2, WebSocket.
 
 use Test::Nginx::Socket 'no_plan';
 use Digest::SHA ();
@@ -14,7 +14,7 @@ our $http = sigra_http_config(extra => 'auth_sigra_unauthenticated status;') . e
 our $ada  = authenticated_fixture(email => 'ada@example.com');
 our @bodies = map { $_ ? random_bytes($_) : '' } 0, 1, 100_000, 5_000_000;
 
-# Takes one connection, hands it to the code and dies with it. Returns the port.
+# Accepts one connection, passes it to the code and exits with it. Returns the port.
 our @children;
 sub server {
     my ($code) = @_;
@@ -31,7 +31,7 @@ sub server {
 }
 add_cleanup_handler(sub { kill KILL => $_ and waitpid $_, 0 for splice @children });
 
-# Answers with the length and digest of the body that it was sent.
+# Answers with the length and digest of the body that it got.
 our $digest_port = server(sub {
     my ($socket) = @_;
     my $read = '';
@@ -43,7 +43,7 @@ our $digest_port = server(sub {
     print $socket "HTTP/1.0 200 OK\r\nContent-Length: ", length $answer, "\r\n\r\n$answer";
 });
 
-# Echoes frames, the greeting first.
+# Sends a greeting, then echoes frames.
 our $websocket_port = server(sub {
     my ($socket) = @_;
     my ($handshake, $frame) = (Protocol::WebSocket::Handshake::Server->new, Protocol::WebSocket::Frame->new);

@@ -1,4 +1,4 @@
-# auth_sigra_require: SQL on the users row that a logged-in user has to meet.
+# auth_sigra_require: SQL on the users row that a user who is logged in must meet.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Cache;
@@ -206,7 +206,7 @@ my $check = sub {
 $check->('asked for');
 warm('/page', $_) for $who{broken}, $::who{sigra}{admin};
 $check->('from the cache');
-# A second is what it is kept for, and to find out which condition it is takes a dozen queries here.
+# A failure is kept for a second, and it takes a dozen queries here to find out which condition fails.
 lookups();
 my $since = Sigra::Nginx::now();
 is(statuses(100, '/level/page', $who{broken}), join(', ', ('503 error') x 100), 'what is not known is kept for a second');
@@ -218,15 +218,15 @@ db()->do(q(UPDATE users SET level = '5' WHERE id = ?), undef, $who{broken}{user_
 await { seen('/level/page', $who{broken}) =~ /^200/ } 'the corrected row';
 pass('a row that is corrected counts');
 
-# What was wrong with the tables is seen by the next connection.
+# The next connection notices that the tables were fixed.
 db()->do('ALTER TABLE users ADD rolle text');
 db()->do(q(UPDATE users SET rolle = role));
 kill_backends();
 await { all_of('/typo/page') eq '200 403 403 401' } 'the column';
 pass('a column that is there now');
-# And what becomes wrong while nginx runs.
+# A condition that begins to fail while nginx runs.
 db()->do('ALTER TABLE users DROP rolle');
-db()->do(q(UPDATE users SET level = '1'));    # whoever is known is asked for again
+db()->do(q(UPDATE users SET level = '1'));    # has all known users looked up again
 await { all_of('/typo/page') eq '503 503 503 401' } 'the lost column';
 pass('a column that is gone');
 is(all_of('/admin/page'), '200 403 403 401', 'the others go on');
@@ -249,7 +249,7 @@ db()->do('INSERT INTO memberships VALUES (?, ?)', undef, $::who{sigra}{admin}{us
 kill_backends();
 await { all_of('/member/page') eq '200 403 403 401' } 'in order';
 db()->do('REVOKE SELECT ON memberships FROM sigra');
-db()->do(q(UPDATE users SET level = '2'));    # whoever is known is asked for again
+db()->do(q(UPDATE users SET level = '2'));    # has all known users looked up again
 await { all_of('/member/page') eq '503 503 503 401' } 'the right that is gone';
 is(all_of('/admin/page'), '200 403 403 401', 'other conditions go on');
 is(all_of('/page'), '200 200 200 401', 'and other locations');
@@ -455,14 +455,14 @@ for my $round ('made', 'made again') {
     db()->do(q(INSERT INTO plans VALUES (?, 'pro')), undef, $::who{sigra}{admin}{user_id});
     my $since = Sigra::Nginx::now();
     await { $all->() eq '200 403 200 200' } 'the table';
-    # The catalog is read again each minute in any case.
+    # The catalog is read again every minute anyway.
     cmp_ok(Sigra::Nginx::now() - $since, '<', 45, "$round: soon");
     is(client()->get('/optional/page', { cookie => $::who{sigra}{admin}{cookie} })->{headers}{'x-plan'}, 'pro', "$round: with what is in it");
     lookups();
     is(join(' ', map { $all->() } 1 .. 5), join(' ', ('200 403 200 200') x 5), "$round: and kept");
     is(lookups(), 0, "$round: without a query");
     db()->do('DROP TABLE plans');
-    db()->do('UPDATE users SET level = ?', undef, $round);    # whoever is known is asked for again
+    db()->do('UPDATE users SET level = ?', undef, $round);    # has all known users looked up again
     await { $all->() eq '503 503 503 503' } 'the table that is gone';
 }
 

@@ -1,4 +1,5 @@
-# What the redirect of an anonymous request leaves in the session: the way back, the flash, and what was there.
+# What the redirect of an anonymous request stores in the session: the path to return to, the flash, and what was there
+# before.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -9,7 +10,7 @@ our $http = sigra_http_config(extra => 'auth_sigra on;');
 our $name = session_cookie_name;
 our $must = 'You must log in to access this page.';
 
-# The session that the answer sets; its raw bytes where asked. The request is a person's, where it says nothing else.
+# The session that the answer sets, or its raw bytes. By default the request is a browser's.
 sub left {
     my ($path, $headers, %option) = @_;
     my $answer = client()->get($path, { accept => 'text/html', %{ $headers // {} } });
@@ -69,7 +70,8 @@ for (['sec-purpose' => 'prefetch'], ['sec-purpose' => 'prefetch;prerender'], [pu
 GET /page
 --- error_code: 302
 --- flow
-# A float, a big number, a tuple, an atom key's map and a nested list: another one's bytes.
+# Terms of an application that must be kept byte for byte: a float, a big number, a tuple, a map with atom keys, a
+# nested list.
 my $foreign = { cart => [integer(1), integer(2**40)], f => float(1.5), t => tuple(atom('ok'), 'x'), none => atom('nil'), m => { a => { b => 'c' } },
     _csrf_token => 'C' x 24, locale => "d\xc3\xa9" };
 my $session = left('/page', { cookie => session_cookie({ %$foreign, user_return_to => '/old', phoenix_flash => { info => 'kept', error => 'old' } }) }, bytes => 1);
@@ -105,7 +107,7 @@ its term is not understood
 GET /page
 --- error_code: 302
 --- flow
-# The answer and its header's length, for a session with so much in it.
+# The answer and the length of its header, for a session with this many bytes in it.
 my $try = sub {
     my ($path, $session) = @_;
     my $wire = wire(get($path, 'Accept: text/html', 'Cookie: ' . session_cookie($session)));
@@ -114,7 +116,7 @@ my $try = sub {
     return ($answer, $line ? open_session($line =~ s/;.*//r) : undef, length($line // ''));
 };
 my $flash = { email => 'ada@example.com', info => 'i' };
-for (    # bytes of the application's own, what is left of email and of the way back, is there a cookie at all
+for (    # bytes of the application's own, what is kept of the email and of the path to return to, whether a cookie is set at all
     [100, 1, 1, 1],
     [2600, 0, 1, 1, 200],
     [2780, 0, 0, 1, 200],
@@ -166,7 +168,7 @@ GET /page
 my $chrome = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8';
 my @by_hand = (accept => '*/*');
 for (
-    # what it is, is it kept, its headers
+    # the request, whether its path is kept, its headers
     ['a page, by its Accept alone',          1, { accept => $chrome }],
     ['a page, in capitals',                  1, { accept => 'TEXT/HTML;q=0.9' }],
     ['a page, html among others',            1, { accept => 'application/xhtml+xml, text/html' }],
@@ -186,7 +188,7 @@ for (
     my $session = open_session($answer->{cookies}{$::name}{value});
     is($session->{user_return_to}, $kept ? '/page' : '/old', "$what: " . ($kept ? 'to return to' : 'what was kept before stays'));
 }
-# A page's own fetch() is a program's, and so is what a service worker fetches without the browser's Accept.
+# A page's own fetch() counts as a program's, and so does a service worker's without the browser's Accept.
 for (
     ['fetch',                        { accept => $chrome, 'sec-fetch-dest' => 'empty', 'sec-fetch-mode' => 'cors' }],
     ['fetch, no-cors',               { accept => $chrome, 'sec-fetch-dest' => 'empty', 'sec-fetch-mode' => 'no-cors' }],

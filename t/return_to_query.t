@@ -1,4 +1,4 @@
-# auth_sigra_return_to query: the way back stands in the login URL and from there in the form, for each tab its own.
+# auth_sigra_return_to query: the path to return to is in the login URL and then in the form, so each tab has its own.
 
 use Test::Nginx::Socket 'no_plan';
 use JSON::PP qw(decode_json encode_json);
@@ -22,7 +22,7 @@ sub escaped { return $_[0] =~ s{([^\w.~/:-])}{sprintf '%%%02X', ord $1}ger }
 sub to_login { return '/users/log-in?return_to=' . escaped($_[0]) }
 sub answer_of { return "$_[0]{status} " . ($_[0]{headers}{location} // '') }
 
-# Where a right password leads that was typed into the form at such a URL.
+# Where a login with the right password leads from the form at this URL.
 sub leads {
     my ($url, $browser) = @_;
     return ($browser // browser())->submit($url, {%::form})->{headers}{location};
@@ -266,7 +266,7 @@ like($page->{content}, qr/Confirm your password/, 'which asks to confirm');
 is(leads($url, $browser), '/sudo/bill?x=1', 'and leads back');
 is($browser->get('/sudo/bill')->{status}, 404, 'in');
 
-# The session says that a confirmation is wanted. Where it cannot be written, the login page would lead straight back.
+# The session says that a confirmation is wanted. If this cannot be stored, the login page would redirect back at once.
 my $again = authenticated_fixture(user_id => $::ada->{user_id}, email => 'ada@example.com', age => 3600);
 my $full = session_cookie({ %{ $again->{session} }, full => 'x' x 2900 });
 is(answer_of(browser()->get('/sudo/x', { cookie => $full })), '302 /users/log-in', 'a session that is full');

@@ -1,5 +1,5 @@
-# A session that PostgreSQL no longer has passes in no worker once one has heard of it, whatever came between. Each
-# block has its own nginx of two workers, for what a Test::Nginx block cannot do: reload, lose a worker or a channel.
+# Once one worker has received a revocation, the session passes in no worker, whatever happens meanwhile. Each block has
+# its own nginx with two workers, to do what Test::Nginx blocks cannot: reload, lose a worker or a channel.
 
 use v5.14;
 use strict;
@@ -40,7 +40,7 @@ sub worker_of {
     return ($answer->{headers}{'x-worker'}, "$answer->{status} $answer->{headers}{'x-status'}");
 }
 
-# Until the session is a hit on so many workers.
+# Waits until the session is a hit on this many workers.
 sub warm_all {
     my ($who, $path) = @_;
     my %warm;
@@ -52,7 +52,7 @@ sub warm_all {
     return;
 }
 
-# Refused at last, and by everybody from then on.
+# The session is eventually refused, and from then on by all workers.
 sub out {
     my ($who, $name, $path) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -62,7 +62,7 @@ sub out {
     return;
 }
 
-# The connections of the listeners, by their own role; those that listen have looked for the triggers since.
+# The connections of the listeners, found by their own role; and how many of them have looked for the triggers last.
 sub listeners {
     return @{ db()->selectcol_arrayref('SELECT pid FROM pg_stat_activity WHERE usename = ?', undef, 'sigra_listener') };
 }
@@ -126,7 +126,7 @@ for my $case (['sigra', 'bigint'], ['sigra', 'uuid'], ['phx_gen_auth', 'bigint']
     await { asked($bob) eq '200 hit' } 'a hit';
     pass('who still has a row is asked for and in');
 
-    # A guess of a password is no change of the user.
+    # A wrong password does not count as a change of the user.
     my @answers;
     db()->do('UPDATE users SET failed_login_attempts = failed_login_attempts + 1');
     revoke(my $eve = authenticated_fixture());
@@ -134,7 +134,7 @@ for my $case (['sigra', 'bigint'], ['sigra', 'uuid'], ['phx_gen_auth', 'bigint']
     is(asked($bob), '200 hit', 'guesses evict nobody');
 }
 
-# A request by `$who` whose lookup is held up `$rounds` times, and overtaken each time by a change of the user.
+# A request by `$who` whose lookup is blocked `$rounds` times, while the user is changed each time.
 sub overtaken {
     my ($who, $rounds) = @_;
     my $other = authenticated_fixture(email => "other-$rounds-$$-" . int(rand 1e9) . '@example.com');
@@ -151,7 +151,7 @@ sub overtaken {
         warm_all($other, '/plain/page');
         db()->do('UPDATE users SET email = email || ? WHERE id IN (?, ?)', undef, 'y', $who->{user_id}, $other->{user_id});
         await { asked($other, '/plain/page') eq '200 miss' } 'the notification';
-        # The next holder queues before the lock is let go, and so before the next attempt.
+        # The next one waits for the lock before it is released, and so comes before the next attempt.
         my $next = db()->clone({ pg_async => 1 });
         $next->do('SELECT pg_advisory_lock(42)', { pg_async => DBD::Pg::PG_ASYNC() }) if $round < $rounds;
         await { db()->selectrow_array(q(SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory')) == 2 } 'the next holder'
@@ -163,7 +163,7 @@ sub overtaken {
     return $wire;
 }
 
-# The NOTIFY overtakes the answer: the statement has its snapshot, and waits; meanwhile the row goes.
+# The notification arrives before the answer: the statement has its snapshot, and waits; meanwhile the row is deleted.
 {
     fresh_database('sigra');
     add_triggers();
@@ -172,7 +172,7 @@ sub overtaken {
     my %who = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob eve);
     gate(
         workers => 1, postgres => 'timeout=60s', where => 'held_up()',
-        # With a pool of its own, which nothing holds up; what it hears empties the same zone.
+        # This one has its own pool, which nothing blocks; what it receives is removed from the same zone.
         server => sprintf q(location /plain/ { auth_sigra on; auth_sigra_schema sigra; alias html/;
             auth_sigra_postgres "host=%s port=%s dbname=%s user=sigra application_name=plain"; }),
             Sigra::Fixture::server('HOST'), Sigra::Fixture::server('PORT'), database()->{name},
@@ -187,19 +187,19 @@ sub overtaken {
         await_lookup();
         revoke($gone) if $way eq 'row';
         db()->do('UPDATE users SET email = ? WHERE id = ?', undef, 'changed@example.com', $gone->{user_id}) if $way eq 'user';
-        # What is notified later is heard later.
+        # Notifications arrive in the order in which they were sent.
         db()->do('UPDATE users SET email = email || ? WHERE id = ?', undef, 'x', $who{bob}{user_id});
         await { asked($who{bob}, '/plain/page') eq '200 miss' } 'the notification';
         $holder->do('SELECT pg_advisory_unlock(42)');
         is($wire->answer->{status}, $way eq 'row' ? 401 : 200, "the answer is overtaken by the end of the $way: asked again");
         like(asked($gone), $way eq 'row' ? qr/^401/ : qr/^200/, 'and so is the next');
     }
-    # Each time again: three times more, then 503.
+    # This repeats: three more times, then 503.
     my $ada = authenticated_fixture();
     is(overtaken($ada, 4)->answer->{status}, 503, 'asked four times, each time overtaken: 503');
     like(asked($ada), qr/^200/, 'and in with the next request');
 
-    # A change is heard by each worker, and may overtake the lookup once for each.
+    # Each worker receives a change, and each one may do so before the lookup is answered.
     gate(
         workers => 2, postgres => 'timeout=60s', where => 'held_up()',
         server => sprintf q(location /plain/ { auth_sigra on; auth_sigra_schema sigra; alias html/;
@@ -210,7 +210,7 @@ sub overtaken {
     is(overtaken($ada, 4)->answer->{status}, 200, 'with two workers the fifth answer counts');
 }
 
-# The channel is lost, and what is said meanwhile is not heard.
+# The channel is lost, and what is notified meanwhile is not received.
 admin()->do('SET client_min_messages = warning; DROP ROLE IF EXISTS sigra_listener');
 admin()->do('CREATE ROLE sigra_listener LOGIN');
 for my $require ('on', 'off') {
@@ -240,7 +240,7 @@ for my $require ('on', 'off') {
     out($who{bob}, "require_listen=$require: a revocation that is heard");
 }
 
-# Backends are killed, and a worker, and nginx is reloaded: what was deleted stays out, on old and new workers.
+# Backends and a worker are killed, and nginx is reloaded: what was deleted stays out, on old and new workers.
 {
     fresh_database('sigra');
     add_triggers();

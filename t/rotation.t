@@ -1,4 +1,5 @@
-# A session that gets a new token is never lost: its cookie is sealed and measured before the old row is touched.
+# A session that gets a new token is never lost: the new cookie is sealed and its size checked before the old row is
+# changed.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -25,14 +26,14 @@ location /private { auth_sigra on; rewrite ^ /echo break; proxy_pass http://echo
 location /reissue { auth_sigra on; auth_sigra_reissue_age 1h; rewrite ^ /echo break; proxy_pass http://echo; }
 END
 
-# A user whose session fills its cookie: nothing more goes in.
+# A user whose session fills the cookie, so that nothing more fits.
 sub full {
     my (%option) = @_;
     my $pad = 3000;
     my $user = user_fixture(password => $::password);
     my $ada = authenticated_fixture(%$user, %option);
     my %session = %{ $ada->{session} };
-    # Base64 grows by four bytes for three: as close to 4,096 as it gets.
+    # Base64 makes four bytes of three, so this is as close to 4,096 as possible.
     $pad++ while length session_cookie({ %session, pad => 'x' x ($pad + 1) }) <= 4096 - 4;
     $ada->{session} = { %session, pad => 'x' x $pad };
     $ada->{cookie}  = session_cookie($ada->{session});
@@ -41,17 +42,17 @@ sub full {
 }
 
 sub rows_of { return scalar db()->selectrow_array('SELECT count(*) FROM users_tokens WHERE user_id = ?', undef, $_[0]{user_id}) }
-# In one statement, or the row of before is told with the version that a rotation has just given it.
+# In one statement: otherwise the old row could be returned with the version that a rotation has just given it.
 sub row_of { return db()->selectrow_hashref('SELECT *, xmin FROM users_tokens WHERE id = ?', undef, $_[0]{session_id}) // {} }
 
-# It was written, and has the token and the age that it had, and no other is there.
+# The row was written again, has the token and the age that it had, and there is no other.
 sub is_taken_back {
     my ($ada, $old) = @_;
     my $row = row_of($ada);
     return rows_of($ada) == 1 && ($row->{xmin} // '') ne $old->{xmin} && !grep { ($row->{$_} // '') ne $old->{$_} } qw(token inserted_at);
 }
 
-# Has the request gone for nginx.
+# Waits until nginx has finished the request.
 sub await_leave { return await { wire(get('/status', 'Connection: close'))->answer->{body} =~ /Writing: 1\b/ } 'the leave' }
 
 sub in { my ($browser) = @_; return $browser->get('/private')->{status} }
@@ -176,7 +177,7 @@ is(in($browser), 200, 'and passes');
 
 $wire = wire(get('/slow', $ada->{header}));
 $asked = $upstream->accept;
-# The whole request first: to close before it was read is to reset the connection.
+# Sends the whole request first: closing before it was read would reset the connection.
 my $request = '';
 sysread $asked, $request, 4096, length $request or last until $request =~ /\r\n\r\n/;
 print $asked "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok";

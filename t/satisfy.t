@@ -1,4 +1,4 @@
-# auth_sigra beside nginx's other access rules: who is denied costs no query.
+# auth_sigra with nginx's other access rules: a request that they deny costs no query.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -40,7 +40,7 @@ WWW-Authenticate: Cookie realm="auth_sigra"
 ! Set-Cookie
 --- flow
 lookups();
-for (    # path, nobody, ada, a dead token; queries that ada's and the dead token cost
+for (    # path; status for anonymous, for ada, for a dead token; queries for ada and for the dead token
     ['/all/deny/',     '403 403 403', 0],
     ['/all/allow/',    '401 200 401', 2],
     ['/any/deny/',     '401 200 401', 2],

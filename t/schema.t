@@ -1,4 +1,4 @@
-# auth_sigra_schema: three layouts, their names, their types, and the condition on the users row.
+# auth_sigra_schema: the three layouts, their names and types, and the condition on the users row.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -7,7 +7,7 @@ use Sigra::Wire;
 our ($http, $ada, @others);
 my $extra = 'auth_sigra on; auth_sigra_unauthenticated status; auth_sigra_forward on;';
 
-# A database of a layout, and ada in it. SQL that changes it before and after her, where given.
+# Creates a database of a layout with ada in it; optional SQL changes it before and after she is inserted.
 sub layout {
     my ($layout, %option) = @_;
     my ($sql, $after, $where, $columns) = delete @option{qw(sql after where columns)};
@@ -18,7 +18,7 @@ sub layout {
     db()->do($_) for @{ $after // [] };
 }
 
-# What the upstream sees of a fixture or a cookie: status, id, email.
+# What the upstream gets for a fixture or a cookie: status, id, email.
 sub seen {
     my ($who) = @_;
     my $answer = client()->get('/', { cookie => ref $who ? $who->{cookie} : $who });
@@ -27,7 +27,7 @@ sub seen {
 }
 sub is_ada { is(seen($ada), "200 $ada->{user_id} Ada\@Example.com", "ada: $_[0]") }
 
-# A row of another kind with a token of its own is nobody's session.
+# A row of another kind is not a session, even if it has a token.
 sub is_nobody { is(seen(authenticated_fixture(%{ $_[0] })), 401, "nobody: $_[1]") }
 
 add_block_preprocessor(sub {

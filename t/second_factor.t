@@ -1,4 +1,5 @@
-# auth_sigra_second_factor: a password alone logs nobody in who has one; and «fallback», the application's part.
+# auth_sigra_second_factor: for a user who has one, a password alone is not enough to log in; and «fallback», the
+# application's part.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -71,7 +72,7 @@ $browser = client()->use_cookie(session_cookie({ _csrf_token => $state }));
 $answer = $browser->post('/users/log-in', { %ada, _csrf_token => csrf_mask($state) }, { accept => 'application/json' });
 is("$answer->{status} $answer->{content}", '200 {"redirect_to":"/users/second-factor"}', 'JSON');
 
-# Over a session: the old one ends, whosever it was.
+# With an existing session: the old one ends, whichever user's it was.
 my $old = authenticated_fixture(user_id => $::who{sigra_sessions}{ada}{user_id}, email => 'ada@example.com');
 my $bob = authenticated_fixture(user_id => $::who{sigra_sessions}{bob}{user_id}, email => 'bob@example.com', remember_me => 1_000_000);
 ($browser) = log_in_over($old->{session}, \%ada, $bob->{remember_cookie});
@@ -119,7 +120,7 @@ unlink $path;
 my $server = IO::Socket::UNIX->new(Local => $path, Listen => 5) or die "$path: $!";
 chmod 0777, $path;
 
-# What one request brings to the application, and what the client then gets.
+# What one request sends to the application, and what the client then gets.
 my $ask = sub {
     my ($form, $session, @more) = @_;
     my $state = csrf_state();
@@ -160,7 +161,7 @@ for (['a wrong password', { email => 'ada@example.com', password => 'wrong' }, '
 is(client()->post('/users/log-in', { email => 'ada@example.com' })->{status}, 403, 'without a CSRF token: nor then');
 is(client()->post('/users/log-in', { email => 'ada@example.com' }, { 'sec-fetch-site' => 'cross-site' })->{status}, 403, 'from elsewhere: nor then');
 
-# A matching password gives its attempt back on the way there.
+# A right password is not counted as an attempt when the login is passed on.
 my $attempts = sub { db()->selectrow_array(q(SELECT failed_login_attempts FROM users WHERE email = 'ada@example.com')) };
 $ask->({ email => 'ada@example.com', password => 'wrong' }) for 1, 2;
 is($attempts->(), 3, 'mistakes count, with the one from before');

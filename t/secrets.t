@@ -1,4 +1,4 @@
-# auth_sigra_secret_key_base: where it is kept, and how it is rotated.
+# auth_sigra_secret_key_base: where it is stored, and how it is rotated.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

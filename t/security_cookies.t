@@ -1,4 +1,4 @@
-# Attacks on the Cookie header and on what is signed: names, forms, signatures, terms.
+# Attacks on the Cookie header and on signed values: names, formats, signatures, terms.
 
 use Test::Nginx::Socket 'no_plan';
 use Compress::Zlib qw(compress);
@@ -12,8 +12,8 @@ our $ada  = authenticated_fixture(email => 'ada@example.com');
 our $host = authenticated_fixture(user_id => $ada->{user_id}, cookie_name => '__Host-s');
 our $http = "large_client_header_buffers 4 1m;\n" . sigra_http_config();
 
-# The second location's database cannot be reached: whoever asks it gets 503, so an answer of another kind was given
-# without a query. The third has encrypted sessions, the fourth another name.
+# The database of the second location cannot be reached: a request that needs it gets 503, so any other answer was given
+# without a query. The third location has encrypted sessions, the fourth another cookie name.
 our $config = <<'EOF';
 add_header X-Status $auth_sigra_status always;
 location /private { auth_sigra on; try_files /private.txt =404; }
@@ -37,7 +37,7 @@ our $files = ">>> private.txt\nfor ada\n";
 
 sub printable { my ($text) = @_; return substr($text, 0, 60) =~ s/([^ -~])/sprintf '<%02x>', ord $1/ger }
 
-# Anonymous, and the database was not asked.
+# The request is anonymous, and the database was not asked.
 sub is_refused_unasked {
     my ($cookie, $name, $status) = @_;
     $name //= printable($cookie);
@@ -177,7 +177,7 @@ GET /private
 --- flow
 my ($name, $value) = split /=/, $::ada->{cookie}, 2;
 my @parts = split /\./, $value;
-# One bit of each byte of each part, as it stands.
+# Flips one bit in each byte of each part, as it is sent.
 for my $at (0 .. length($value) - 1) {
     my $flipped = $value;
     substr($flipped, $at, 1) = chr(ord(substr $value, $at, 1) ^ (1 << $at % 7));

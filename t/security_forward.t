@@ -1,4 +1,4 @@
-# Attacks on the identity that an upstream is told: no name that a client sends may reach it as the module's.
+# Attacks on the identity headers: no header of a client may reach the upstream in their place.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -12,7 +12,8 @@ fresh_database('sigra');
 our $ada  = authenticated_fixture(email => 'ada@example.com');
 our $http = sigra_http_config() . "    auth_sigra_forward on;\n";
 
-# What speaks HTTP/2 to an upstream speaks it to another server of this nginx, which shows it to the one of HTTP.
+# Protocols that use HTTP/2 to the upstream are sent to another server of this nginx, which proxies them to the HTTP
+# upstream.
 my $h2 = Sigra::Nginx::free_port();
 my @over_h2;
 if (nginx_has('http_v2_module')) {
@@ -22,7 +23,7 @@ if (nginx_has('http_v2_module')) {
     push @over_h2, [http2 => "proxy_pass http://127.0.0.1:$h2; proxy_http_version 2;"] if nginx_at_least('1.29.4');
 }
 
-# The same gate before each protocol, closed, open and absent.
+# The same gate for each protocol: on, optional and off.
 our $config = join '', "location /ready { return 200; }\n", map {
     my ($protocol, $pass) = @$_;
     map { "location /$protocol/$_ { auth_sigra $_; $pass }\n" } qw(on optional off);
@@ -32,17 +33,17 @@ our $config = join '', "location /ready { return 200; }\n", map {
     [fastcgi => 'fastcgi_pass unix:$TEST_NGINX_SERVER_ROOT/logs/fastcgi.sock; fastcgi_param REQUEST_METHOD $request_method;'],
     [uwsgi   => 'uwsgi_pass unix:$TEST_NGINX_SERVER_ROOT/logs/uwsgi.sock; uwsgi_param REQUEST_METHOD $request_method;'],
 );
-# nginx drops such names by itself unless told otherwise: told so, the module stands alone.
+# nginx drops such names by default. Here it is told not to, so that the module must remove them.
 our $permissive = "underscores_in_headers on;\nignore_invalid_headers off;\n";
 
 my @listening = qw(http fastcgi uwsgi);
 our @protocols = (@listening, map { $_->[0] } @over_h2);
 
-# An upstream for each protocol, once there is a folder for their sockets. nginx is started anew for every block with a
-# configuration, and its folder with it.
+# Creates an upstream for each protocol when there is a folder for their sockets. nginx, and its folder, is new for each
+# block with a configuration.
 sub upstreams { start_upstream($_ => "$ENV{TEST_NGINX_SERVER_ROOT}/logs/$_.sock") for @listening }
 
-# What an upstream holds for the identity: {user_id => [...], ...}, under any name that a gateway could fold into it.
+# What an upstream would take for the identity: {user_id => [...], ...}, from all names that a gateway could map to it.
 sub told {
     my ($answer) = @_;
     my %told;
@@ -69,7 +70,7 @@ sub is_told_nobody {
     is_deeply(told($answer), {}, "$name - nobody is named");
 }
 
-# With a session, without, and where the gate is off.
+# With a session, without one, and with the gate off.
 sub cannot_override {
     my ($name, @headers) = @_;
     for my $protocol (@::protocols) {

@@ -1,4 +1,4 @@
-# Attacks on the gate itself: getting past it by the shape of the URI, by headers, by subrequests.
+# Attacks on the gate itself: attempts to bypass it with the form of the URI, with headers, with subrequests.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -10,7 +10,7 @@ fresh_database('sigra');
 our $ada  = authenticated_fixture(email => 'ada@example.com');
 our $http = sigra_http_config();
 
-# /private as an administrator writes it, with a public neighbour, and everything else public.
+# /private as an administrator would configure it, with a public location beside it, and everything else public.
 our $config = <<'EOF';
 location /private {
     auth_sigra on;
@@ -21,7 +21,7 @@ location / { try_files /public.txt =404; }
 EOF
 our $files = ">>> private.txt\nfor ada\n>>> public.txt\nfor all\n";
 
-# What nginx serves decides, and the page is nowhere.
+# nginx serves the other location's page, not the protected one.
 sub is_public {
     my ($target, @headers) = @_;
     my $answer = ask($target, @headers);

@@ -1,4 +1,4 @@
-# Attacks on where a login leads back to: what the gate writes into user_return_to, and its own Location.
+# Attacks on where a login leads: what the gate stores in user_return_to, and its own Location.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -9,8 +9,8 @@ fresh_database('sigra');
 our $http = sigra_http_config();
 our $ada  = authenticated_fixture(email => 'ada@example.com');
 
-# No target is kept, nobody is logged in, and the login page is where it always is. A target that nginx itself refuses
-# is as good, and so is one with a line feed in it: the first line is then HTTP/0.9, whose answer has no head.
+# No target is kept, nobody is logged in, and the redirect goes to the login page. Also fine are a target that nginx
+# itself refuses, and one with a line feed: its first line is then HTTP/0.9, whose answer has no header.
 sub leads_nowhere {
     my ($target, @headers) = @_;
     my $name   = $target =~ s/([^ -~])/sprintf '<%02x>', ord $1/ger;
@@ -25,7 +25,7 @@ sub leads_nowhere {
     unlike($answer->{head}, qr/^[^:]*Location:.*evil/mi, "$name - nowhere in a Location");
 }
 
-# But for the values of cookies, in whose base64 any word may stand.
+# Without the values of cookies, because their base64 may contain any word.
 sub head_of { return $_[0]{head} =~ s/^(Set-Cookie: [\w-]+=)[^;\r\n]*/$1/gmir }
 
 sub leads_back {
@@ -209,7 +209,7 @@ for my $target ('/' . 'a' x 2048, '/' . 'a' x 8191, '/?' . 'a' x 8190, '/' . '%C
     is(kept($answer)->{user_return_to}, undef, "$name - no way back");
     cmp_ok($size->($answer), '<=', 4096, "$name - the cookie is not oversized");
 }
-# A session that is large already: what no longer fits is left out, and the cookie stays within what Plug can bear.
+# A session that is already large: what no longer fits is dropped, and the cookie stays within Plug's limit.
 for my $ballast (1000, 2000, 2600, 2900, 3500) {
     my $cookie = session_cookie({ ballast => 'b' x $ballast, phoenix_flash => { email => 'e' x 160 } });
     my $answer = ask('/' . 'a' x 2000, 'Accept: text/html', "Cookie: $cookie");

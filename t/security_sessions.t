@@ -1,4 +1,4 @@
-# Attacks with sessions that are well signed: terms, tokens, contexts, rows.
+# Attacks with correctly signed sessions: terms, tokens, contexts, rows.
 
 use Test::Nginx::Socket 'no_plan';
 use Compress::Zlib qw(compress);
@@ -55,7 +55,7 @@ sub next_good_request {
 
 sub signed { my ($payload) = @_; return session_cookie($payload) }
 
-# A map whose first key is the token, and a second one with the value given as it is encoded.
+# A map whose first key is the token, and whose second value is encoded as given.
 sub beside {
     my ($encoded, $count) = @_;
     my $token = encode_term({ user_token => $ada->{token} });
@@ -139,7 +139,7 @@ my %term = (
     'atom cache' => "D\0", 'local' => "y\0\0\0\0", map { ("tag $_" => chr($_) . "\0" x 16) } 0, 1, 69, 130, 131, 255,
 );
 for my $name (sort keys %term) {
-    # These an application may keep in its sessions: they are read past.
+    # Values that an application may keep in its sessions: they are skipped.
     if ($name =~ /\A(?:pid|new pid|reference|new reference|newer reference|bit binary)\z/) {
         is_served(ask('/private', 'Cookie: ' . signed(beside($term{$name}))), "beside the token: $name");
     } else {
@@ -169,7 +169,7 @@ my %other = (
 is_refused_unasked(signed({ user_token => $other{$_} }), $_, qr/\Ainvalid\z/) for sort keys %other;
 is_refused_unasked(signed("\x83t\0\0\0\1w\x0auser_token" . substr encode_term($token), 1), 'an atom for a key');
 is_refused_unasked(signed({ User_token => $token, admin_token => $token, 'user_token ' => $token }), 'keys like it');
-# A session that holds a token of no form is not made whole by the remember-me cookie.
+# A session with a malformed token does not become valid through the remember-me cookie.
 is_refused_unasked(join('; ', signed({ user_token => '' }), $::ada->{remember_cookie}), 'with a remember-me cookie', qr/\Ainvalid\z/);
 next_good_request();
 
@@ -287,7 +287,7 @@ is_anonymous(ask('/private', $::of_type{other}{header}), 'a type that nobody kno
 is_anonymous(ask('/private', $::dead{$_}{header}), $_) for sort keys %::dead;
 is_anonymous(ask('/private', $::idle->{header}), 'idle for half an hour');
 is_served(ask('/private', $::remembered->{header}), 'idle, but remembered');
-# The token travels as text here: the 32 bytes themselves are none.
+# Here the token is text; the 32 raw bytes are not a token.
 is_anonymous(ask('/private', 'Cookie: ' . session_cookie({ user_token => $::bob->{token} })), 'raw bytes');
 is_anonymous(ask('/private', 'Cookie: ' . session_cookie({ user_token => $_ })), 'a text of other length') for
     "$::bob->{token_text}=", substr($::bob->{token_text}, 0, 42), "$::bob->{token_text}A", ' ' . $::bob->{token_text};

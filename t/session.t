@@ -1,4 +1,4 @@
-# auth_sigra_session: who asks, as JSON.
+# auth_sigra_session: the current user, as JSON.
 
 use Test::Nginx::Socket 'no_plan';
 use JSON::PP qw(decode_json);
@@ -50,7 +50,7 @@ for my $name (layouts()) {
     is(client()->get("/$name/session", { cookie => $ada->{cookie} })->{status}, 401, "$name: and then nobody");
 }
 use_layout('sigra');
-# Larger than what JavaScript's numbers hold, and all digits are there: as Jason writes it.
+# Larger than JavaScript's numbers, but with all digits, as Jason writes it.
 my $id = 9007199254740993 + 2 * int rand 1e9;
 my $large = authenticated_fixture(id => $id);
 my ($answer) = me(client()->use_cookie($large->{cookie}), '/sigra/session');

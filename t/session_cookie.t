@@ -1,4 +1,4 @@
-# auth_sigra_session_cookie: the cookies of the reference implementation, keys and attributes.
+# auth_sigra_session_cookie: the cookies of the reference implementation, key parameters and attributes.
 
 use Test::Nginx::Socket 'no_plan';
 use JSON::PP qw(decode_json);
@@ -12,7 +12,7 @@ our $ada   = authenticated_fixture(email => 'ada@example.com', token => $token);
 our $crypt = { encryption_salt => encryption_salt };
 our $encrypted = session_cookie({ user_token => $token }, %$crypt);
 
-# The cookie that sends to the login page, with its attributes.
+# The cookie that is set with the redirect to the login page, with its attributes.
 sub set_cookie {
     my ($path, %option) = @_;
     my ($cookie) = values %{ client(%option)->get($path)->{cookies} };

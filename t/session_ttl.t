@@ -1,4 +1,4 @@
-# auth_sigra_session_ttl: how long a row counts after inserted_at, by the layout and the row's type.
+# auth_sigra_session_ttl: how long a row is valid after inserted_at, depending on the layout and the row's type.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -19,8 +19,8 @@ for my $layout (qw(sigra phx_gen_auth sigra_sessions)) {
     }
 }
 
-# Asks for a path with every session of a layout, each brought to its age at that moment, for ages grow while a test runs; a type's longest life among those that passed, and whether all that
-# are younger did.
+# Requests a path with each session of a layout. Each is set to its age just before, because ages grow while a test
+# runs. Returns the longest age of each type that passed, and whether all younger ones did.
 sub longest {
     my ($layout, $path) = @_;
     my %longest;

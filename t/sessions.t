@@ -1,4 +1,4 @@
-# auth_sigra_sessions: where a user is logged in, and an end to any of it.
+# auth_sigra_sessions: lists a user's sessions, and ends them.
 
 use Test::Nginx::Socket 'no_plan';
 use JSON::PP qw(decode_json);
@@ -17,7 +17,7 @@ use_layout('sigra');
 our $http  = sigra_http_config() . echo_upstream();
 our $plain = $locations =~ s/PATH//gr;
 
-# A user with a session here, and others elsewhere.
+# A user with a session here, and other sessions elsewhere.
 sub visitor {
     my ($elsewhere, %option) = @_;
     my $ada = authenticated_fixture(%option);
@@ -36,7 +36,7 @@ sub ids { my ($json) = @_; return join ' ', map { $_->{id} . ($_->{current} ? '*
 
 sub alive { return scalar grep { session_row($_) } @_ }
 
-# A script's.
+# As a script does.
 sub end_session {
     my ($browser, $id, $csrf, $path, %headers) = @_;
     return $browser->request('DELETE', ($path // '/sessions') . "/$id", { 'x-csrf-token' => $csrf, %headers });
@@ -67,7 +67,7 @@ for my $name (layouts()) {
     my @same = (user_id => $ada->{user_id}, email => $ada->{email});
     my $newer = authenticated_fixture(@same, age => 1800);
     my $older = authenticated_fixture(@same, age => 7200, idle => 60);
-    # None of these is a session that is alive.
+    # None of these is a live session.
     authenticated_fixture();
     authenticated_fixture(@same, age => 90 * 86_400);
     if ($sessions) {
@@ -311,7 +311,7 @@ for my $name (qw(sigra phx sessions)) {
     is(main::end_session($browser, $other->{session_id}, $json->{csrf_token}, "/$name/sessions")->{status}, 204, "$name: with that token");
     is(main::alive($other), 0, "$name: the row");
     if ($name eq 'sessions') {
-        # A row that is to be remembered lives as long as that.
+        # A row with remember-me is valid for that time.
         authenticated_fixture(user_id => $ada->{user_id}, age => 10 * 86_400);
         my $kept = authenticated_fixture(user_id => $ada->{user_id}, age => 10 * 86_400, remember_me => 86_400);
         (undef, $json) = main::list($browser, "/$name/sessions");
@@ -342,7 +342,7 @@ for my $name (qw(sigra phx sessions)) {
     my ($answer, $json) = main::list(client(), "/$name/sessions", %bearer);
     is(main::ids($json), "$ada->{session_id} $one->{session_id}", "$name: none is the asker's own");
     is($json->{csrf_token}, undef, "$name: nor is there a CSRF token");
-    # Nor with a cookie beside it.
+    # Nor with a cookie as well.
     is(main::ids((main::list(client()->use_cookie($ada->{cookie}), "/$name/sessions", %bearer))[1]), "$ada->{session_id} $one->{session_id}", "$name: the token counts");
     is(main::end_session(client(), $eve->{session_id}, '', "/$name/sessions", %bearer)->{status}, 404, "$name: another's");
     my $browser = client()->use_cookie($ada->{cookie});
@@ -350,7 +350,7 @@ for my $name (qw(sigra phx sessions)) {
     is("$answer->{status} " . keys %{ $answer->{cookies} }, '204 0', "$name: an end, and no cookie");
     is(main::alive($ada), 0, "$name: the row");
     is(main::alive($one, $eve), 2, "$name: no other");
-    # No cookie is set, whatever else it asks for: one that is there is not the token's.
+    # No cookie is set, whatever else is requested: a cookie that is sent does not belong to the token.
     my ($bob, $bobs_browser, $other) = main::visitor(1);
     for (['nonsense', 401], [$token->{text}, 404]) {
         my ($text, $status) = @$_;
@@ -450,7 +450,7 @@ my $nginx = Sigra::Nginx->new(
     server  => "add_header X-Status \"\$auth_sigra_status\" always; add_header X-Pid \$pid always; location /sessions { auth_sigra_sessions; } location / { auth_sigra on; root html; }",
 );
 my $port = $nginx->port;
-# What each worker says of it.
+# What each worker answers.
 my $everywhere = sub {
     my ($fixture) = @_;
     my %said;

@@ -1,4 +1,4 @@
-# The module's file itself: what it exports, how it is hardened, and that a reload can let go of it.
+# The module's file: what it exports, how it is hardened, and that a reload can unload it.
 use v5.14;
 use strict;
 use warnings;
@@ -31,7 +31,7 @@ SKIP: {
     like($symbols, qr/^__\w+_chk(?:\@\S+)? U\b/m, 'and fortified functions');
 }
 
-# Each library that it names has a symbol that it needs. ldd asks the loader, which knows.
+# The module uses at least one symbol of each library that it names. ldd asks the loader.
 SKIP: {
     skip 'a sanitizer takes the place of some functions', 2 if $instrumented;
     my $unused = output_of('ldd', '-u', $module);
@@ -40,8 +40,8 @@ SKIP: {
     is_deeply([grep { $unused =~ /\Q$_\E/ } @needed], [], 'and uses each of them');
 }
 
-# And has each symbol that it needs from one of them or from nginx: what a library of a library has may be gone with its
-# next version, and an nginx that the module is built into is not linked.
+# Each symbol that it needs is in one of these libraries or in nginx. A library that another one needs may be gone in
+# its next version, and an nginx with the module built in would not link.
 SKIP: {
     skip 'a sanitizer is preloaded', 1 if $instrumented;
     my %path  = output_of('ldd', $module) =~ /^\s*(\S+) => (\S+)/mg;
@@ -50,7 +50,7 @@ SKIP: {
     is_deeply([grep { !$given{$_} } map { /^([^\s\@]+)\S* U/ ? $1 : () } split /\n/, $symbols], [], 'all that it needs is there');
 }
 
-# A unique symbol, or a thread's destructor, would keep it mapped for ever.
+# A unique symbol or a thread-local destructor would keep it mapped for ever.
 SKIP: {
     skip 'the sanitizers are loaded with it', 4 if $instrumented;
     my $nginx  = Sigra::Nginx->new(server => 'location / { return 204; }', workers => 1);

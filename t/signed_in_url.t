@@ -1,4 +1,4 @@
-# auth_sigra_signed_in_url: where a login leads who wanted to go nowhere.
+# auth_sigra_signed_in_url: where a login leads if no other page was requested.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

@@ -14,7 +14,7 @@ location = PATH/log-in { auth_sigra_login; }
 location PATH/private { auth_sigra on; auth_sigra_unauthenticated status; rewrite ^ /echo break; proxy_pass http://echo; }
 END
 
-# Programs that note what they are called with, and then do it.
+# Wrappers that record the arguments of a program and then run it.
 our $noted = tempdir(CLEANUP => 1);
 for my $program (qw(psql argon2 perl)) {
     my ($real) = grep { -x } map { "$_/$program" } split /:/, $ENV{PATH};
@@ -39,7 +39,7 @@ sub sigra_user {
         '--singular', $database->{singular},
     );
     my $pid = open3(my $in, my $out, my $err = gensym, 'examples/sigra-user', @options, @arguments);
-    local $SIG{PIPE} = 'IGNORE';    # one that needs no input may be gone
+    local $SIG{PIPE} = 'IGNORE';    # a command that needs no input may have exited
     print $in $input if defined $input;
     close $in;
     my $stdout = do { local $/; <$out> } // '';
@@ -55,10 +55,10 @@ sub done {
     return $stdout;
 }
 
-# 302 and in, or not: what a login with this password gets.
+# The result of a login with this password: 302 and a session, or not.
 sub login {
     my ($name, $email, $password) = @_;
-    my $browser = client(timeout => 120);    # a hash waits where the machine is busy
+    my $browser = client(timeout => 120);    # a password check waits if the machine is busy
     my $token = $browser->get("/$name/log-in", { accept => 'application/json' })->{content} =~ /"csrf_token":"([^"]+)"/ ? $1 : die;
     my $answer = $browser->post("/$name/log-in",
         { _csrf_token => $token, email => $email, password => $password }, { accept => 'application/json' });

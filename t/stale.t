@@ -1,5 +1,5 @@
-# stale=T: what was verified before an outage passes for T, only while PostgreSQL is out of reach, and not what was
-# revoked before it.
+# stale=T: what was verified before an outage passes for T, but only while PostgreSQL cannot be reached, and not if it
+# was revoked before.
 
 use v5.14;
 use strict;
@@ -14,7 +14,7 @@ use Test::More;
 fresh_database('sigra');
 add_triggers();
 my %who = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob eve new);
-# One worker: another one may be slower to find its way back.
+# One worker: a second one might take longer to reconnect.
 my $nginx = Sigra::Nginx->new(
     workers => 1,
     files => { page => 'for ada', 'strict/page' => 'for ada' },
@@ -37,7 +37,7 @@ sub asked { my ($name, $path) = @_; return seen($path // '/page', $who{$name}, p
 sub until_seen { my ($expected, @ask) = @_; return Sigra::Wire::await { asked(@ask) eq $expected } $expected }
 
 $who{aging} = authenticated_fixture(age => 7200);
-$who{ending} = authenticated_fixture(age => 3590);    # ten seconds of life in /old/
+$who{ending} = authenticated_fixture(age => 3590);    # expires in ten seconds in /old/
 until_seen('200 hit', $_) for qw(ada bob eve ending aging);
 revoke($who{eve});
 until_seen('401 unknown', 'eve');
@@ -45,7 +45,7 @@ until_seen('200 hit', $_) for qw(bob ada);
 
 for my $way ('frozen', 'stopped') {
     $who{tired} = authenticated_fixture();
-    # The same user by a cookie of another token.
+    # The same user with a cookie of another token.
     my $remembered = authenticated_fixture(user_id => $who{tired}{user_id}, email => $who{tired}{email}, remember_me => 86400);
     $who{remembered} = { cookie => $remembered->{remember_cookie} };
     until_seen('200 hit', $_) for qw(ada bob tired remembered);
@@ -64,7 +64,7 @@ for my $way ('frozen', 'stopped') {
     until_seen('401 expired', 'ending', '/old/page');
     pass("$way: a life ends all the same");
     is(asked('bob'), '200 stale', "$way: and longer where that is said");
-    # Both wait for the lookup; a reissue would wait as long once more.
+    # Both wait for the lookup; a reissue would wait as long again.
     my %took;
     for my $path ('/page', '/aging/page', '/page', '/aging/page') {
         my $from = Sigra::Nginx::now();
@@ -85,7 +85,7 @@ for my $way ('frozen', 'stopped') {
     is(asked('eve'), '401 unknown', "$way: what was revoked is out");
 }
 
-# Refused is not out of reach.
+# An error of PostgreSQL does not count as unreachable.
 until_seen('200 hit', 'ada');
 db()->do('REVOKE SELECT ON users FROM sigra');
 until_seen('503 error', 'ada');
@@ -93,7 +93,7 @@ is(asked('ada'), '503 error', 'a server that refuses is no outage');
 db()->do('GRANT SELECT ON users TO sigra');
 until_seen('200 hit', 'ada');
 
-# Nor is a queue that is full: two wait for an answer, and nobody else may.
+# Nor does a full queue: two wait for an answer, and no more may.
 undef $nginx;
 $nginx = Sigra::Nginx->new(
     workers => 1,

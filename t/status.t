@@ -1,4 +1,4 @@
-# auth_sigra_status: what all workers have counted, as JSON and as Prometheus' text.
+# auth_sigra_status: what all workers have counted, as JSON and in Prometheus' format.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -21,7 +21,7 @@ sub status { return decode_json(client()->get('/status')->{content}) }
 
 sub server_states { return status()->{connections}{"$ENV{SIGRA_TEST_PGHOST}:$ENV{SIGRA_TEST_PGPORT}"} // {} }
 
-# What has changed between two states, as "family.name" => by how much.
+# The difference between two states, as "family.name" => by how much.
 sub difference {
     my ($before, $after, $prefix) = @_;
     my %changed;
@@ -33,7 +33,7 @@ sub difference {
     return %changed;
 }
 
-# A block's counts by what it does: a name of each that has changed, without those of time.
+# What a block's code counts: the counters that it has changed, without those of time.
 sub counted {
     my ($what) = @_;
     my $before = status();
@@ -129,7 +129,7 @@ SKIP: {
         is($?, 0, "promtool $command") or diag($output);
     }
 }
-# What the examples ask for is there.
+# The metrics that the examples use exist.
 my %there = map { $_ => 1 } $text =~ /^# TYPE (\S+)/mg;
 for my $file (glob 'examples/monitoring/{alerts.yml,dashboard.json}') {
     open my $in, '<', $file or die $!;

@@ -1,4 +1,5 @@
-# A subrequest into a protected location: in, 401, 403 or 503; never a redirect, a body of ours or a cookie.
+# A subrequest to a protected location: passes, or gets 401, 403 or 503; never a redirect, a body of the module or a
+# cookie.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

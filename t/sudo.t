@@ -1,4 +1,4 @@
-# auth_sigra_sudo: the session must have been authenticated within a time.
+# auth_sigra_sudo: the session must have been authenticated within this time.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -15,7 +15,7 @@ for my $layout (qw(phx_gen_auth_17 sigra_sessions sigra)) {
 }
 our @files = map { [$_ => 'for ada'] } qw(page off/page hour/page program/page always/page optional/page);
 
-# Authenticated that many seconds before it is asked for: ages grow while a test runs.
+# Authenticated this many seconds before the request: ages grow while a test runs.
 sub aged {
     my ($layout, $age) = @_;
     use_database($of{$layout});

@@ -1,5 +1,5 @@
-# A request's header list is built anew for an upstream: any number of headers that nginx does not know, and of those that
-# it links.
+# The list of request headers is built again for an upstream: with any number of headers that nginx does not know, and
+# of those that it links.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -9,14 +9,14 @@ use Sigra::Wire;
 fresh_database('sigra');
 our $ada  = authenticated_fixture(email => 'ada@example.com');
 our $http = sigra_http_config(extra => 'auth_sigra_unauthenticated status;');
-# Once there is a folder for its socket: each block has one of its own.
+# Called when there is a folder for its socket: each block has one of its own.
 sub upstream { start_upstream(http => "$ENV{TEST_NGINX_SERVER_ROOT}/logs/upstream.sock") }
 
-# Without a session: the lists are built wherever one of the two directives is on.
+# Without a session: the lists are built if one of the two directives is on.
 our $locations = join "\n", map { "location /$_ { $_ on; proxy_pass http://unix:\$TEST_NGINX_SERVER_ROOT/logs/upstream.sock; }" }
     qw(auth_sigra_forward auth_sigra_hide_cookies);
 
-# The header lines that the upstream was sent, in their order, those alone that begin with X- or are named.
+# The header lines that the upstream got, in order: only those that begin with X-, and those named here.
 sub sent {
     my ($wire, $path, @headers) = @_;
     my $answer = eval { $wire->send(get($path, @headers))->answer } // return 'closed';

@@ -1,4 +1,4 @@
-# The variables: in headers, logs, maps and subrequests, and before anybody was asked.
+# The variables: in headers, logs, maps and subrequests, and before the session is checked.
 
 use Test::Nginx::Socket 'no_plan';
 use Digest::SHA ();

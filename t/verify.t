@@ -1,4 +1,4 @@
-# auth_sigra_verify: the gate for other proxies to ask.
+# auth_sigra_verify: the gate as an endpoint that other proxies ask.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;
@@ -24,7 +24,7 @@ our @traefik = ('x-forwarded-method' => 'GET', 'x-forwarded-proto' => 'https', '
     'x-forwarded-uri' => '/reports?year=2026', accept => 'text/html');
 
 sub identity { return join ' ', map { $_ // '-' } $_[0]{status}, @{ $_[0]{headers} }{qw(x-auth-user-id x-auth-email x-auth-domain)} }
-# Where an anonymous visitor is sent, and the path that the session keeps.
+# Where an anonymous user is redirected, and the path that the session keeps.
 sub sent {
     my ($path, %headers) = @_;
     my $browser = client();

@@ -1,4 +1,4 @@
-# examples/caddy: Caddy asks auth_sigra_verify, written out and by forward_auth. Skipped where there is none.
+# examples/caddy: Caddy asks auth_sigra_verify, written out and with forward_auth. Skipped without Caddy.
 
 use v5.14;
 use strict;
@@ -38,7 +38,7 @@ END {
     if ($$ == $owner) { kill KILL => $_ and waitpid $_, 0 for @pids }
 }
 
-# Returns the port of a Caddy with that configuration.
+# Starts Caddy with this configuration, and returns its port.
 sub start_caddy {
     my ($name, $text) = @_;
     my $port = Sigra::Nginx::free_port();

@@ -1,4 +1,4 @@
-# examples/haproxy: HAProxy asks auth_sigra_verify. Skipped where there is none.
+# examples/haproxy: HAProxy asks auth_sigra_verify. Skipped without HAProxy.
 
 use v5.14;
 use strict;

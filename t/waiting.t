@@ -1,4 +1,4 @@
-# Requests that wait for the database: many for one token, for several, and those whose client leaves.
+# Requests that wait for the database: many with one token, with several, and those whose client leaves.
 
 use Test::Nginx::Socket 'no_plan';
 use Sigra::Fixture;

@@ -1,4 +1,4 @@
-# auth_sigra_unauthenticated and auth_sigra_login_url: a redirect for a person, a status for a program.
+# auth_sigra_unauthenticated and auth_sigra_login_url: a redirect for a browser, a status for a program.
 
 use Test::Nginx::Socket 'no_plan';
 use JSON::PP ();
