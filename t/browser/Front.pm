@@ -1,4 +1,4 @@
-# A proxy between the browser and the site: it adds pages of the test's own, and keeps what the browser sends.
+# A proxy between the browser and the site: it adds the test's own pages, and records what the browser sends.
 
 package Front;
 
@@ -9,7 +9,7 @@ use warnings;
 use IO::Socket::INET;
 use POSIX ();
 
-# `files`: path => [type, content]. Ends with the object.
+# `files`: path => [type, content]. It stops when the object is destroyed.
 sub start {
     my ($class, %option) = @_;
     my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 64) or die "listen: $!";
@@ -39,7 +39,7 @@ sub DESTROY {
     return;
 }
 
-# In one write: others add their own.
+# In one write, because other processes append too.
 sub note {
     my ($file, $text) = @_;
     open my $log, '>>:raw', $file or return;
@@ -48,7 +48,7 @@ sub note {
     return;
 }
 
-# One request a connection.
+# One request per connection.
 sub serve {
     my ($self, $client) = @_;
     my $read = '';
@@ -72,7 +72,7 @@ sub serve {
     return;
 }
 
-# The heads of the requests for a path, in their order; and of those that the site has answered.
+# The headers of the requests for a path, in order; and of those that the site has answered.
 sub requests { my ($self, $path) = @_; return heads($self->{log},            $path) }
 sub answered { my ($self, $path) = @_; return heads("$self->{log}.answered", $path) }
 

@@ -1,4 +1,4 @@
-# A browser through chromedriver, as W3C's WebDriver has it. Dies where chromedriver says no.
+# A browser, controlled through chromedriver with the W3C WebDriver protocol. Dies if chromedriver reports an error.
 
 package WebDriver;
 
@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep time);
 my $element = 'element-6066-11e4-a52e-4f735466cecf';
 my $patience = 30;
 
-# chromedriver, on a port of its choice, until this process ends.
+# Starts chromedriver on a port of its choice; it runs until this process exits.
 sub start {
     my ($class, %option) = @_;
     my $self = bless { %option, owner => $$ }, $class;
@@ -43,15 +43,15 @@ sub command {
 sub session { my ($self, $method, $path, $body) = @_; return $self->command($method, "/$self->{session}$path", $body) }
 sub cdp     { my ($self, $name, $parameters) = @_; return $self->session(POST => '/goog/cdp/execute', { cmd => $name, params => $parameters // {} }) }
 
-# A browser with the profile of the one before, that goes nowhere but to this machine. `hosts`: names that lead there too.
-# `without`: of chromedriver's switches, those that change what is to be looked at.
+# Starts a browser with the profile of the last one, which connects only to this machine. `hosts`: more names that
+# resolve to it. `without`: chromedriver's default switches to leave out, because they would change what is tested.
 sub open_browser {
     my ($self, %option) = @_;
     my $hosts = join '', map { "MAP $_ 127.0.0.1 , " } @{ $option{hosts} // [] };
     my @arguments = ('--headless=new', "--user-data-dir=$self->{profile}", '--no-first-run', '--no-default-browser-check', '--no-proxy-server',
         "--host-resolver-rules=${hosts}MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
         '--disable-component-update', '--disable-sync', '--disable-default-apps', '--disable-extensions', '--hide-scrollbars', '--lang=en');
-    push @arguments, '--no-sandbox' if $> == 0;    # it has none for root
+    push @arguments, '--no-sandbox' if $> == 0;    # the sandbox does not work as root
     my $made = $self->command(POST => '', { capabilities => { alwaysMatch => {
         browserName => 'chrome', 'goog:loggingPrefs' => { browser => 'ALL' },
         'goog:chromeOptions' => { binary => $self->{chromium}, args => \@arguments, excludeSwitches => $option{without} // [] } } } });
@@ -60,11 +60,11 @@ sub open_browser {
     return;
 }
 
-# As its user closes it: what it has in hand, the cookies among it, is written to the profile.
+# Closes the browser as a user does: it writes its state, including the cookies, to the profile.
 sub close_browser {
     my ($self) = @_;
     eval { $self->cdp('Browser.close') };
-    # Its last act, whoever waits for the process.
+    # The last request, whether or not anybody waits for the process.
     $self->await('the browser has ended', sub { !-l "$self->{profile}/SingletonLock" });
     eval { $self->session('DELETE', '') };
     delete @$self{qw(session browser)};
@@ -103,7 +103,7 @@ sub run {
     return $self->session(POST => '/execute/sync', { script => $script, args => \@arguments });
 }
 
-# A script that calls its last argument when it is done.
+# A script that calls its last argument when it has finished.
 sub run_async {
     my ($self, $script, @arguments) = @_;
     return $self->session(POST => '/execute/async', { script => $script, args => \@arguments });
@@ -132,7 +132,7 @@ sub type {
     return $self->session(POST => "/element/$id/value", { text => $text });
 }
 
-# What leads to another document, waited for.
+# Runs code that leads to another document, and waits for that.
 sub follow {
     my ($self, $step) = @_;
     $self->run('window.theDocumentBefore = true');
@@ -142,7 +142,7 @@ sub follow {
     });
 }
 
-# By name, HttpOnly ones as well.
+# Cookies by name, including HttpOnly ones.
 sub cookies { my ($self) = @_; return { map { $_->{name} => $_ } @{ $self->cdp('Network.getAllCookies')->{cookies} } } }
 
 sub console { return map { $_->{message} } @{ $_[0]->session(POST => '/se/log', { type => 'browser' }) } }

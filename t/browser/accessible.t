@@ -1,7 +1,7 @@
-# Each page of the module, for people who cannot see it, or not well: light, dark, on a phone, from right to left, with a message
-# and without. What matters most is checked here; axe-core checks the rest where it is installed: `npm install axe-core` in
-# this folder, or AXE=/path/to/axe.min.js. Run by t/browser/run. What answers 401, 403, 405, 413 or 415 in HTML is nginx's own
-# error page, which "error_page" replaces: not looked at here.
+# Accessibility of each page of the module: light, dark, on a phone, right-to-left, with and without a message. The most
+# important properties are checked here. axe-core checks the rest if it is installed: `npm install axe-core` in this
+# folder, or AXE=/path/to/axe.min.js. Run by t/browser/run. Answers with 401, 403, 405, 413 or 415 in HTML are nginx's
+# own error pages, which "error_page" replaces; they are not checked.
 
 use v5.14;
 use strict;
@@ -112,7 +112,7 @@ sub pages {
     $b->follow(sub { $b->click('form button') });
     $b->await('the page to confirm', sub { $b->visit("$site/private/confirm"); $b->path eq '/dressed' });
     is_accessible("$lang: to confirm");
-    # A log-out that cannot reach the database.
+    # A log-out while the database cannot be reached.
     $b->visit("$site/private/");
     $b->run('document.querySelector(\'form[action="/users/log-out"]\').action = "/away/log-out"');
     $b->follow(sub { $b->click('form[action="/away/log-out"] button') });
@@ -121,7 +121,7 @@ sub pages {
     $b->visit("$site/private/");
     $b->follow(sub { $b->click('form[action="/users/log-out"] button') });
 
-    # What is there for a moment before the browser asks for the page again; here it stays.
+    # A page that is shown for a moment before the browser requests the page again; here it stays.
     my $passing = HTTP::Tiny->new->get("$site/strict", { headers => {
         'accept' => 'text/html', 'accept-language' => $lang, 'sec-fetch-site' => 'cross-site', 'sec-fetch-mode' => 'navigate', 'sec-fetch-dest' => 'document' } })->{content};
     ok($passing =~ s/<meta http-equiv="refresh" content="0">//, "$lang: a page that is asked for again");

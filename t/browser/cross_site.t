@@ -1,5 +1,5 @@
-# A page of another site posts to a protected one: the browser holds the session back, and it is not lost for that. Run by
-# t/browser/run.
+# A page of another site posts to a protected location: the browser does not send the session cookie, and the session is
+# not lost by that. Run by t/browser/run.
 
 use v5.14;
 use strict;
@@ -25,7 +25,7 @@ $b->follow(sub { $b->click('form button') });
 is($b->path, '/private/', 'logged in');
 my $session = $b->cookies->{_sigra_key}{value};
 
-# Its origin is nobody's: a site of its own for the browser.
+# Its origin is unique, so for the browser it is another site.
 my $page = "data:text/html,<form method=post action=\"$site/private/\"><button>win</button></form>";
 $b->visit($page);
 $b->follow(sub { $b->click('form button') });

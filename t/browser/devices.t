@@ -1,4 +1,5 @@
-# examples/devices/ in two browsers of one user: each sees both, one ends the other, and the other is logged out.
+# examples/devices/ in two browsers of one user: each sees both sessions; one ends the other's, and that browser is
+# logged out.
 
 use v5.14;
 use strict;
@@ -42,7 +43,7 @@ sub await_rows {
     return;
 }
 
-# The run's other stories may have left sessions of theirs.
+# Other tests of this run may have left their sessions.
 log_in($here);
 $here->await('the list', sub { @{ rows($here) } > 0 });
 my $others = @{ rows($here) } - 1;
@@ -54,7 +55,7 @@ is(scalar(grep { /This device/ } @{ rows($_) }), 1, 'one of them is this device'
 is(scalar(grep { /Log out/ } @{ rows($here) }), 1, 'with a log-out');
 is($here->run('return document.querySelectorAll("tbody button:not([aria-label])").length'), 0, 'each button says what it is for');
 
-# The newest is the other one.
+# The newest session is that of the other browser.
 is($here->run('return document.querySelector("tbody button").textContent'), 'End session', 'the newest is another');
 $here->run('document.querySelector("tbody button").click()');
 $here->await('an end', sub { $here->text_of('[role=status]') ne '' });

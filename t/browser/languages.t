@@ -1,5 +1,5 @@
-# The login page in each language that examples/messages/ has, as Chromium lays it out, and emails that are not ASCII. Run by
-# t/browser/run; SIGRA_SCREENSHOTS=DIR keeps what it looks like.
+# The login page in each language of examples/messages/, as Chromium shows it, and emails that are not ASCII. Run by
+# t/browser/run; SIGRA_SCREENSHOTS=DIR saves screenshots.
 
 use v5.14;
 use strict;
@@ -46,7 +46,7 @@ for my $lang (qw(de fr es pt-BR ja ar)) {
         is($b->text_of('label[for=password]'), $text->{password}, 'the password');
         is($b->text_of('label.check'), $text->{remember_me}, 'the box');
         is($b->text_of('form button'), $text->{log_in}, 'the button');
-        # The box stands before its text, on whichever side that is.
+        # The checkbox is before its text, on whichever side that is.
         my $left = $b->run('return document.querySelector("input[type=checkbox]").getBoundingClientRect().left > innerWidth / 2');
         is($left ? 1 : 0, $dir eq 'rtl' ? 1 : 0, 'the box stands where reading begins');
         is($b->run('return getComputedStyle(document.getElementById("email")).direction'), 'ltr', 'an email runs from left to right');
@@ -73,7 +73,7 @@ for my $lang (qw(de fr es pt-BR ja ar)) {
 }
 
 $b->speak('en');
-# README's picture: SIGRA_SCREENSHOTS=docs makes it.
+# The picture in README: made with SIGRA_SCREENSHOTS=docs.
 if ($shots) {
     $b->look(width => 640, height => 480);
     $b->visit("$site/private/");

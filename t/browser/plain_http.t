@@ -1,5 +1,5 @@
-# On plain http, on a name that is not localhost, browsers send no Sec-Fetch-*: what a page loads does not take the path to
-# return to, and a form under no-referrer, whose Origin is null, logs in. Run by t/browser/run.
+# On plain http, with a name that is not localhost, browsers send no Sec-Fetch-*: what a page loads does not replace the
+# path to return to, and a form with no-referrer, whose Origin is null, logs in. Run by t/browser/run.
 
 use v5.14;
 use strict;

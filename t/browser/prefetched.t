@@ -1,5 +1,5 @@
-# A page that the browser has fetched or rendered ahead of its visitor is not shown after a log-out: no-store does not reach
-# it, Clear-Site-Data does. Run by t/browser/run.
+# A page that the browser has prefetched or prerendered is not shown after a log-out: no-store does not prevent this,
+# Clear-Site-Data does. Run by t/browser/run.
 
 use v5.14;
 use strict;
@@ -29,7 +29,7 @@ my $front   = Front->start(log => "$profile/requests", site_port => $site_port,
 my $b = WebDriver->start(chromium => $ENV{CHROMIUM}, chromedriver => $ENV{CHROMEDRIVER}, profile => $profile);
 END { local $?; undef $b; undef $front }
 
-# Automation takes guesses ahead for noise, and turns them off.
+# chromedriver turns speculative loading off by default.
 $b->open_browser(without => [qw(disable-background-networking enable-automation test-type)]);
 my $url = "http://127.0.0.1:$front->{port}";
 

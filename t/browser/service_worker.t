@@ -1,5 +1,5 @@
-# A service worker that passes navigations on, with a change of its own: the visitor comes to the login page, and back.
-# Run by t/browser/run.
+# A service worker that forwards navigations after changing them: the user gets to the login page, and back. Run by
+# t/browser/run.
 
 use v5.14;
 use strict;

@@ -1,5 +1,5 @@
-# The whole story in a real browser, against the site of `make run`, as t/browser/run starts it: in by a mistake and a
-# right password, the browser closed, back in, out, and nothing to see by the back button.
+# A login from start to end in a real browser, on the site of `make run`, as t/browser/run starts it: a wrong and a
+# right password, the browser closed and opened again, a log-out, and a back button that does not show the page.
 
 use v5.14;
 use strict;

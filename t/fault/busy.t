@@ -1,5 +1,5 @@
-# A login beside programs that compute without pause: its check has its share of the processors, whatever group of
-# processes nginx is scheduled in.
+# A login beside busy programs: its password check gets its share of the processors, whatever scheduling group nginx is
+# in.
 
 use v5.14;
 use strict;
@@ -10,10 +10,10 @@ use Sigra::Nginx;
 use Sigra::Wire ();
 use Test::More;
 
-my ($rounds, $most) = (3, 10);    # five times is what it is to be; twice that is the room
+my ($rounds, $most) = (3, 10);    # it should be at most five times; twice that leaves a margin
 
 fresh_database('sigra', name => 'fault');
-# Who is not there is checked against a hash of the usual cost.
+# An unknown email is checked against a hash of the usual cost.
 my $nginx = Sigra::Nginx->new(
     workers => 1,
     http    => sigra_http_config(extra => 'auth_sigra_password_checks running=1 floor=1ms;'),
@@ -35,7 +35,7 @@ sub seconds_of_an_attempt {
     return now() - $from;
 }
 
-# Two loops for two processors, and so on: each has to be shared.
+# Two busy loops for two processors, and so on, so that each processor is shared.
 sub with_busy_loops {
     my ($code) = @_;
     my $processors = () = Sigra::Nginx::slurp('/proc/cpuinfo') =~ /^processor/mg;
@@ -63,7 +63,7 @@ for (1 .. $rounds) {
 my $ratio = median(@beside) / median(@alone);
 cmp_ok($ratio, '<', $most, sprintf 'a login beside busy loops takes %.1f times as long', $ratio);
 
-# And how that is: the threads of checks are batch threads, a little nicer than the worker.
+# How this works: password checks run in batch threads, with a slightly higher nice value than the worker's.
 my $wire = attempt();
 my $check = hold_checks(1, $nginx->workers);
 is(checks_of($nginx->workers), 1, 'a check is a batch thread');

@@ -1,5 +1,5 @@
-# Workers are killed while they write to the zone of auth_sigra_cache, which is too small for all who come: those that
-# are left, and those that follow, go on with it.
+# Workers are killed while they write to the zone of auth_sigra_cache, which is too small for all sessions. The other
+# worker, and new ones, continue to use it.
 
 use v5.14;
 use strict;

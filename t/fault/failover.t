@@ -1,5 +1,5 @@
-# The primary dies under load and its standby is promoted: two nodes of nginx go over to it. Nobody is logged out, no
-# session that had ended passes, and what is revoked afterwards is heard of.
+# The primary dies under load, and its standby is promoted: two nodes of nginx switch over to it. Nobody is logged out,
+# no session that has ended passes, and later revocations are received.
 
 use v5.14;
 use strict;
@@ -73,7 +73,7 @@ cmp_ok($back - $up, '<', $room, 'both nodes are back within two seconds of the p
 diag(sprintf '%d answers, %d of them 503; back %.2f s after the promotion, the last 503 at %.2f s', scalar @answers, scalar @refused,
     $back - $up, max(map { $_->{to} } @refused) - $up) if $ENV{TEST_VERBOSE};
 
-# They listen to the new primary.
+# They listen on the new primary.
 for my $node (@nodes) {
     Sigra::Wire::await { seen('/cached/page', $user{carl}, port => $node->port) eq '200 hit' } 'a hit of carl';
 }

@@ -1,4 +1,4 @@
-# PostgreSQL hangs: no process of it runs, the kernel goes on accepting connections for it.
+# PostgreSQL hangs: none of its processes runs, but the kernel still accepts connections for it.
 
 use v5.14;
 use strict;

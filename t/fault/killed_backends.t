@@ -1,5 +1,5 @@
-# Every backend is killed while the server lives on: what was asked is asked again on another connection, and nobody
-# hears of it.
+# All backends are killed while the server keeps running: lookups are repeated over another connection, and clients do
+# not notice.
 
 use v5.14;
 use strict;
@@ -10,7 +10,7 @@ use Sigra::Load;
 use Sigra::Nginx;
 use Test::More;
 
-# The deadline is far away: who reaches it was forgotten, and not only late.
+# The deadline is far away: a request that reaches it was forgotten, and not only late.
 my $nginx = gated_nginx(timeout => 60);
 
 for my $how ('terminated', 'terminated twice') {
@@ -20,10 +20,11 @@ for my $how ('terminated', 'terminated twice') {
     for my $round (1 .. 20) {
         await(sub { scalar(my @pids = backends()) }) or last;
         $killed += kill_backends();
-        # A second time at once, perhaps in the middle of a connect.
+        # A second time at once, perhaps while nginx connects.
         $killed += kill_backends() if $how eq 'terminated twice';
         $last = now();
-        # Once every worker has been answered again: to be killed before that, time after time, is not to work.
+        # Waits until every worker has got an answer again: nothing can work if the backends are always killed before
+        # that.
         $load->await_everybody($last) or die "not everybody is answered\n";
     }
     ok($load->await_answers(40, sub { $_[0]{kind} eq 'valid' && $_[0]{from} > $last }),

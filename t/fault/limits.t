@@ -1,5 +1,5 @@
-# A worker that is out of connections, of descriptors, of memory: 503 or a closed connection, never in, never dead; and
-# it is well again once there is room.
+# A worker that has no more connections, descriptors or memory answers 503 or closes the connection. It lets nobody in,
+# does not die, and recovers afterwards.
 
 use v5.14;
 use strict;
@@ -20,7 +20,7 @@ sub get {
         port => $nginx->port);
 }
 
-# Connections that nginx cannot take back: an answer is on its way on each.
+# Connections that nginx cannot close to reuse them: each has an answer under way.
 sub occupy {
     my ($nginx, $count) = @_;
     my @held;
@@ -42,7 +42,7 @@ sub limit_process {
 
 sub descriptors { return scalar(() = glob "/proc/$_[0]/fd/*") }
 
-# The lowest limit of descriptors under which one more can be had.
+# The lowest limit of descriptors with which one more can be opened.
 sub room_for_one {
     my ($pid) = @_;
     my %open = map { m{(\d+)\z} ? ($1 => 1) : () } glob "/proc/$pid/fd/*";
@@ -63,7 +63,7 @@ for my $limit ('connections', 'descriptors') {
     get($nginx, '/public');
     my $before = descriptors($worker);
     is(get($nginx, '/private', $header)->{status}, 200, "$limit: well before");
-    # What the pool holds it gives up only where it is lost.
+    # The pool gives up its connections only when they are lost.
     kill_backends();
     ok(await(sub { descriptors($worker) == $before }), "$limit: no connection to the database is left");
     my @held;

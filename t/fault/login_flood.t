@@ -1,4 +1,4 @@
-# Many who log in at once, and many whose last_active_at is to be written: nobody else's lookup fails.
+# Many logins at once, and many sessions whose last_active_at must be written: the lookups of others do not fail.
 
 use v5.14;
 use strict;
@@ -11,8 +11,8 @@ use Sigra::Load;
 use Sigra::Nginx;
 use Test::More;
 
-# Sends each request on a connection of its own, all before the first answer is read. The statuses of the answers; those
-# who do not wait are gone once they have sent.
+# Sends each request over its own connection, all of them before the first answer is read. Returns the statuses of the
+# answers. Clients that do not wait leave when they have sent.
 sub at_once {
     my ($port, $waits, @requests) = @_;
     my @sockets = map {
@@ -32,7 +32,7 @@ sub at_once {
     return \%status;
 }
 
-# Guesses at the passwords of many, with a lockout to be counted: three times 700, of which a third does not wait.
+# Password guesses for many users, with a lockout that counts them: three times 700, of which a third does not wait.
 {
     my $nginx = gated_nginx(
         workers     => 1,
@@ -65,7 +65,7 @@ sub at_once {
     has_no_problems($nginx);
 }
 
-# The same of sessions that were idle for a while.
+# The same with sessions that have been idle for a while.
 {
     fresh_database('sigra_sessions', name => 'fault');
     my $nginx = Sigra::Nginx->new(

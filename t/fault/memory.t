@@ -1,5 +1,5 @@
-# A worker may have no more memory than it holds: requests are refused or their connections closed, nobody gets in who
-# should not, the worker lives, and is well again once there is some.
+# A worker can get no more memory: requests are refused or their connections closed, nobody gets in without a check, the
+# worker lives, and it recovers when there is memory again.
 
 use v5.14;
 use strict;
@@ -27,7 +27,7 @@ sub limit_to {
     system('prlimit', '--pid', $pid, "--as=$value:") == 0 or die "prlimit: $?\n";
 }
 
-# Connections with half a head, that nginx keeps: each takes some two thousand bytes until there are none.
+# Connections with half a header, which nginx keeps: each takes about two thousand bytes, until there are none left.
 sub occupy {
     my ($nginx, $count) = @_;
     my @held;
@@ -35,7 +35,7 @@ sub occupy {
         my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $nginx->port, Timeout => 10) or last;
         local $SIG{PIPE} = 'IGNORE';
         syswrite $socket, "GET /public HTTP/1.1\r\nHost: localhost\r\nX: " . 'a' x 200;
-        # Closed at once where there is no memory for it.
+        # It is closed at once if there is no memory for it.
         last if @held % 16 == 15 && IO::Select->new(@held[-8 .. -1], $socket)->can_read(0.01);
         push @held, $socket;
     }
@@ -60,8 +60,8 @@ for my $round (1 .. 3) {
     my $in_a_row = 0;
     limit_to($worker, address_space($worker));
     my @held = occupy($nginx, 3000);
-    # A little more is free each time: what is refused first is the connection, then the request, then what the module
-    # asks for.
+    # Each time a little more memory is free: at first the connection is refused, then the request, then what the module
+    # allocates.
     while (@held) {
         close $_ for splice @held, 0, $round;
         kill_backends() if @held % 7 == 0;

@@ -1,5 +1,5 @@
-# A session that was found before is read from the zone without its lock, while the other worker writes there: more come
-# than the zone holds, and cells change hands all the while. Nobody is ever taken for another.
+# Cached sessions are read from the zone without its lock, while the other worker writes to it. There are more sessions
+# than the zone has room for, so cells are reused all the time. No request ever gets the session of another one.
 
 use v5.14;
 use strict;
@@ -18,7 +18,7 @@ my ($clients, $each, $users, $favoured) = (4, 4_000, 400, 60);
 
 fresh_database('sigra', name => 'fault');
 add_triggers();
-# Emails of all lengths: a cell's text is read in two pieces.
+# Emails of all lengths, because the text of a cell is read in two pieces.
 my @who = map { authenticated_fixture(email => 'e' x (1 + $_ * 7 % 140) . "-$_\@example.com") } 1 .. $users;
 my $nginx = Sigra::Nginx->new(
     files => { page => 'for all' },
@@ -32,7 +32,7 @@ END
 );
 Sigra::Wire::await { seen('/page', $who[0], port => $nginx->port) eq '200 hit' } 'a hit';
 
-# Most requests are for a few, who stay in the zone now and then.
+# Most requests are for a few sessions, which are in the zone now and then.
 sub ask {
     my ($file, $seed) = @_;
     srand $seed;

@@ -1,5 +1,5 @@
-# nginx is reloaded under load: no request is lost, and no worker stays behind. New workers that meet no database serve
-# what needs none.
+# nginx is reloaded under load: no request is lost, and no old worker remains. New workers without a database answer
+# requests that do not need it.
 
 use v5.14;
 use strict;
@@ -9,7 +9,7 @@ use Sigra::Load;
 use Sigra::Nginx;
 use Test::More;
 
-# Once nobody of them is there any more.
+# Waits until none of them is left.
 sub are_gone {
     my ($nginx, @pids) = @_;
     return await(sub { my %there = map { $_ => 1 } $nginx->workers; !grep { $there{$_} } @pids });
@@ -30,7 +30,7 @@ sub are_gone {
     has_no_problems($nginx);
 }
 
-# Requests that wait for the database when the reload comes are answered by the workers that they began with.
+# Requests that wait for the database during the reload are answered by the workers that accepted them.
 {
     my $nginx = gated_nginx();
     my $load  = start_load(port => $nginx->port, clients => { clients() });

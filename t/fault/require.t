@@ -1,5 +1,5 @@
-# auth_sigra_require is never open by accident: not in an outage, not after a reload with other conditions, not where two
-# configurations share a zone, and what is open ends when its user no longer may.
+# auth_sigra_require lets nobody in without a check: in an outage, after a reload with other conditions, or if two
+# configurations share a zone. Open requests are closed when their user no longer meets the condition.
 
 use v5.14;
 use strict;
@@ -75,7 +75,7 @@ END
     is(asked('user', '/acme/page'), '200 stale', 'outage: an attribute is remembered');
     is(asked('new', '/admin/page'), '503 error', 'outage: of whom nothing is known');
 
-    # What is remembered does not say whether the new condition is met.
+    # The cached results do not tell whether the new condition is met.
     reconfigured(q(u.role = 'admin'), q(u.role <> 'admin'));
     is(asked($_, '/admin/page'), '503 error', "reloaded in an outage: $_ may not by an entry of another condition") for qw(admin user);
     cluster('start');
@@ -83,7 +83,7 @@ END
     is(asked('admin', '/admin/page'), '403 forbidden', 'well again: by the new condition');
 }
 
-# A reload with the same number of conditions, more and fewer, while the database is well.
+# A reload with the same number of conditions, with more and with fewer, while the database works.
 {
     configured(<<'END', postgres => 'timeout=60s');
 auth_sigra on;
@@ -107,7 +107,7 @@ END
     has_no_problems($nginx);
 }
 
-# Two sources in one zone whose conditions have the same numbers.
+# Two databases in one zone whose conditions have the same numbers.
 {
     configured(<<'END', postgres => 'timeout=60s');
 auth_sigra on;
@@ -124,7 +124,7 @@ END
     has_no_problems($nginx);
 }
 
-# What is open.
+# Open requests.
 {
     configured(<<"END", postgres => 'timeout=60s');
 auth_sigra on;

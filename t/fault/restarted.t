@@ -1,4 +1,4 @@
-# PostgreSQL is restarted under load: whether a request meets 503 is a matter of how long that takes.
+# PostgreSQL is restarted under load: whether a request gets 503 depends on how long this takes.
 
 use v5.14;
 use strict;

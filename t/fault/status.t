@@ -1,5 +1,5 @@
-# auth_sigra_status while PostgreSQL fails: each 503 is counted by its cause, each channel by its worker, and what comes
-# back is a reconnect.
+# auth_sigra_status while PostgreSQL fails: each 503 is counted by its cause, each channel by its worker, and a
+# connection that comes back counts as a reconnect.
 
 use v5.14;
 use strict;
@@ -32,7 +32,7 @@ sub status_of { return decode_json(Sigra::Client->new(port => $nginx->port)->get
 sub channels  { my $of = status_of()->{channels}; return join ' ', map { "$_:$of->{by_worker}{$_}{up}/$of->{by_worker}{$_}{down}" } sort keys %{ $of->{by_worker} } }
 sub ask       { return seen($_[0], $ada, port => $nginx->port) }
 
-# Asked until it is answered so, and counted.
+# Sends requests until one gets this answer, and it is counted.
 sub is_counted {
     my ($cause, $path) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -43,7 +43,7 @@ sub is_counted {
 ok(await(sub { channels() eq '0:1/0 1:1/0' }), 'a channel of each worker is up');
 ok(await(sub { ask('/private') eq '200' }), 'well before');
 
-# The lookup waits for the lock, and then another has no room.
+# The lookup waits for the lock; then there is no room for another one.
 my $lock  = Sigra::Wire::hold_lock();
 my @wires = map { Sigra::Wire::wire(Sigra::Wire::get('/private', user($_)->{header}), port => $nginx->port) } (qw(ada bob eve)) x 2;
 my @answers = map { $_->answer->{status} } @wires;
@@ -55,7 +55,7 @@ ok(await(sub { ask('/private') eq '200' }), 'well again');
 
 is_counted(error => '/broken');
 
-# A download that has begun, or nothing where the session was over already.
+# A download that has started; nothing if the session had already ended.
 sub begun {
     my ($path, $who) = @_;
     my $wire = Sigra::Wire::wire(Sigra::Wire::get($path, $who->{header}), port => $nginx->port);

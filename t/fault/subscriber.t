@@ -1,5 +1,5 @@
-# nginx asks a database that a publication feeds. What is deleted or changed at the publisher is applied here by a worker
-# of PostgreSQL, which fires no trigger of a statement: the triggers of rows tell nginx.
+# nginx uses a database that subscribes to a publication. Rows that are deleted or changed at the publisher are changed
+# here by a worker process of PostgreSQL, which fires no statement triggers: the row triggers notify nginx.
 
 use v5.14;
 use strict;
@@ -16,7 +16,7 @@ use Test::More;
 fresh_database('sigra', name => 'fault');
 my %user = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob carl dora);
 
-# A copy of the whole cluster becomes the publisher, so that both begin with the same rows.
+# A copy of the whole cluster becomes the publisher, so that both start with the same rows.
 my $publisher = Sigra::Standby->new;
 $publisher->has_caught_up(db());
 $publisher->promote;
@@ -25,7 +25,7 @@ $publisher->run('restart');
 my $there = $publisher->db('fault');
 $there->do('CREATE PUBLICATION everything FOR TABLE users, users_tokens');
 
-# Applied is the publisher's alone: the triggers are the subscriber's.
+# Only the publisher has the publication, and only the subscriber the triggers.
 add_triggers();
 my $here = Sigra::Fixture::connect_to('fault', 'postgres');
 $here->do('SET client_min_messages = warning');

@@ -1,5 +1,5 @@
-# The ways to the server that an installation may take: TLS with the name verified, IPv6, a service file; and a server
-# that has no connection left.
+# Other ways to connect to the server: TLS with verification of the name, IPv6, a service file; and a server that has no
+# connections left.
 
 use v5.14;
 use strict;
@@ -17,7 +17,7 @@ my $rest   = "port=$port dbname=fault user=sigra password=$ENV{SIGRA_TEST_PGPASS
 
 sub superuser { return Sigra::Fixture::connect_to('postgres', 'postgres') }
 sub status { my ($nginx) = @_; return wire(get('/private', user('ada')->{header}), port => $nginx->port)->answer->{status} }
-# How nginx itself is connected: of pg_stat_ssl and pg_stat_activity.
+# How nginx itself is connected, from pg_stat_ssl and pg_stat_activity.
 sub seen_by_server {
     my ($what) = @_;
     return superuser()->selectrow_array("SELECT DISTINCT $what FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)"
@@ -59,7 +59,7 @@ is(status($nginx), 200, 'a service file');
 is(superuser()->selectrow_array(q(SELECT count(*) FROM pg_stat_activity WHERE application_name = 'by service')), 1, 'which was read');
 has_no_problems($nginx);
 
-# No connection is left but those for a superuser.
+# Only the connections reserved for superusers are left.
 $nginx = gated_nginx();
 my @others;
 1 while eval { push @others, DBI->connect("dbi:Pg:host=$ENV{SIGRA_TEST_PGHOST};port=$port;dbname=fault", 'sigra', undef,

@@ -1,4 +1,4 @@
-# A worker dies under load: the other goes on, and a new one takes its place.
+# A worker dies under load: the other one continues, and a new one replaces it.
 
 use v5.14;
 use strict;
@@ -25,7 +25,7 @@ for my $signal (qw(KILL TERM)) {
         my $again = now();
         ok($load->await_everybody($again), "$signal, $database: and goes on being served");
         my @answers = $load->stop;
-        # A connection to the dead one breaks once; the request is the client's to repeat.
+        # A connection to the dead worker breaks once; the client repeats the request.
         my @broken = grep { !$_->{status} } @answers;
         my %once;
         $once{ $_->{client} }++ for @broken;

@@ -1,5 +1,5 @@
-# Patroni with etcd, as examples/ha has it: a switchover, and a leader that is killed, under load, with two nodes of nginx.
-# Nobody is logged out, no session that had ended passes. Not part of make test; make test-ha runs it.
+# Patroni with etcd, as in examples/ha: a switchover, and a leader that is killed, under load, with two nodes of nginx.
+# Nobody is logged out, and no session that has ended passes. Not part of make test; make test-ha runs it.
 
 use v5.14;
 use strict;
@@ -31,7 +31,7 @@ my @of_server = $> == 0 ? ($uid, $gid) : ($>, $) + 0);
 chown @of_server, "$folder";
 my %pid;
 
-# As the server's user, which is not root.
+# Runs as the server's user, which is not root.
 sub run_as_server {
     my ($name, @command) = @_;
     my $pid = fork() // die "fork: $!\n";
@@ -72,7 +72,7 @@ END {
 my %port = do { my %seen; map { my $port; do { $port = Sigra::Nginx::free_port() } while $seen{$port}++; $_ => $port } qw(etcd peer db1 db2 rest1 rest2) };
 my %rest = (db1 => $port{rest1}, db2 => $port{rest2});
 
-# What a reader of the example changes too, and a quicker loop.
+# What a reader of the example must change too, and a shorter loop_wait.
 sub start_patroni {
     my ($name) = @_;
     my $text = slurp('examples/ha/patroni.yml');
@@ -146,7 +146,7 @@ my %clients = (
     gone   => [1, '/cached/page', $user{eve}{header}],
 );
 
-# `change` makes the other one lead; returns when that is so.
+# Runs `change`, which makes the other node the leader, and waits until it is.
 sub survives {
     my ($name, $leader, $change) = @_;
     my @load = map { start_load(port => $_->port, clients => \%clients, pause => 0.02, seconds => 600) } @nodes;

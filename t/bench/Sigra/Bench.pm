@@ -16,7 +16,7 @@ our @EXPORT = qw(
     skipped result ratios_of scratch
 );
 
-# What the sections share: who runs on which core, rounds that take turns, and the rows of the table.
+# What the sections have in common: which process runs on which core, interleaved rounds, and the rows of the table.
 
 sub parameter {
     my ($name, $default) = @_;
@@ -39,7 +39,7 @@ sub settle_on {
     system('taskset', '-c', '-p', $core, $$) == 0 or die "taskset: $?\n";
 }
 
-# What the code starts stays on that core; this process goes back to the load's.
+# Processes that the code starts stay on that core; this process returns to the core of the load.
 sub on_core {
     my ($core, $code) = @_;
     open my $saved, '>&', \*STDOUT or die "stdout: $!\n";
@@ -52,7 +52,7 @@ sub on_core {
     return wantarray ? @result : $result[0];
 }
 
-# The share of the time that a core was busy while the code ran.
+# The share of time that a core was busy while the code ran.
 sub busy_core {
     my ($core, $code) = @_;
     my @before = core_times($core);
@@ -72,14 +72,14 @@ sub core_times {
     return ($ticks[3] + $ticks[4], $sum);
 }
 
-# All that serves here: this process' children but for those that ask, and PostgreSQL's. By process: the seconds that it
-# had of a processor.
+# All server processes: the children of this process except the clients, and PostgreSQL's. For each process, the seconds
+# of processor time that it has used.
 sub serving {
     my (%parent, %ticks);
     for my $file (glob '/proc/[0-9]*/stat') {
         open my $in, '<', $file or next;
         my ($pid, $rest) = (<$in> // '') =~ /\A(\d+) .*\) (.*)/s or next;
-        my @field = split ' ', $rest;    # from the third on: state, ppid
+        my @field = split ' ', $rest;    # from the third field on: state, ppid
         $parent{$pid} = $field[1];
         $ticks{$pid} = $field[11] + $field[12] + $field[13] + $field[14];
     }
@@ -94,14 +94,14 @@ sub serving {
     return \%seconds;
 }
 
-# Of those as well that have ended and were waited for.
+# Including those that have exited and were waited for.
 sub served {
     my $sum = 0;
     $sum += $_ for values %{ serving() };
     return $sum;
 }
 
-# What was asked for in the last measurement cost those who serve, in microseconds each; wrk() and pgbench() set it.
+# What each request of the last measurement cost the server processes, in microseconds; wrk() and pgbench() set it.
 our $cost;
 
 sub at_cost {
@@ -120,7 +120,7 @@ sub scratch {
     return "$folder";
 }
 
-# Its output, both streams; dies where it fails.
+# Runs a program; returns its output, both streams, and dies if it fails.
 sub run_program {
     my (@command) = @_;
     my $pid = open my $out, '-|' // die "fork: $!\n";
@@ -136,8 +136,9 @@ sub run_program {
 
 my $here = __FILE__ =~ s{/Sigra/[^/]*\z}{}r;
 
-# Requests a second of a file of 1 kB; every answer has to be it. Options: cookies (a file of Cookie headers' values),
-# from (the line to begin with), repeat (requests of a session in a row), seconds, connections (32), header (one more).
+# Requests per second of a file of 1 kB, which every answer must be. Options: cookies (a file of Cookie headers'
+# values), from (the first line to use), repeat (requests of a session in a row), seconds, connections (32), header (one
+# more).
 sub wrk {
     my ($url, %option) = @_;
     my ($origin, $path) = $url =~ m{^(http://[^/]+)(/.*)} or die "no URL: $url\n";
@@ -149,8 +150,9 @@ sub wrk {
     return $requests / ($microseconds / 1e6);
 }
 
-# The same for cases that take turns of so many requests: what the machine does besides is the same to all of them then.
-# Cases have names and wrk()'s options, with a path in place of a URL. By name: the figure and what one cost.
+# The same for cases that take turns after this many requests, so that other work of the machine affects all of them
+# alike. Cases have names and wrk()'s options, with a path instead of a URL. Returns by name: the figure, and the cost
+# of one request.
 sub in_turns {
     my ($origin, $turn, @cases) = @_;
     my (@names, @options);
@@ -181,7 +183,7 @@ sub asked_for {
     return $text;
 }
 
-# Does this module know the directive: nginx says so.
+# Whether this module knows the directive, according to nginx.
 sub knows {
     my ($name) = @_;
     state %known;
@@ -212,8 +214,9 @@ sub bench_nginx {
 
 my %costs_of;    # by the list of a case's figures
 
-# Each case once without being counted, then all of them in turn, so many rounds, each round beginning with another.
-# Cases are pairs of a name and code that is told the round and returns a figure, or in_turns()'s.
+# Runs each case once without counting it, and then all of them in turn for this many rounds, each beginning with
+# another case. Cases are pairs of a name and code that gets the number of the round and returns a figure, or those of
+# in_turns().
 sub interleaved {
     my (@cases) = @_;
     my (@names, %code, %figures, %costs);
@@ -251,16 +254,16 @@ sub percentile {
 
 # ---- the table
 
-# What two cases have, one over the other, round by round: they were measured side by side, and the machine is another in
-# the next.
+# The ratio of two cases for each round: the two were measured side by side, and the machine may be different in the
+# next round.
 sub ratios_of {
     my ($one, $other) = @_;
     @$one == @$other or die "not as many rounds\n";
     return [map { $one->[$_] / $other->[$_] } 0 .. $#$one];
 }
 
-# One row: what, values (of the rounds), unit; and where there is something to compare with: ratios (of the rounds),
-# against, target (text) and what it asks of their median, least or most.
+# One row: what, values (one per round), unit; and to compare it: ratios (one per round), against, target (text), and
+# the least or most that their median must be.
 sub result {
     my (%row) = @_;
     $row{costs} = $costs_of{ $row{values} };

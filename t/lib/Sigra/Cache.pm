@@ -13,11 +13,11 @@ use Sigra::Wire ();
 
 our @EXPORT = qw(add_triggers seen warm statuses revoke);
 
-# What the tests of the cache and of revocation share.
+# What the tests of the cache and of revocation have in common.
 
 my $sql = dirname(abs_path(__FILE__)) . '/../../../examples/revocation.sql';
 
-# The triggers of examples/revocation.sql, in the database made last.
+# The triggers of examples/revocation.sql, in the database that was created last.
 sub add_triggers {
     my (%option) = @_;
     my $database = Sigra::Fixture::database();
@@ -32,7 +32,7 @@ sub add_triggers {
     return;
 }
 
-# How a request with the fixture's cookie is answered: the status, and $auth_sigra_status where the location has it in
+# The answer to a request with the fixture's cookie: the status, and $auth_sigra_status if the location sends it in
 # X-Status. Options: port, headers.
 sub seen {
     my ($path, $fixture, %option) = @_;
@@ -41,19 +41,19 @@ sub seen {
     return join ' ', $answer->{status}, $answer->{headers}{'x-status'} // ();
 }
 
-# Until the fixture's session comes from the cache, and so the channel is up.
+# Waits until the fixture's session comes from the cache; then the channel is up.
 sub warm {
     my ($path, $fixture, %option) = @_;
     return Sigra::Wire::await { seen($path, $fixture, %option) eq '200 hit' } 'a hit';
 }
 
-# So many answers in a row.
+# This many answers in a row.
 sub statuses {
     my ($count, $path, $fixture, %option) = @_;
     return join ', ', map { seen($path, $fixture, %option) } 1 .. $count;
 }
 
-# The row goes, as an application deletes it.
+# Deletes the row, as an application does.
 sub revoke {
     my ($fixture) = @_;
     my $tokens = Sigra::Fixture::database()->{tokens};
@@ -61,7 +61,7 @@ sub revoke {
     return;
 }
 
-# Sections see these functions too.
+# Sections can use these functions too.
 {
     no strict 'refs';
     *{"Test::Base::Filter::$_"} = \&$_ for @EXPORT;

@@ -10,14 +10,14 @@ use Time::HiRes qw(sleep);
 
 require 'sys/syscall.ph';
 
-# Password checks that run, told by the scheduling policy of their threads, and how one is held: a test that needs a check
-# which takes long stops its thread, and so depends neither on the machine nor on what else runs there.
+# Finds running password checks by the scheduling policy of their threads, and holds them: a test that needs a check to
+# take long stops its thread, and so does not depend on the machine or on what else runs there.
 #
-#     my $held = hold_checks(1, $pid);     # awaits so many checks in these processes, and stops their threads
+#     my $held = hold_checks(1, $pid);     # waits for this many checks in these processes, and stops their threads
 #     checks_of($pid);                     # how many run or are held
-#     release_checks($held);               # they go on; so they do once nothing refers to $held
+#     release_checks($held);               # lets them continue; so does destroying $held
 #
-# What is to be held has to be worth some processor time, for it is to be met while it computes.
+# A check to be held must use some processor time, because it is found while it computes.
 
 our @EXPORT = qw(checks_of hold_checks release_checks);
 
@@ -25,7 +25,7 @@ my ($batch, $seize, $interrupt, $detach, $all_threads) = (3, 0x4206, 0x4207, 17,
 
 sub stat_of { open my $in, '<', $_[0] or return; return split ' ', (<$in> // return) =~ s/.*\) //r }
 
-# Paths of the threads that check.
+# Paths of the threads that check passwords.
 sub threads_of {
     return grep { ((stat_of("$_/stat"))[38] // -1) == $batch } map { glob "/proc/$_/task/*" } @_;
 }
@@ -47,7 +47,7 @@ sub hold_checks {
             ptrace($interrupt, $path);
             my ($thread) = $path =~ m{(\d+)\z};
             waitpid $thread, $all_threads;
-            # Stopped, or ended a moment before.
+            # Stopped, or just finished.
             delete $held->{$path} if ((stat_of("$path/stat"))[0] // '') ne 't';
         }
         return keys %$held >= $count;
@@ -64,7 +64,7 @@ sub release_checks {
 }
 sub DESTROY { local ($?, $!); release_checks($_[0]) }
 
-# Sections see these functions too.
+# Sections can use these functions too.
 {
     no strict 'refs';
     *{"Test::Base::Filter::$_"} = \&$_ for @EXPORT;

@@ -7,8 +7,8 @@ use warnings;
 use HTTP::Tiny;
 use Sigra::Phoenix ();
 
-# A browser as far as the tests need one: it keeps cookies, follows nothing. Its timeout is for an answer that never
-# comes, not for one that is late.
+# As much of a browser as the tests need: it keeps cookies, and follows no redirects. The timeout is for an answer that
+# never comes, not for a late one.
 #
 #     my $client = Sigra::Client->new(port => 1984, headers => {...});
 #     my $answer = $client->post('/users/log-in', {'user[email]' => ...}, {accept => ...});
@@ -29,7 +29,7 @@ sub get    { my $self = shift; return $self->request(GET => @_) }
 sub post   { my $self = shift; return $self->request_form(POST   => @_) }
 sub delete { my $self = shift; return $self->request_form(DELETE => @_) }
 
-# A form is a hash, an array of pairs where a name stands twice, or the body's text.
+# A form is a hash, an array of pairs if a name occurs twice, or the body's text.
 sub request_form {
     my ($self, $method, $path, $form, $headers) = @_;
     my %headers = ('content-type' => 'application/x-www-form-urlencoded', %{ $headers // {} });
@@ -59,7 +59,7 @@ sub unescaped {
     return $text =~ s/&(amp|lt|gt|quot|#39);/$character->{$1}/gr;
 }
 
-# The page's form, filled in and sent: what is not named is as the page has it.
+# Fills in the page's form and sends it; fields that are not given keep the page's values.
 sub submit {
     my ($self, $path, $fields, $headers) = @_;
     my $page = $self->get($path);
@@ -74,7 +74,7 @@ sub submit {
     return $self->post($path, { %form, %$fields }, $headers);
 }
 
-# What is kept, by name; «use_cookie» takes NAME=VALUE.
+# The cookies by name; «use_cookie» takes NAME=VALUE.
 sub cookies { return $_[0]{jar} }
 
 sub use_cookie {

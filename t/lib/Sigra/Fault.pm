@@ -14,12 +14,13 @@ use Test::More;
 
 our @EXPORT = qw(gated_nginx gated_locations user cluster clients of sees_only survives_outage has_no_problems deadline);
 
-# What the tests of t/fault share: an nginx before a database that fails, clients of every kind, and what they may see.
+# What the tests of t/fault have in common: an nginx with a database that fails, clients of every kind, and the answers
+# they may get.
 
 my $script = dirname(abs_path(__FILE__)) . '/../private-postgres';
 my $owner  = $$;
 
-# The cluster that t/lib/with-postgres has started, which the next test file wants back as it was.
+# The cluster that t/lib/with-postgres has started. The next test file needs it as it was.
 sub cluster {
     my ($command, @arguments) = @_;
     local %ENV = %ENV;
@@ -39,9 +40,9 @@ END {
 
 my (%user, $timeout);
 
-# Two workers before the layout `sigra`. Options: timeout (seconds until nginx gives a request up that PostgreSQL does not
-# answer: on a busy machine an answer that is only late is not to be taken for one that never comes), postgres (more
-# parameters of the directive), conninfo, and what Sigra::Nginx->new takes.
+# Two workers with the layout `sigra`. Options: timeout (seconds until nginx gives up a request that PostgreSQL does not
+# answer; on a busy machine a late answer must not count as missing), postgres (more parameters of the directive),
+# conninfo, and the options of Sigra::Nginx->new.
 sub gated_nginx {
     my (%option) = @_;
     fresh_database('sigra', name => 'fault');
@@ -67,13 +68,13 @@ location /public { try_files /public.txt =404; }
 EOF
 }
 
-# Of a request, in seconds.
+# The timeout of a request, in seconds.
 sub deadline { return $timeout }
 
-# ada and bob have a session; eve's is gone.
+# ada and bob have a session; eve's has ended.
 sub user { return $user{ $_[0] } }
 
-# Of each kind, what start_load wants.
+# For each kind of client, the arguments for start_load.
 sub clients {
     return (
         valid     => [3, '/private', $user{ada}{header}],
@@ -93,7 +94,7 @@ sub describe {
         $answer->{from} - $zero, $answer->{cookie} ? ', with a cookie' : '', $answer->{error};
 }
 
-# The answers of the kinds have these statuses and no other.
+# The answers of each kind have these statuses and no other.
 sub sees_only {
     my ($kinds, $statuses, $name, @answers) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -103,13 +104,13 @@ sub sees_only {
         or diag(scalar(@of), ' answers, wrong: ', join '; ', map { describe($_, $answers[0]{from}) } @bad[0 .. ($#bad > 9 ? 9 : $#bad)]);
 }
 
-# Runs `down`, waits until clients have felt it, runs `up`, which returns the moment from which on the server accepts
-# connections, and waits until it is as before.
+# Runs `down`, waits until clients notice, runs `up`, which returns the time from which the server accepts connections,
+# and waits until everything is as before.
 sub survives_outage {
     my ($name, $nginx, %option) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $load = start_load(port => $nginx->port, clients => { clients() });
-    # After an outage a worker may ask for its next connection only here: the last load may have had the other one alone.
+    # After an outage a worker may not have reconnected until now: the last load may have used only the other one.
     state %asked;
     my $well = $asked{$nginx}++ && $load->await_everybody(0, sub { $_[0]{status} != 503 }) ? now() : 0;
     ok($load->await_answers(20, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 }), "$name: well before");
@@ -119,7 +120,7 @@ sub survives_outage {
     ok($load->await_answers(6, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 503 }), "$name: it is felt")
         if $option{felt} // 1;
     my $up = $option{up}->();
-    # Each connection has the worker that it began with: once all have been answered, both workers are back.
+    # Each connection stays with the worker that accepted it: when all have got an answer, both workers are back.
     ok($load->await_everybody($up, sub { $_[0]{status} != 503 }), "$name: well afterwards");
     my $back = now();
     ok($load->await_answers(40, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 && $_[0]{from} > $back }), "$name: and from then on");
@@ -143,7 +144,7 @@ sub survives_outage {
     return;
 }
 
-# Ends nginx, and looks at what it leaves.
+# Stops nginx, and checks its logs and exit status.
 sub has_no_problems {
     my ($nginx, @expected) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;

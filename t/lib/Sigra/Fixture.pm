@@ -20,23 +20,23 @@ our @EXPORT = (
 );
 
 my $library = dirname(abs_path(__FILE__));
-my %database;    # the one that fresh_database made last: name, layout, users, tokens, singular, plural
+my %database;    # the last one of fresh_database: name, layout, users, tokens, singular, plural
 
 sub import {
-    # What configurations may name and neither harness sets by itself.
+    # Variables that configurations may use and that neither harness sets.
     if (my $root = Test::Nginx::Util->can('server_root')) {
         $ENV{TEST_NGINX_SERVER_ROOT} = $root->();
         $ENV{TEST_NGINX_HTML_DIR}    = Test::Nginx::Util::html_dir();
         $ENV{TEST_NGINX_SERVER_PORT} = Test::Nginx::Util::server_port();
         main->can('add_response_body_check')->(\&run_flow);
     }
-    # That is where the filter «eval» runs a section's code.
+    # The filter «eval» runs a section's code in this package.
     no strict 'refs';
     *{"Test::Base::Filter::$_"} = \&$_ for @EXPORT;
     goto &Exporter::import;
 }
 
-# A section «flow» runs while the block's nginx does, after the block's first request.
+# A section «flow» runs while the block's nginx runs, after the block's first request.
 sub run_flow {
     my ($block, undef, $index) = @_;
     my $code = $block->flow // return;
@@ -55,7 +55,7 @@ sub server {
 
 sub database { return {%database} }
 
-# What database() handed out: from here on everything is about that one again.
+# Takes what database() returned: from now on all functions use that database again.
 sub use_database { %database = %{ $_[0] } }
 
 sub fresh_database {
@@ -103,14 +103,14 @@ sub db {
     return $handle && $handle->ping ? $handle : ($handles{$name} = connect_to($name, 'sigra'));
 }
 
-# The server's UTC, so many seconds ago, as Ecto would have written it.
+# UTC on the server this many seconds ago, as Ecto would have written it.
 sub ago {
     my ($seconds) = @_;
     my $moment = sprintf q(now() AT TIME ZONE 'utc' - interval '%s seconds'), $seconds;
     return \($database{layout} eq 'sigra_sessions' ? $moment : "date_trunc('second', $moment)");
 }
 
-# Values; an undef is NULL, a reference to a string is SQL.
+# Values; undef is NULL, a reference to a string is SQL.
 sub insert {
     my ($table, $columns) = @_;
     my (@names, @places, @values);
@@ -211,7 +211,7 @@ sub authenticated_fixture {
     };
 }
 
-# As phx.gen.auth's guide to API authentication makes it: the row holds the SHA-256, whatever the sessions' rows hold.
+# As in the guide to API authentication of mix phx.gen.auth: the row has the SHA-256, whatever the sessions' rows have.
 sub api_token_fixture {
     my (%option) = @_;
     my $user = defined $option{user_id} ? { user_id => $option{user_id}, email => $option{email} } : user_fixture(%option);
@@ -238,8 +238,8 @@ sub has_column {
     );
 }
 
-# nginx's connections to the database made last: clients under nginx's role and the name that the module gives itself,
-# and so neither the test's own nor a server process like autovacuum's. A condition narrows them down.
+# nginx's connections to the database that was created last: clients with nginx's role and the module's application
+# name, so neither the test's own connections nor server processes like autovacuum. A condition selects some of them.
 sub backends {
     my ($where) = @_;
     return @{ db()->selectcol_arrayref(
@@ -247,7 +247,7 @@ sub backends {
              AND usename = 'sigra' AND application_name = 'nginx auth_sigra') . ($where ? " AND $where" : '')) };
 }
 
-# Ends them all, once; returns their number.
+# Ends all of them once; returns how many there were.
 sub kill_backends {
     my @pids = backends();
     db()->do('SET client_min_messages = error');    # one may be gone already
@@ -255,7 +255,7 @@ sub kill_backends {
     return scalar @pids;
 }
 
-# The row of a fixture or of a raw token, undef when it is gone.
+# The row of a fixture or of a raw token; undef if it does not exist any more.
 sub session_row {
     my ($what) = @_;
     my $token  = ref $what ? $what->{token} : $what;
@@ -270,7 +270,7 @@ sub sigra_http_config {
     my $layout = $of{layout} // 'sigra';
     my $conninfo = $option{conninfo} // sprintf 'host=%s port=%s dbname=%s user=sigra',
         server('HOST'), server('PORT'), $of{name} // die "no database: call fresh_database first\n";
-    # On a busy machine a lookup may take longer than the two seconds that are the directive's default.
+    # On a busy machine a lookup may take longer than two seconds, the directive's default.
     my $parameters = $option{postgres} // ($option{conninfo} ? '' : 'timeout=60s');
     my $postgres = join ' ', "\"$conninfo\"", $parameters;
 

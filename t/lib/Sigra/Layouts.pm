@@ -7,11 +7,11 @@ use warnings;
 use Exporter qw(import);
 use Sigra::Fixture;
 
-# The layouts that a test goes through, each with a database of its own and, in one nginx, below a location of its own.
+# The layouts that a test uses, each with its own database, and its own location in a single nginx.
 #
 #     our $locations = make_layouts('logout', 'location = PATH/log-out { auth_sigra_logout; }');
 #     for my $name (layouts()) {
-#         use_layout($name);                       # fixtures are about its database
+#         use_layout($name);                       # fixtures use its database
 #         client()->delete("/$name/log-out");
 #     }
 
@@ -28,7 +28,7 @@ my @layouts = (
 );
 my %database;
 
-# In the text PATH is where a layout's locations begin.
+# PATH in the text is replaced by the prefix of a layout's locations.
 sub make_layouts {
     my ($test, $text, %option) = @_;
     my $locations = '';
@@ -45,7 +45,7 @@ sub layouts { return map { $_->[0] } @layouts }
 
 sub use_layout { use_database($database{ $_[0] }) }
 
-# Sections see these functions too.
+# Sections can use these functions too.
 {
     no strict 'refs';
     *{"Test::Base::Filter::$_"} = \&$_ for @EXPORT;

@@ -14,16 +14,17 @@ use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(start_load);
 
-# Clients that ask all the while, each on one connection that it keeps. Bounded: they end when told, and in any case
+# Clients that send requests all the time, each over its own keep-alive connection. They end when told, and in any case
 # after `seconds`.
 #
 #     my $load = start_load(port => $port, clients => {valid => [2, '/private', $header], public => [1, '/']});
 #     $load->await_answers(20, sub { $_[0]{status} == 503 });
 #     my @answers = $load->stop;
 #
-# An answer is {client, kind, from, to, status, cookie, body}: when it was asked for and when it was there (by now()), the
-# status (0 and `error` for a connection that broke), the answer's Set-Cookie. A kept connection that the server closes
-# before a byte of the answer is asked again on a new one, as RFC 9112 wants it of a client.
+# An answer is {client, kind, from, to, status, cookie, body}: when the request was sent and when the answer was
+# complete (by now()), the status (0 and `error` if the connection broke), and the answer's Set-Cookie. If the server
+# closes a keep-alive connection before the first byte of the answer, the request is sent again over a new one, as RFC
+# 9112 requires of clients.
 
 sub start_load {
     my (%option) = @_;
@@ -41,7 +42,7 @@ sub start_load {
             push @{ $self->{pids} }, $pid;
         }
     }
-    # Under way once every client has had an answer.
+    # The load has started when every client has had an answer.
     await(sub { my @files = glob "$folder/*"; @files == @{ $self->{pids} } && !grep { !-s } @files })
         or die "the load does not start\n";
     return $self;
@@ -76,7 +77,7 @@ sub run {
             last if $fresh || $error !~ /^closed before/;
         }
         printf $out "%s\t%.6f\t%.6f\t%d\t%s\t%s\n", $kind, $from, now(), $status, $cookie, $error;
-        sleep($option{pause} // 0.004);    # a rate, so that the machine is not the limit
+        sleep($option{pause} // 0.004);    # limits the rate, so that the machine is not the limit
     }
 }
 
@@ -88,7 +89,7 @@ sub converse {
     until ($text =~ /\A(.*?)\r\n\r\n/s && length($text) - length($1) - 4 >= ($1 =~ /^Content-Length: (\d+)/mi ? $1 : 0)) {
         $! = 0;
         my $readable = $select->can_read(patience());
-        next if !$readable && $!{EINTR};    # told to end: this answer is still read
+        next if !$readable && $!{EINTR};    # told to end: still reads this answer
         $readable or die "no answer\n";
         my $count = sysread $socket, $text, 65536, length $text;
         next if !defined $count && $!{EINTR};
@@ -104,14 +105,14 @@ sub stop {
     return $self->answers;
 }
 
-# Those that are there so far.
+# The answers so far.
 sub answers {
     my ($self) = @_;
     my @answers;
     for my $file (glob "$self->{folder}/*") {
         open my $in, '<', $file or die "$file: $!\n";
         while (<$in>) {
-            chomp or last;    # half a line, still being written
+            chomp or last;    # an incomplete line, which is still being written
             my %answer;
             @answer{qw(kind from to status cookie error)} = split /\t/, $_, -1;
             $answer{client} = $file;
@@ -121,9 +122,9 @@ sub answers {
     return sort { $a->{from} <=> $b->{from} } @answers;
 }
 
-# Like await(), these take seconds before their arguments, for the reader.
+# Like await(), these accept seconds before their arguments, as information for the reader.
 
-# Waits until every client has had such an answer (any, where the code is left out) to what it asked after that moment.
+# Waits until every client has got such an answer (any, without code) to a request that it sent after that time.
 sub await_everybody {
     my ($self, @arguments) = @_;
     my $wanted = ref $arguments[-1] ? pop @arguments : sub { 1 };
@@ -135,7 +136,7 @@ sub await_everybody {
     });
 }
 
-# Waits until there are so many that the code takes; false when they never come.
+# Waits until there are this many answers that the code accepts; false if they never come.
 sub await_answers {
     my $self = shift;
     my ($count, $wanted) = @_[-2, -1];

@@ -14,20 +14,20 @@ use Time::HiRes qw(clock_gettime sleep CLOCK_MONOTONIC);
 
 our @EXPORT = qw(await now patience);
 
-# An nginx with a master and workers, for what a Test::Nginx block cannot do: be reloaded, lose a worker, outlive its
-# database. Ends with the test; never while a reference to it is held by a forked child.
+# An nginx with a master and workers, for what a Test::Nginx block cannot do: reload it, kill a worker, stop its
+# database. It is stopped when the test ends; a forked child must not keep a reference to it.
 #
 #     my $nginx = Sigra::Nginx->new(http => '...', server => '...', files => {'a.txt' => 'for ada'}, workers => 2);
 #     $nginx->port, $nginx->workers, $nginx->reload, $nginx->signal(TERM => $pid), $nginx->problems
 
-# Seconds until a wait is given up. What is waited for is an event: on a busy machine it comes late, and only what never
+# How many seconds to wait at most. Tests wait for events: on a busy machine they come late, and only one that never
 # comes is a failure.
 sub patience { return $ENV{VALGRIND} ? 600 : 120 }
 
 sub now { return clock_gettime(CLOCK_MONOTONIC) }
 
-# Asked every few milliseconds until it holds; false when it never does. Seconds before the code are for the reader: how
-# long it takes where nothing else runs.
+# Checks every few milliseconds until it holds; false if it never does. Seconds before the code are information for the
+# reader: how long it takes on an idle machine.
 sub await {
     my $condition = pop;
     my $deadline = now() + patience();
@@ -40,7 +40,7 @@ sub await {
 
 sub slurp { open my $in, '<:raw', $_[0] or return ''; local $/; return <$in> // '' }
 
-# Below the ephemeral range, so that no outgoing connection takes it.
+# Below the ephemeral range, so that no outgoing connection uses it.
 sub free_port {
     for (1 .. 500) {
         my $port = 12000 + int rand 8000;
@@ -119,7 +119,7 @@ sub running {
     return 0;
 }
 
-# The worker processes, those that are still leaving after a reload among them.
+# The worker processes, including those that are still exiting after a reload.
 sub workers {
     my ($self) = @_;
     my $master = $self->{pid} // return;
@@ -132,7 +132,7 @@ sub signal {
     return kill $signal => @pids ? @pids : $self->{pid};
 }
 
-# Returns when every new worker is there; the old ones may still be leaving, and are returned.
+# Returns when all new workers have started. Returns the old ones, which may still be exiting.
 sub reload {
     my ($self) = @_;
     my %old = map { $_ => 1 } $self->workers;
@@ -141,7 +141,7 @@ sub reload {
     return keys %old;
 }
 
-# Quits and returns the exit status.
+# Stops nginx and returns its exit status.
 sub stop {
     my ($self) = @_;
     return $self->{status} unless $self->running;
@@ -156,7 +156,7 @@ sub stop {
     return $self->{status};
 }
 
-# What no log may hold; @expected are patterns of lines that the test provoked.
+# Lines that must not be in the log; @expected are patterns of lines that the test has caused.
 sub problems {
     my ($self, @expected) = @_;
     my $bad = qr/\[(?:alert|crit|emerg)\]|open socket|exited on signal|Sanitizer|runtime error:|Assertion .*failed/;

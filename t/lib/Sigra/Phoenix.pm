@@ -20,7 +20,7 @@ our @EXPORT = qw(
     pbkdf2_hash bcrypt_hash argon2id_hash
 );
 
-# The application of the vectors.
+# The application of the test vectors.
 use constant {
     secret_key_base         => 'vBOsNrMq1LxXVOjdTdhk7z4479BNSRiVzHZ9OSttHiyJ3IlAZXbqoDy4Ok9PEpTa',
     signing_salt            => 'iLejisiU',
@@ -39,7 +39,7 @@ sub random_bytes {
     return $bytes;
 }
 
-# Terms: a string is a binary, a hash a map with binary keys, an array a list; the rest says what it is.
+# Terms: a string is a binary, a hash a map with binary keys, an array a list; functions make the others.
 sub atom    { Sigra::Phoenix::Term->new(atom    => @_) }
 sub integer { Sigra::Phoenix::Term->new(integer => @_) }
 sub float   { Sigra::Phoenix::Term->new(float   => @_) }
@@ -123,7 +123,7 @@ sub decode_value {
     die 'a term of tag ' . ord($tag) . "\n";
 }
 
-# PBKDF2; options as the session cookie's: iterations, length, digest.
+# PBKDF2, with the options of the session cookie: iterations, length, digest.
 sub derive_key {
     my ($secret, $salt, %option) = @_;
     my $digest     = $option{digest} // 'sha256';
@@ -156,7 +156,7 @@ sub verify {
     return decode_base64url($payload);
 }
 
-my $encrypted = 'A128GCM';    # what Plug binds the ciphertext to
+my $encrypted = 'A128GCM';    # the additional authenticated data that Plug uses
 
 sub encrypt {
     my ($payload, $key) = @_;
@@ -172,7 +172,7 @@ sub decrypt {
     return Sigra::XChaCha::open_sealed($key, $iv, $encrypted, $sealed, $tag);
 }
 
-# Where an encryption_salt is given, the session is encrypted and the signing_salt is of no account.
+# With an encryption_salt, the session is encrypted and the signing_salt is not used.
 sub key_of_session {
     my (%option) = @_;
     return derive_key(
@@ -199,7 +199,7 @@ sub open_session {
     return $option{bytes} ? $payload : decode_term($payload);
 }
 
-# As Elixir's Base.url_encode64: with padding.
+# Like Elixir's Base.url_encode64: with padding.
 sub live_socket_id {
     my ($token, $plural) = @_;
     return ($plural // 'users') . '_sessions:' . encode_base64($token, '') =~ tr{+/}{-_}r;
@@ -210,7 +210,7 @@ sub key_of_remember_me {
     return derive_key($option{secret_key_base} // secret_key_base, ($option{name} // remember_me_cookie_name) . '_cookie');
 }
 
-# max_age in seconds; signed_age, how long ago it was signed. «term» replaces the whole payload.
+# max_age is in seconds; signed_age is how long ago it was signed. «term» replaces the whole payload.
 sub remember_me_cookie {
     my ($token, %option) = @_;
     my $signed_at = int((time - ($option{signed_age} // 0)) * 1000);
@@ -239,8 +239,8 @@ sub csrf_unmask {
     return decode_base64url(substr $token, 0, 32) ^ substr $token, 32;
 }
 
-# From raw headers or a list of Set-Cookie values: {name => {value, path, 'max-age', secure => 1, …}}. The name of an
-# attribute is in lower case; the last cookie of a name counts, «count» says how many there were.
+# Parses raw headers or a list of Set-Cookie values: {name => {value, path, 'max-age', secure => 1, …}}. Names of
+# attributes are in lower case; the last cookie of a name is used, «count» is how many there were.
 sub parse_set_cookies {
     my %cookies;
     for my $line (map { /^Set-Cookie:/mi ? /^Set-Cookie:[ \t]*([^\r\n]*)/gmi : /\A[\w-]+:|\AHTTP\// ? () : $_ } @_) {
@@ -256,7 +256,7 @@ sub parse_set_cookies {
     return \%cookies;
 }
 
-# As pbkdf2_elixir writes it.
+# In the format of pbkdf2_elixir.
 sub pbkdf2_hash {
     my ($password, %option) = @_;
     my ($digest, $rounds, $salt) = ($option{digest} // 'sha512', $option{rounds} // 100, random_bytes(16));
@@ -264,7 +264,7 @@ sub pbkdf2_hash {
     return join '$', '', "pbkdf2-$digest", $rounds, map { encode_base64($_, '') =~ tr/+/./r =~ s/=+\z//r } $salt, $hash;
 }
 
-# By libcrypt, with the lowest cost unless told.
+# With libcrypt, by default with the lowest cost.
 sub bcrypt_hash {
     my ($password, $cost) = @_;
     state $alphabet = join '', './', 'A' .. 'Z', 'a' .. 'z', '0' .. '9';
@@ -272,7 +272,7 @@ sub bcrypt_hash {
     return crypt $password, sprintf '$2b$%02d$%s', $cost // 4, $salt . 'u' || die 'libcrypt has no bcrypt';
 }
 
-# Of the password «correct horse battery staple»: quick to check unless the parameters are to be Sigra's own.
+# For the password «correct horse battery staple»: quick to check, unless Sigra's own parameters are given.
 my %argon2id = (
     quick => q($argon2id$v=19$m=1024,t=1,p=1$c2lncmF0ZXN0c2FsdDE2Yg$Z47uJ0Lg/emeU1vD7sZx088ojzZVfRORRGCR1zxAIgE),
     sigra => q($argon2id$v=19$m=65536,t=3,p=4$c2lncmF0ZXN0c2FsdDE2Yg$hlYgDxcHSxIHT9e8QHdIhCarMZJp9qcP6fzO3o2vnwU),

@@ -11,7 +11,7 @@ use Sigra::Phoenix;
 use Test::More ();
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
-# Requests as an attacker writes them: byte for byte, nothing made well-formed on the way.
+# Requests as an attacker writes them: byte for byte, and not made well-formed.
 #
 #     my $answer = ask('/private/%5c', 'Cookie: a=b');
 #     $answer->{status}, $answer->{body}, header($answer, 'location'), kept($answer)->{user_return_to}
@@ -20,7 +20,7 @@ our @EXPORT = qw(raw_exchange ask header headers_named kept is_login_redirect is
 
 sub server_port { return $ENV{TEST_NGINX_SERVER_PORT} || $ENV{TEST_NGINX_PORT} || 1984 }
 
-# Sends the bytes and reads to the end. No answer at all has the status 0.
+# Sends the bytes and reads to the end. If there is no answer, the status is 0.
 sub raw_exchange {
     my ($bytes, %option) = @_;
     local $SIG{PIPE} = 'IGNORE';
@@ -37,7 +37,7 @@ sub raw_exchange {
         $readable or die "no answer in time\n";
         if (@$writable) {
             my $count = syswrite $socket, $bytes, length($bytes) - $sent, $sent;
-            # Refused half-way: what the server said can still be read.
+            # The request was refused before it was complete; the server's answer can still be read.
             $sent = defined $count ? $sent + $count : $!{EAGAIN} ? $sent : length $bytes;
         }
         next unless @$readable;
@@ -60,7 +60,7 @@ sub parse {
     return { status => $status // 0, body => $body // '', head => $head // '', lines => \@lines, text => $text };
 }
 
-# A target and the lines of more headers; «METHOD target» where it is no GET.
+# A target and more header lines; «METHOD target» if the method is not GET.
 sub ask {
     my ($target, @headers) = @_;
     my $method = $target =~ s/\A([A-Z]{3,}) // ? $1 : 'GET';
@@ -76,7 +76,7 @@ sub headers_named {
 
 sub header { return join ', ', headers_named(@_) }
 
-# The session that the answer gives to the browser; an empty one where it gives none.
+# The session that the answer gives to the browser, or an empty one.
 sub kept {
     my ($answer, %option) = @_;
     my $cookie = parse_set_cookies(headers_named($answer, 'Set-Cookie'))->{ $option{name} // session_cookie_name() };
@@ -89,7 +89,7 @@ sub is_login_redirect {
     return Test::More::is("$answer->{status} " . header($answer, 'Location'), '302 /users/log-in', "$name - to the login page");
 }
 
-# Not in: sent away, and nothing of what is guarded was said («for ada» stands in every page that the tests guard).
+# The request was refused, and nothing protected was sent («for ada» is in every protected page of the tests).
 sub is_anonymous {
     my ($answer, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -103,7 +103,7 @@ sub is_served {
     return Test::More::is("$answer->{status} " . $answer->{body} =~ s/\s+\z//r, '200 for ada', $name);
 }
 
-# The most that a process ever held, in kB.
+# The peak memory of a process, in kB.
 sub worker_memory {
     my ($pid) = @_;
     open my $in, '<', "/proc/$pid/status" or return 0;

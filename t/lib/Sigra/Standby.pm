@@ -10,7 +10,7 @@ use File::Basename qw(dirname);
 use File::Temp ();
 use Sigra::Nginx;
 
-# A second cluster that follows the one of t/lib/with-postgres. Ends with the test.
+# A standby of the cluster of t/lib/with-postgres. It is stopped when the test ends.
 #
 #     my $standby = Sigra::Standby->new;
 #     $standby->has_caught_up; ... ; $standby->promote;
@@ -47,7 +47,7 @@ sub db {
         'postgres', undef, { RaiseError => 1, PrintError => 0, AutoInactiveDestroy => 1 });
 }
 
-# Waits until what the primary has written is here too.
+# Waits until it has everything that the primary has written.
 sub has_caught_up {
     my ($self, $primary) = @_;
     my $position = $primary->selectrow_array('SELECT pg_current_wal_insert_lsn()');

@@ -7,8 +7,8 @@ use warnings;
 use Exporter qw(import);
 use IO::Socket::UNIX;
 
-# Servers behind nginx that answer with what they were sent, a line for each header or variable: over HTTP the head as
-# it came, over FastCGI and uwsgi NAME=VALUE. They live as long as the test file.
+# Servers behind nginx that answer with what they got, one line for each header or variable: over HTTP the header as it
+# arrived, over FastCGI and uwsgi NAME=VALUE. They run as long as the test file.
 #
 #     start_upstream(fastcgi => '/path/to/socket');
 

@@ -7,13 +7,13 @@ use warnings;
 use Exporter qw(import);
 use File::Temp ();
 
-# Requests over HTTP/2 and HTTP/3, and what nginx and curl here can do.
+# Requests over HTTP/2 and HTTP/3, and what the nginx and curl here support.
 #
 #     my $ask = over(2, port => 8080) or skip over_reason(2), 1;
 #     my $answer = $ask->(POST => '/path', ['Cookie: a=b', 'Cookie: c=d'], 'body');
 #     $answer->{status}, $answer->{headers}{location}, $answer->{cookies}, $answer->{body}, $answer->{exit}
 #
-# HTTP/2 tells no body of an answer to a request that has one.
+# Over HTTP/2 the body of an answer is missing if the request has a body.
 
 our @EXPORT = qw(nginx_at_least nginx_has nginx_knows http2_listen over over_reason download early_bytes);
 
@@ -21,7 +21,7 @@ sub nginx_says { state $text = do { my $nginx = $ENV{TEST_NGINX_BINARY} || 'ngin
 sub curl_says  { state $text = qx(curl -V 2>/dev/null); return $text }
 sub nginx_has  { return nginx_says() =~ /--with-\Q$_[0]\E\b/ }
 
-# Of the nginx that a fork is made from, where it says so.
+# The version of the nginx that a fork is based on, if it prints it.
 sub nginx_at_least {
     my ($version) = @_;
     my ($have) = nginx_says() =~ m{^nginx version: \S*/(\d+\.\d+\.\d+)}m;
@@ -32,7 +32,7 @@ sub nginx_at_least {
     return 1;
 }
 
-# Whether it has that directive: a fork may have left it out. What else is wrong with it here does not matter.
+# Whether nginx has this directive: a fork may have removed it. Other errors in this configuration do not matter.
 sub nginx_knows {
     my ($directive) = @_;
     my $folder = File::Temp->newdir('sigra-knows-XXXXXX', TMPDIR => 1);
@@ -43,13 +43,13 @@ sub nginx_knows {
     return qx($nginx -t -e stderr -p $folder/ -c nginx.conf 2>&1) !~ /unknown directive/;
 }
 
-# How a server block says that it speaks HTTP/2: since 1.25.1 by a directive of its own.
+# How a server block enables HTTP/2: since 1.25.1 with its own directive.
 sub http2_listen {
     my ($address, @options) = @_;
     return nginx_at_least('1.25.1') ? "listen @{[join ' ', $address, @options]}; http2 on;" : "listen @{[join ' ', $address, @options]} http2;";
 }
 
-# The genuine Test::Nginx writes «http2 on» for every nginx, and none before 1.25.1 starts then.
+# The original Test::Nginx writes «http2 on» for every nginx, and none before 1.25.1 starts with it.
 sub http2_blocks_start { return nginx_at_least('1.25.1') || !!Test::Nginx::Exchange->can('exchange') }
 
 sub quic_client {
@@ -57,7 +57,7 @@ sub quic_client {
     return eval { local @INC = ($lib, @INC); require Test::Nginx::HTTP3; no warnings 'redefine'; *Test::Nginx::HTTP3::port = sub { $_[0] }; 1 };
 }
 
-# Why there is no such client or server; undef where both are.
+# Why such a client or server is missing; undef if both exist.
 sub over_reason {
     my ($version) = @_;
     if ($version == 2) {
@@ -100,12 +100,12 @@ sub over_curl {
         return answer($status, [map { [split /: */, $_, 2] } @lines], $content, $exit, $spoken);
     };
     return $once if $version != 2;
-    # Where nginx answers before it has read the body, it ends the stream without an error behind the answer
-    # (RFC 9113, 8.1), and curl before 8 may lose that answer. nghttp does not.
+    # If nginx answers before it has read the body, it ends the stream without an error after the answer (RFC 9113,
+    # 8.1), and curl before 8 may lose that answer. nghttp does not.
     return sub { return defined $_[3] ? over_nghttp(\%option, @_) : $once->(@_) };
 }
 
-# What it says of the body goes between its other lines: not read.
+# The body is printed between other lines, so it is not read.
 sub over_nghttp {
     my ($option, $method, $path, $headers, $body) = @_;
     my $sent = File::Temp->new;
@@ -120,7 +120,7 @@ sub over_nghttp {
     return answer($status, [grep { $_->[0] !~ /^:/ } @fields], '', $? >> 8, '2');
 }
 
-# nginx-tests' client, of that project's tests (NGINX_TESTS_LIB names its lib folder).
+# The client of the nginx-tests project (NGINX_TESTS_LIB is its lib folder).
 sub over_perl {
     my (%option) = @_;
     return sub {
@@ -152,8 +152,8 @@ sub answer {
     return \%answer;
 }
 
-# A download that goes on: returns when some of it has come, and a function that reads to its end and tells whether it
-# was broken off.
+# Starts a download. Returns when a part of it has arrived, with a function that reads to its end and tells whether it
+# was aborted.
 sub download {
     my ($version, $port, $path, @headers) = @_;
     if ($version == 3 && curl_says() !~ /\bHTTP3\b/) {
@@ -178,7 +178,7 @@ sub download {
     };
 }
 
-# HTTP/2 as bytes, for a client that can send them as early data: no Huffman code, no table.
+# HTTP/2 as bytes, for a client that can send them as early data: without Huffman codes and dynamic table.
 sub early_bytes {
     my (@pairs) = @_;
     my $block = join '', map { pack('C', 0) . join '', map { pack('C', length) . $_ } @$_ } @pairs;

@@ -10,8 +10,8 @@ use IO::Socket::UNIX;
 use Sigra::Phoenix qw(random_bytes);
 use MIME::Base64 qw(encode_base64);
 
-# RFC 6455 as far as a test needs it: a server behind nginx that answers each text with the same text, and whose other
-# paths are event streams that never end; and a client on a Sigra::Wire.
+# As much of RFC 6455 as a test needs: a server behind nginx that echoes each text, and has endless event streams at its
+# other paths; and a client on a Sigra::Wire.
 #
 #     start_application('/path/to/socket');
 #     my $wire = upgrade(wire(upgrade_request('/socket', $ada->{header})));
@@ -63,7 +63,7 @@ sub serve {
         return;
     }
     syswrite $client, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: first\n\n";
-    sysread $client, my $end, 1;    # until nginx closes
+    sysread $client, my $end, 1;    # until nginx closes the connection
 }
 
 sub frame {
@@ -79,7 +79,7 @@ sub upgrade_request {
         'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: ' . encode_base64(random_bytes(16), ''), @headers, '', '';
 }
 
-# After the request was sent; undef where it is refused.
+# Called after the request was sent; undef if it is refused.
 sub upgrade {
     my ($wire) = @_;
     my $answer = $wire->answer // return;

@@ -1,6 +1,6 @@
 package Sigra::Wire;
 
-# Connections that are written to and read from when the test says so, and what holds PostgreSQL's answers back.
+# Connections that the test writes to and reads from step by step, and functions that delay PostgreSQL's answers.
 #
 #     my $lock = hold_lock();                          # no lookup is answered
 #     my $wire = wire(get('/private', $ada->{header}));
@@ -20,7 +20,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(wire get slurp await hold_lock await_lookup await_requests log_statements lookups);
 
-my $patience = 120;    # seconds, for what never comes; on a busy machine all else may take long
+my $patience = 120;    # seconds, for what never comes; on a busy machine everything else may take long
 
 sub get {
     my ($path, @headers) = @_;
@@ -50,7 +50,7 @@ sub send {
 
 sub leave { close $_[0]{socket} }
 
-# False at the end of the stream, or when nothing comes.
+# False at the end of the stream, or if nothing arrives.
 sub more {
     my ($self) = @_;
     return 0 unless IO::Select->new($self->{socket})->can_read($patience);
@@ -63,7 +63,7 @@ sub read_until {
     return 1;
 }
 
-# So many bytes of what follows.
+# Reads this many of the next bytes.
 sub take {
     my ($self, $length) = @_;
     $self->read_until(sub { length $self->{read} >= $length }) or return undef;
@@ -102,7 +102,7 @@ sub answer {
     return { status => $status, headers => \%headers, body => $body, head => "$head\r\n" };
 }
 
-# A file below nginx's folder.
+# A file below nginx's prefix.
 sub slurp {
     my ($path) = @_;
     open my $in, '<:raw', "$ENV{TEST_NGINX_SERVER_ROOT}/$path" or return '';
@@ -120,7 +120,8 @@ sub await(&;$) {
     return 1;
 }
 
-# A session that holds every lookup up until it is rolled back; or, with a table's name, all that needs that one.
+# A database session that blocks every lookup until it is rolled back; with the name of a table, all statements that use
+# that table.
 sub hold_lock {
     my ($table) = @_;
     my $handle = Sigra::Fixture::db()->clone({ AutoCommit => 0 });
@@ -128,7 +129,7 @@ sub hold_lock {
     return $handle;
 }
 
-# Until at least one lookup, or as many connections as said, hangs on the lock.
+# Waits until at least one lookup, or the given number of connections, waits for the lock.
 sub await_lookup {
     my ($count) = @_;
     return await {
@@ -138,7 +139,7 @@ sub await_lookup {
     } 'a lookup that waits';
 }
 
-# Until nginx has so many requests at once, by the stub_status at this path; the one that asks does not count.
+# Waits until nginx has this many requests at once, according to the stub_status at this path, without its own request.
 sub await_requests {
     my ($path, $count) = @_;
     return await {
@@ -147,8 +148,8 @@ sub await_requests {
     } "$count requests";
 }
 
-# From the next connection on the server writes down what is executed in the database; lookups() counts the tokens that
-# were asked for since the last call.
+# From the next connection on, the server logs the statements that are executed in the database. lookups() counts the
+# tokens that were looked up since the last call.
 my $log_position;
 
 sub log_statements {
@@ -165,11 +166,11 @@ sub lookups {
     for (<$in>) {
         my ($kind, $text) = /\@\Q$name\E (LOG|DETAIL):  (.*)/ or next;
         if ($kind eq 'LOG') {
-            # With a `where` a query that only checks it stands in front.
+            # With a `where`, it is preceded by a query that only checks this.
             $count++ if $text =~ /^execute \S+: (?:SELECT u\.id|WITH checked AS \(SELECT 1 FROM )/;
             $is_many = $text =~ /^execute \S+: SELECT one\.\*, asked\.number/;
         } elsif ($is_many) {
-            # One statement over an array: its elements are what was asked for.
+            # One statement over an array: counts its elements.
             $count += () = $text =~ /"\\\\x[0-9a-f]*"/g;
             $is_many = 0;
         }
@@ -178,7 +179,7 @@ sub lookups {
     return $count;
 }
 
-# Sections see these functions too.
+# Sections can use these functions too.
 {
     no strict 'refs';
     *{"Test::Base::Filter::$_"} = \&$_ for @EXPORT;

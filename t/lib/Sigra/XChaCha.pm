@@ -1,6 +1,6 @@
 package Sigra::XChaCha;
 
-# XChaCha20-Poly1305 in plain Perl, slow and for tests alone: seal and open, key of 32 bytes, nonce of 24.
+# XChaCha20-Poly1305 in plain Perl, slow and only for tests: seal and open, with a key of 32 bytes and a nonce of 24.
 
 use v5.14;
 use strict;
@@ -36,7 +36,7 @@ sub permute {
 
 sub start { return unpack('V4', 'expand 32-byte k'), unpack('V12', $_[0] . $_[1]) }
 
-# HChaCha20: a key for these 16 bytes of nonce.
+# HChaCha20: derives a key for these 16 bytes of the nonce.
 sub subkey {
     my ($key, $nonce) = @_;
     return pack 'V8', (permute(start($key, $nonce)))[0 .. 3, 12 .. 15];

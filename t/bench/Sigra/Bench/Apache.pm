@@ -14,8 +14,8 @@ use Sigra::Bench;
 use Sigra::Bench::Rows;
 use Sigra::Nginx;
 
-# Apache's own way to sessions in PostgreSQL, in a folder and on a port of its own: event, mod_auth_form,
-# mod_session_dbd. A word instead of an object where it cannot be measured.
+# Apache's own sessions in PostgreSQL, in its own folder and on its own port: event, mod_auth_form, mod_session_dbd.
+# Returns a text instead of an object if it cannot be measured.
 
 my $modules = '/usr/lib/apache2/modules';
 my @modules = qw(mpm_event authz_core authz_user authn_core authn_file request session dbd session_dbd auth_form);

@@ -9,9 +9,9 @@ use Sigra::Bench;
 use Sigra::Bench::Rows;
 use Sigra::Fixture;
 
-# The module beside an older one, OLD=PATH, each in an nginx of its own on the same core and the same database. They take
-# turns, a second or SECONDS each: what the machine does besides is nearly the same to both. An older one may look for
-# other triggers than there are, so the cache does without them.
+# The module compared with an older one, OLD=PATH, each in its own nginx on the same core and with the same database.
+# They take turns of a second, or SECONDS, so that other work of the machine affects both nearly alike. An older module
+# may look for other triggers than these, so the cache does without them.
 my $sessions = 100_000;
 my $in_a_row = 20;
 
@@ -38,7 +38,7 @@ END
             my $origin = "http://127.0.0.1:@{[ $nginx{$which}->port ]}";
             push @cases, "$path-$connections-$which" => sub {
                 my ($round) = @_;
-                # The zone comes by every session first.
+                # Fills the zone with all sessions first.
                 wrk("$origin/cached", cookies => $cookies, seconds => 15) if !$round && $path eq 'cached';
                 return wrk("$origin/$path", cookies => $cookies, connections => $connections, repeat => $path eq 'cached' ? $in_a_row : 1,
                     from => $round * 16_000 % $sessions);

@@ -8,8 +8,8 @@ use Sigra::Bench;
 use Sigra::Bench::Rows;
 use Sigra::Fixture;
 
-# What auth_sigra_require and auth_sigra_attribute cost: three conditions and two attributes beside none, in turns on the
-# same connections. A conninfo of its own for each, or both would ask for the same.
+# What auth_sigra_require and auth_sigra_attribute cost: three conditions and two attributes compared with none, in
+# turns on the same connections. Each has its own connection string, or both would use the same statement.
 my $sessions = 100_000;
 my $in_a_row = 20;
 
@@ -45,7 +45,7 @@ END
         my ($kind, $repeat) = @_;
         return sub {
             my ($round) = @_;
-            # The zones come by every session first.
+            # Fills the zones with all sessions first.
             if (!$round && $kind eq 'cached') { wrk("$origin/$_/cached", cookies => $cookies, seconds => 15) for qw(plain facts) }
             return in_turns($origin, 640, map {
                 ("$kind-$_" => { path => "/$_/$kind", cookies => $cookies, repeat => $repeat, from => $round * 16_000 % $sessions })

@@ -7,7 +7,7 @@ use warnings;
 use IO::Socket::INET;
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 
-# One kept connection: an answer's status and headers, as quickly as Perl can.
+# One keep-alive connection that reads the status and headers of an answer as quickly as Perl can.
 
 sub new {
     my ($class, $port) = @_;

@@ -10,14 +10,14 @@ use Sigra::Bench::Storming;
 use Sigra::Fixture;
 use Time::HiRes qw(sleep);
 
-# Logins a second, against the bare hash function in as many threads on the same core.
+# Logins per second, compared with the bare hash function in as many threads on the same core.
 my $clients = 8;
 
 sub run {
     return skipped('logins', 'nginx does not know auth_sigra_login') unless knows('auth_sigra_login');
     my $program = -x $ENV{HASH} ? $ENV{HASH} : die "no program for the hash: run make bench\n";
     my $nginx = login_server(database_of(100_000), server => '');
-    my $seconds = seconds() * 3;    # a login takes a good part of a second
+    my $seconds = seconds() * 3;    # one login takes a large part of a second
     my %figures = interleaved(
         logins => sub {
             my $stop = start_logins($nginx, $clients);

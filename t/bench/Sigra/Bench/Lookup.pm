@@ -8,7 +8,7 @@ use Sigra::Bench;
 use Sigra::Bench::Rows;
 use Sigra::Fixture;
 
-# A lookup for each request, nginx and PostgreSQL on one core, against PostgreSQL alone on that core.
+# A lookup for each request, nginx and PostgreSQL on one core, compared with PostgreSQL alone on that core.
 my $sessions = 100_000;
 
 sub run {

@@ -8,7 +8,7 @@ use Sigra::Bench;
 use Sigra::Bench::Rows;
 use Sigra::Fixture;
 
-# The lookup in a small table and in a large one, there with sessions from all over it and with a working set.
+# The lookup in a small table and in a large one: in the latter with sessions from all of it, and with a working set.
 my ($few, $working_set, $sample) = (1_000, 100_000, 300_000);
 
 sub run {
@@ -32,7 +32,8 @@ sub run {
     );
     my $origin = "http://127.0.0.1:@{[ $nginx->port ]}";
     my $per_round = int($uniform / rounds());
-    # Long turns: in a tenth of one each of the few has been asked for, and is in the processor's caches again.
+    # Long turns: within a tenth of a turn each session of the working set was requested, and is in the processor's
+    # caches again.
     my $lookups = sub {
         my ($round) = @_;
         return in_turns($origin, 10 * $few,

@@ -10,8 +10,9 @@ use Sigra::Bench::Rows;
 use Sigra::Fixture;
 use Sigra::Nginx;
 
-# A zone's size over the sessions that it holds when it is full: more than fit are asked for one after the other, then
-# asked again from the latest back, until it is not in the zone. That the newest stay is LRU's doing, so a miss ends it.
+# The size of a zone divided by the number of sessions that it holds when it is full. More sessions than fit are
+# requested one after the other, and then again from the newest back until one is not in the zone. LRU keeps the newest,
+# so the first miss ends this.
 my ($sessions, $megabytes) = (50_000, 4);
 
 sub run {
@@ -22,7 +23,7 @@ sub run {
             . "location / { auth_sigra on; auth_sigra_cache zone=sessions:${megabytes}m ttl=1h; }",
     );
     my $connection = Sigra::Bench::Kept->new($nginx->port);
-    # Nothing is kept before the worker listens.
+    # Nothing is stored before the worker listens.
     await(10, sub { $connection->get('/file', cookie_of(1))->{verdict} eq 'hit' }) or die "nothing gets into the cache\n";
     $connection->get('/file', cookie_of($_))->{status} == 200 or die "session $_ does not pass\n" for 1 .. $sessions;
     my $held = 0;

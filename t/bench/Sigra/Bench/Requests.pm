@@ -10,9 +10,10 @@ use Sigra::Bench::Apache;
 use Sigra::Bench::Rows;
 use Sigra::Fixture;
 
-# A logged-in request for a static file, beside what else could stand there. All clients send the same cookies: a browser
-# asks for a page and for what the page wants, so each session is seen 20 times before the next comes; where each request
-# is another session's, the row says so. The unprotected file and the cached sessions, a few per cent apart, take turns.
+# A request with a session for a static file, compared with alternatives. All clients send the same cookies in turn. A
+# browser requests a page and what the page loads, so each session sends 20 requests before the next one; rows with
+# another session for each request say so. The unprotected file and the cached sessions differ by a few per cent, so
+# they take turns.
 my $sessions = 100_000;
 my $in_a_row = 20;
 
@@ -51,7 +52,7 @@ END
     my $apache = Sigra::Bench::Apache->start($database, $sessions);
     my $close = sub {
         my ($round) = @_;
-        # The zone comes by every session first.
+        # Fills the zone with all sessions first.
         wrk("$origin/cached", cookies => $cookies, seconds => 15) if !$round && $has_cache;
         return in_turns($origin, 640,
             static => $asked->('static', $round),

@@ -10,8 +10,8 @@ use Sigra::Bench::Rows;
 use Sigra::Fixture;
 use Sigra::Nginx;
 
-# From sending the COMMIT of a DELETE, so that the commit itself counts, until the second of two workers has answered 302;
-# both are asked without pause. The session was in the cache.
+# From sending the COMMIT of a DELETE, so including the commit itself, until the second of two workers has answered 302.
+# Both get requests all the time. The session was in the cache.
 my $times = 1000;
 
 sub run {
@@ -52,7 +52,7 @@ sub revoke {
     my ($db, $row, @workers) = @_;
     my $cookie = cookie_of($row);
     for my $worker (@workers) {
-        # The worker's channel has to be up, and the entry in the cache.
+        # The worker's channel must be up, and the entry in the cache.
         await(10, sub { $worker->get('/file', $cookie)->{verdict} eq 'hit' }) or die "session $row does not get into the cache\n";
     }
     $db->begin_work;

@@ -14,13 +14,14 @@ use Sigra::Fixture;
 
 our @EXPORT = qw(database_of cookie_of cookies_of conninfo_of pgbench server_dbh login_password);
 
-# A database with so many sessions, and the cookies of some of them.
+# A database with this many sessions, and the cookies of some of them.
 #
-# The layout is phx_gen_auth, and a token is two numbers of 16 digits that follow from the row's: pgbench can compute
-# them on its own core, and hands them over as they are stored. Neighbours in the index are strangers in the table.
+# The layout is phx_gen_auth. A token is two numbers of 16 digits that are computed from the row's number: pgbench can
+# compute them on its own core, and sends them in the form in which they are stored. Neighbours in the index are not
+# neighbours in the table.
 my ($least, $span) = (1_000_000_000_000_000, 9_000_000_000_000_000);
 my @factors = (899_999_999_981, 123_456_789_011);
-my $users_at_most = 99_991;    # a prime: whatever the step between rows, their users differ
+my $users_at_most = 99_991;    # a prime: whatever the step between rows is, their users differ
 
 sub token_of { my ($row) = @_; return join '', map { $least + $row * $_ % $span } @factors }
 
@@ -34,7 +35,7 @@ sub server_dbh {
 
 sub login_password { return 'correct horse battery staple' }
 
-# Made once; one whose rows go is named for it, and nobody else's.
+# Created once; a database whose rows are deleted has its own name, and is used by nothing else.
 sub database_of {
     my ($rows, $purpose) = @_;
     my $name = join '_', 'bench', $rows, $purpose // ();
@@ -46,7 +47,7 @@ sub database_of {
     my $token = join '||', map { "($least + i * $_ % $span)::text" } @factors;
     my $now = q(date_trunc('second', now() AT TIME ZONE 'utc'));
     my $db = server_dbh($name);
-    # Indexes at the end, no check of a foreign key, and no log for a table that is new in the transaction.
+    # Indexes are created last, foreign keys are not checked, and a table that is new in the transaction is not logged.
     my $indexes = $db->selectcol_arrayref(
         q(SELECT indexdef FROM pg_indexes WHERE tablename = 'users_tokens' AND indexname <> 'users_tokens_pkey'));
     $db->begin_work;
@@ -68,7 +69,7 @@ sub database_of {
     $db->commit;
     $db->do($_) for 'VACUUM ANALYZE', 'CHECKPOINT';
     $db->disconnect;
-    # Without its triggers no worker trusts a cache.
+    # Without the triggers no worker uses its cache.
     run_program('psql', '-X', '-q', '-h', $ENV{SIGRA_TEST_PGHOST}, '-p', $ENV{SIGRA_TEST_PGPORT}, '-U', 'sigra', '-d', $name,
         '-v', 'schema=phx_gen_auth', '-f', dirname(__FILE__) . '/../../../../examples/revocation.sql');
     return $name;
@@ -80,7 +81,7 @@ sub cookie_of {
     return session_cookie_name . '=' . sign(encode_term({ user_token => token_of($row) }), $key);
 }
 
-# A file with a cookie a line, of the rows that the code names, given a count from 0 on.
+# A file with one cookie per line, for the rows that the code returns, which gets a count from 0 on.
 sub cookies_of {
     my ($name, $count, $row) = @_;
     my $file = scratch() . "/$name.cookies";
@@ -96,8 +97,8 @@ sub conninfo_of {
     return "host=$ENV{SIGRA_TEST_PGHOST} port=$ENV{SIGRA_TEST_PGPORT} dbname=$name user=sigra";
 }
 
-# The module's own statement for one token, as the server has it of the module's connection to this database. `url` leads
-# to it: a request by itself is a lookup by itself.
+# The module's own statement for one token, which the server reports for the module's connection to this database. `url`
+# leads to it: a single request is a single lookup.
 sub lookup_sql {
     my ($name, $url) = @_;
     state %known;
@@ -113,8 +114,8 @@ sub lookup_sql {
     return $known{$name} = $sql;
 }
 
-# Transactions a second: the module's lookup, prepared, 8 clients that each await their answer. `row` is an expression
-# of pgbench.
+# Transactions per second: the module's lookup, prepared, by 8 clients that each wait for their answer. `row` is an
+# expression of pgbench.
 sub pgbench {
     my ($name, $row, $url) = @_;
     my $file = scratch() . '/lookup.sql';

@@ -9,8 +9,8 @@ use Sigra::Bench::Rows;
 use Sigra::Bench::Storming;
 use Sigra::Fixture;
 
-# A protected static file at half its greatest rate, alone and while others log in: once from the cache, once looked
-# up. All of it is one session's, which is looked up once for those who ask at the same time.
+# A protected static file at half its maximum rate, alone and while others log in: once from the cache, once with
+# lookups. All requests have the same session, and those at the same time share a lookup.
 my ($readers, $clients) = (16, 32);
 
 sub run {
@@ -48,7 +48,7 @@ sub beside_logins {
     );
 }
 
-# {rate, p99 in milliseconds}; dies where a request fails. `rate`: of one connection.
+# {rate, p99 in milliseconds}; dies if a request fails. `rate`: of one connection.
 sub h2load {
     my ($url, %option) = @_;
     my $log = scratch() . '/h2load';

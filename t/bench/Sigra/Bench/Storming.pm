@@ -20,7 +20,7 @@ our @EXPORT = qw(login_server login_request start_logins);
 
 my $running = 1;
 
-# An nginx with a login page, that checks one password at a time.
+# An nginx with a login page that checks one password at a time.
 sub login_server {
     my ($database, %option) = @_;
     return bench_nginx(
@@ -33,7 +33,7 @@ sub login_server {
 }
 sub running { return $running }
 
-# What a browser sends that has the login page before it: the same each time, for a session is not used up by a login.
+# What a browser with the login page sends: the same each time, because a login does not use up a session.
 sub login_request {
     my ($nginx, $email) = @_;
     my $base = 'http://127.0.0.1:' . $nginx->port;
@@ -50,8 +50,8 @@ sub login_request {
         'Cookie: ' . session_cookie_name . "=$cookie", '', $body;
 }
 
-# So many clients in a process of their own. What it returns, called, ends them and gives the moments at which a login was
-# answered; dies where one was refused.
+# This many clients, in a process of their own. Returns a function that ends them and returns the times at which logins
+# were answered; it dies if one was refused.
 sub start_logins {
     my ($nginx, $clients) = @_;
     my @requests = map { login_request($nginx, "user-$_\@example.com") } 1 .. $clients;

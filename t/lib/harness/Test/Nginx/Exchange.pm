@@ -1,6 +1,6 @@
 package Test::Nginx::Exchange;
 
-# From a block's sections to bytes on the wire, and from what comes back to a response.
+# Turns a block's sections into bytes to send, and the received bytes into a response.
 
 use v5.14;
 use strict;
@@ -23,7 +23,7 @@ sub parse_time {
     return ($unit // 's') eq 'ms' ? $number / 1000 : $number;
 }
 
-# Every request of a block, each a list of packets: {value, delay_before}.
+# All requests of a block, each a list of packets: {value, delay_before}.
 sub requests_of {
     my ($block) = @_;
     if (defined(my $raw = $block->raw_request)) {
@@ -47,11 +47,11 @@ sub more_headers {
     if (ref $headers eq 'ARRAY') {
         $headers = $headers->[$index] // bail_out($block->name . " - more_headers has none for request $index");
     }
-    # Only the line ends are made anew: a value may hold any byte that a client can send.
+    # Only line ends are replaced: a value may contain any byte that a client can send.
     return map { s/\r$//r } grep { /\S/ && !/^\s*#/ } split /\n/, $headers;
 }
 
-# «METHOD [URL [VERSION]]» and a body below it, whole or cut into packets.
+# «METHOD [URL [VERSION]]» with a body below it, whole or in packets.
 sub compose {
     my ($block, $request, $index, $connection) = @_;
     my @packets = map { ref $_ ? {%$_} : { value => $_ } } ref $request eq 'ARRAY' ? @$request : $request;
@@ -72,7 +72,7 @@ sub compose {
     }
     my $head = join "\r\n", join(' ', $method, $url // '/', $version // 'HTTP/1.1'), @headers, '', '';
 
-    # Each packet but the first keeps its length, counted from the end of what was given.
+    # Every packet but the first keeps its length, counted from the end of the given text.
     my @values;
     for my $packet (reverse @packets[1 .. $#packets]) {
         my $size = length $packet->{value};
@@ -84,8 +84,8 @@ sub compose {
     return \@packets;
 }
 
-# Sends, and reads until the server closes. The timeout is that of one wait. Returns what came, and whether it was cut
-# short by the timeout.
+# Sends, and reads until the server closes the connection. The timeout applies to each wait. Returns what was received,
+# and whether a timeout ended it.
 sub exchange {
     my ($packets, %option) = @_;
     local $SIG{PIPE} = 'IGNORE';
@@ -98,7 +98,7 @@ sub exchange {
     my $select   = IO::Select->new($socket);
     my $response = '';
 
-    # False once the peer has closed.
+    # False when the peer has closed the connection.
     my $drain = sub {
         while (1) {
             my $count = sysread $socket, $response, 65536, length $response;
@@ -131,14 +131,14 @@ sub exchange {
     return ($response, undef);
 }
 
-# HTTP/2 by prior knowledge.
+# HTTP/2 with prior knowledge.
 sub exchange_by_curl {
     my ($block, $packets, $timeout) = @_;
     my $request = join '', map { $_->{value} } @$packets;
     my ($head, $body) = split /\r\n\r\n/, $request, 2;
     my ($line, @headers) = split /\r\n/, $head;
     my ($method, $url) = split ' ', $line;
-    my $file;    # until curl has ended
+    my $file;    # until curl has exited
 
     my @command = (qw(curl -i -sS --http2-prior-knowledge -H User-Agent: -H Accept:), '--max-time', $timeout);
     push @command, $method eq 'HEAD' ? '-I' : ('-X', $method);
@@ -164,7 +164,7 @@ sub exchange_by_curl {
     return ($response, $? ? 'curl ended with code ' . ($? >> 8) : undef);
 }
 
-# The first response in the bytes, or undef. «rest» is what follows it.
+# The first response in the bytes, or undef. «rest» is what comes after it.
 sub parse_response {
     my ($bytes, $method) = @_;
     $bytes =~ s{\AHTTP/1\.1 100 .*?\r\n\r\n}{}s;
@@ -205,7 +205,7 @@ sub dechunk {
     return ($body, '', 'the chunked body is invalid or cut short');
 }
 
-# All values of a name, joined by a comma; undef where there is none.
+# All values of a header, joined with commas; undef if there is none.
 sub header {
     my ($response, $name) = @_;
     my @values = map { $_->[1] } grep { lc($_->[0] // '') eq lc $name } @{ $response->{headers} };

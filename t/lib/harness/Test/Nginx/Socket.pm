@@ -1,8 +1,8 @@
 package Test::Nginx::Socket;
 
-# The part of Test::Nginx::Socket that this module's tests use, for machines where only packages can be had: the same
-# sections, the same functions, so that a test file runs under either. What is added: after the last block an
-# assertion that no log holds an alert or worse and no sanitizer spoke.
+# The part of Test::Nginx::Socket that this module's tests use, for machines on which only packages can be installed. It
+# has the same sections and functions, so that a test file runs with either. In addition, after the last block it
+# asserts that no log has an alert or worse, and that no sanitizer has reported anything.
 
 use v5.14;
 use strict;
@@ -25,7 +25,7 @@ our ($ServerPort, $ServerPortForClient);
 our %setting;
 
 my (@body_checks, $log_start, $access_start, $last_config);
-my $log_patience = $ENV{TEST_NGINX_LOG_PATIENCE} || 60;    # seconds that an expected line may take to appear
+my $log_patience = $ENV{TEST_NGINX_LOG_PATIENCE} || 60;    # how many seconds to wait for an expected line
 
 sub add_response_body_check(&) { push @body_checks, @_ }
 
@@ -39,7 +39,7 @@ sub run_tests() {
 
     Test::Nginx::Util::cleanup();
     my @problems = splice @Test::Nginx::Util::Problems;
-    # A file that counts its assertions does not know of this one.
+    # A file that counts its assertions does not include this one.
     return if !@problems && $builder->has_plan ne 'no_plan';
     my $count = @problems;
     splice @problems, 60, @problems, '…' if @problems > 60;
@@ -104,7 +104,7 @@ sub skipped {
     return $skip ? { count => $count, reason => "skipped for nginx $rule" } : undef;
 }
 
-# Sees to it that the nginx of the block's configuration runs; false when it does not.
+# Makes sure that nginx runs with the block's configuration; false if it does not.
 sub prepare {
     my ($block) = @_;
     my $name = $block->name;
@@ -214,7 +214,7 @@ sub converse {
     }
 }
 
-# A section's value for one request of several.
+# The value of a section for one of several requests.
 sub of_request {
     my ($block, $section, $index, $several) = @_;
     my $value = $block->$section;
@@ -374,7 +374,7 @@ package Test::Nginx::Socket::Filter;
 use Test::Base::Filter;
 our @ISA = qw(Test::Base::Filter);
 
-# The inherited one makes a mistake's message the section's value.
+# The inherited function makes an error message the value of the section.
 sub eval {
     my ($self, $code) = @_;
     my @value = CORE::eval "package Test::Base::Filter; $code";

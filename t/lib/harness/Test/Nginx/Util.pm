@@ -1,6 +1,6 @@
 package Test::Nginx::Util;
 
-# Settings, and the one nginx that a test file runs: its folder, its configuration, its life, its logs.
+# Settings, and the single nginx that a test file runs: its folder, configuration, start and stop, and logs.
 
 use v5.14;
 use strict;
@@ -41,7 +41,7 @@ our $AccLogFile          = "$LogDir/access.log";
 our $PidFile             = "$LogDir/nginx.pid";
 our $ConfFile            = "$ServRoot/conf/nginx.conf";
 
-# Start-up under a sanitizer on a busy machine takes its time; none of these is waited for in full.
+# Start-up with a sanitizer on a busy machine takes long. These are upper limits; normally none is reached.
 our $StartTimeout = 120;
 our $StopTimeout  = 120;
 
@@ -83,7 +83,7 @@ sub no_long_string         { setting(long_string   => 0) }
 sub no_nginx_manager       { setting(manager       => 0) }
 sub no_root_location       { setting(root_location => 0) }
 sub no_shuffle             { setting(shuffle       => 0) }
-sub use_hup                { }    # every configuration gets a process of its own here
+sub use_hup                { }    # here every configuration gets its own process
 
 sub html_dir               { $HtmlDir }
 sub server_port            { $ServerPort = shift          if @_; $ServerPort }
@@ -99,7 +99,7 @@ sub bail_out {
     Test::More::BAIL_OUT(join '', @_);
 }
 
-# $TEST_NGINX_NAME, and $TEST_NGINX_RAND_PORT_N, which is the same free port throughout a block.
+# $TEST_NGINX_NAME, and $TEST_NGINX_RAND_PORT_N, which is the same free port within a block.
 sub expand {
     my ($block, $section) = @_;
     my $text = $block->$section // return '';
@@ -119,7 +119,7 @@ sub expand_text {
 
 sub nginx_version {
     state $version = do {
-        # A fork names its own version first, and then perhaps that of the nginx that it was made from.
+        # A fork prints its own version first, and then perhaps that of the nginx that it is based on.
         my $said = `$NginxBinary -V 2>&1`;
         my ($text) = $said =~ m{^nginx version: \S*/(\d+\.\d+\.\d+)}m;
         ($text) = $said =~ m{/(\d+\.\d+\.\d+)} unless defined $text;
@@ -161,7 +161,7 @@ sub write_config {
     my @modules = map { -e $_ ? File::Spec->rel2abs($_) : $_ } split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
     my @environment = (qw(LD_PRELOAD LD_LIBRARY_PATH ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS), @EnvToNginx);
     my $user   = $ENV{TEST_NGINX_WORKER_USER} // ($> == 0 ? 'root' : undef);
-    # HTTP/2 has a directive of its own since 1.25.1; before, it is the port's.
+    # HTTP/2 has a directive of its own since 1.25.1; before, it is a parameter of listen.
     my $own    = version_at_least('1.25.1');
     my $listen = $ServerPort . (defined $block->http2 && !$own ? ' http2' : '') . ($ENV{TEST_NGINX_REUSE_PORT} ? ' reuseport' : '');
     my $name   = ($block->server_name // $Setting{server_name}) =~ s/(['\\])/\\$1/gr;
@@ -207,16 +207,16 @@ sub write_config {
 }
 
 my ($nginx_pid, $nginx_status, @expected_lines);
-our @Problems;    # what no test file may leave behind, a line each
+our @Problems;    # faults that no test file may cause, one per line
 
-# Forks, so that the exit status is seen: a crash or a sanitizer's verdict on the way out is told from a quit.
+# Forks, so that the exit status is seen: this tells a crash, or a sanitizer's report at exit, from a normal quit.
 sub spawn_nginx {
     my $parent = $$;
     ($nginx_status, @expected_lines) = ();
     $nginx_pid = fork() // bail_out("fork: $!");
     return if $nginx_pid;
     $ENV{LD_PRELOAD} = $ENV{TEST_NGINX_LD_PRELOAD} if $ENV{TEST_NGINX_LD_PRELOAD};
-    # From 1.19.5 on this is where the errors of a configuration go, whatever path the binary has built in.
+    # Since 1.19.5 configuration errors go here, whatever path is compiled into the binary.
     my @log = version_at_least('1.19.5') ? ('-e', $ErrLogFile) : ();
     open STDIN,  '<',  '/dev/null';
     open STDERR, '>>', "$LogDir/stderr.log";
@@ -238,7 +238,7 @@ sub nginx_running {
     return 0;
 }
 
-# The condition is asked every few milliseconds until it holds.
+# Checks the condition every few milliseconds until it holds.
 sub await {
     my ($seconds, $condition) = @_;
     my $deadline = time + $seconds;
@@ -249,7 +249,7 @@ sub await {
     return 1;
 }
 
-# True once it answers; false when it has ended instead. The pid file proves that the port is held by this nginx.
+# True when it answers; false if it has exited. The pid file proves that this nginx has the port.
 sub start_nginx {
     spawn_nginx();
     my $ready = await($StartTimeout, sub {
@@ -275,7 +275,7 @@ sub stop_nginx {
     collect_problems(0);
 }
 
-# Waits for an nginx that must not come up: its exit status, or undef when it lives.
+# Waits for an nginx that must not start: returns its exit status, or undef if it runs.
 sub await_refusal {
     spawn_nginx();
     my $ended = await($StartTimeout, sub { !nginx_running() || -s $PidFile });
@@ -288,7 +288,7 @@ sub await_refusal {
     return $status;
 }
 
-# Log lines that match are asked for by the block; they are no problem, whatever their level.
+# Log lines that the block expects are not faults, whatever their level.
 sub expect_lines { push @expected_lines, @_ }
 
 sub collect_problems {
@@ -298,7 +298,7 @@ sub collect_problems {
     push @Problems, sprintf 'nginx ended with %s', $status & 127 ? 'signal ' . ($status & 127) : 'code ' . ($status >> 8)
         if $status & 127 || ($status && !$refused);
     my $sanitizer = qr/(?:Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:|Assertion .*failed/;
-    my $rest = 0;    # of a report, which is worth nothing without its first frames
+    my $rest = 0;    # lines left of a report, which is useless without its first frames
     for my $line (split /\n/, slurp($ErrLogFile) . slurp("$LogDir/stderr.log")) {
         my $report = $line =~ $sanitizer;
         $rest = 12 if $report && !$rest;
@@ -310,7 +310,7 @@ sub collect_problems {
         open my $out, '>>', $keep or bail_out("$keep: $!");
         print $out slurp($ErrLogFile);
     }
-    # The genuine one ends the run where it cannot remove what the next block is to have anew.
+    # The original ends the run if it cannot remove what the next block must create.
     opendir my $root, $ServRoot or return;
     push @Problems, map { "left in the server root: $_" }
         grep { !/\A(?:\.\.?|conf|html|logs|cache|.*_cache|.*_temp)\z/ } readdir $root;
