@@ -194,7 +194,7 @@ Another.
 
 
 
-=== TEST 11: a timeout that is wanted
+=== TEST 11: an expected timeout
 --- config
     location /t { return 200 ok; }
 --- raw_request eval
@@ -236,7 +236,7 @@ CHECKED
 
 
 
-=== TEST 15: the log at the end, and an alert that is asked for
+=== TEST 15: the log at the end, and an expected alert
 --- config
     location = /default { proxy_pass http://unix:/nonexistent; }
 --- error_code_like: ^50
@@ -271,7 +271,7 @@ DELETE /t?a=b HTTP/1.0
 
 
 
-=== TEST 18: the page that is always there
+=== TEST 18: the default page
 --- config
 --- request
 GET /

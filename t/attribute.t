@@ -110,7 +110,7 @@ like(ask('/page', 'ada', connection => 'close, X-Auth-Tenant, x_auth-name')->{co
 
 
 
-=== TEST 3: what does not fit is asked for each time
+=== TEST 3: a session that does not fit is looked up each time
 --- http_config eval: $::http
 --- config
 auth_sigra on;

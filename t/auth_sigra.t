@@ -41,7 +41,7 @@ Cache-Control: private
 
 
 
-=== TEST 2: nobody else: a person is sent to the login page
+=== TEST 2: anonymous requests: a browser is redirected to the login page
 --- http_config eval: $::http
 --- config
 location /private/ { auth_sigra on; }
@@ -56,7 +56,7 @@ Cache-Control: private, no-store
 
 
 
-=== TEST 3: inherited by server and location, replaced below, whole again below that
+=== TEST 3: inherited by server and location, replaced below, and again below that
 --- http_config eval: "auth_sigra on; auth_sigra_unauthenticated status;" . $::http
 --- config
 location /private/ {
@@ -145,7 +145,7 @@ for (
 
 
 
-=== TEST 6: an internal redirect takes the gate of where it goes
+=== TEST 6: an internal redirect is checked by the location that it leads to
 --- http_config eval: $::http . echo_upstream()
 --- config
 auth_sigra_unauthenticated status;
@@ -172,7 +172,7 @@ for (
 
 
 
-=== TEST 7: X-Accel-Redirect and sub-locations find the verdict again, in one query
+=== TEST 7: X-Accel-Redirect and sub-locations reuse the verdict, with one query
 --- http_config eval
 $::http . '
 server {
@@ -204,7 +204,7 @@ is(client()->get('/accel/x', {cookie => $::ada->{cookie}})->{headers}{'x-who'}, 
 
 
 
-=== TEST 8: error pages, inside and outside
+=== TEST 8: error pages, protected and public
 --- http_config eval: $::http
 --- config
 error_page 401 /errors/page.html;
@@ -274,7 +274,7 @@ is(client()->get('/in/sign%20in', {cookie => $::ada->{cookie}})->{headers}{'x-st
 
 
 
-=== TEST 10: optional tells who it is
+=== TEST 10: optional sets the identity
 --- http_config eval: $::http
 --- config
 location /optional/ {
@@ -307,7 +307,7 @@ for my $cookie (sort keys %cookie) {
 
 
 
-=== TEST 11: two Cookie headers where they are read
+=== TEST 11: two Cookie headers where they are read: 400
 --- http_config eval: $::http
 --- config
 location /private/ { auth_sigra on; }

@@ -78,7 +78,7 @@ use_database($::database);
 
 
 
-=== TEST 2: what is no token, or no more
+=== TEST 2: malformed, unknown and expired tokens
 --- http_config eval: $::http
 --- config eval: $::locations
 --- user_files eval: $::files
@@ -147,7 +147,7 @@ is(wire(get('/on/page', $ada->{header}, $ada->{header}))->answer->{status}, 400,
 
 
 
-=== TEST 4: two credentials that disagree: the token counts
+=== TEST 4: two different credentials: the token counts
 --- http_config eval: $::http . 'auth_sigra_cache zone=sessions:1m;'
 --- config eval: $::locations . 'add_header X-Who "$auth_sigra_email $auth_sigra_csrf_token" always; add_header X-Status $auth_sigra_status always;'
 --- user_files eval: $::files
@@ -167,7 +167,7 @@ is(answer('/optional/page', cookie => $bob->{cookie}, bearer('x')), '200 invalid
 
 
 
-=== TEST 5: what the cache knows of a token it knows as that
+=== TEST 5: a cached API token is not taken for a session
 --- http_config eval: $::http . 'auth_sigra_cache zone=sessions:1m ttl=1h;'
 --- config eval: $::locations . 'add_header X-Status $auth_sigra_status always;'
 --- user_files eval: $::files
@@ -189,7 +189,7 @@ is(answer('/on/page', bearer(MIME::Base64::encode_base64url($bob->{token}))), "4
 
 
 
-=== TEST 6: a token that is deleted closes at once, in every layout
+=== TEST 6: a deleted token is refused at once, in every layout
 --- config
 --- request
 GET /
@@ -235,7 +235,7 @@ use_database($::database);
 
 
 
-=== TEST 7: triggers that know no such context, and none of before there were tokens
+=== TEST 7: triggers that do not know the context, and triggers from before there were API tokens
 --- http_config eval: $::other
 --- config eval: $::locations
 --- user_files eval: $::files
@@ -265,7 +265,7 @@ is($heard->[2], $bob->{token_hash}, 'a trigger of three arguments tells of sessi
 
 
 
-=== TEST 8: what goes with it: subrequests, satisfy any, error_page, HEAD
+=== TEST 8: with subrequests, satisfy any, error_page, HEAD
 --- http_config eval: $::http
 --- config eval
 $::locations . '
@@ -288,7 +288,7 @@ is(client()->request('HEAD', '/on/page', { bearer($ada) })->{status}, 200, 'HEAD
 
 
 
-=== TEST 9: an API that has no cookies needs no secret; sudo and where apply
+=== TEST 9: an API without cookies needs no secret; sudo and where apply
 --- http_config eval: (sigra_http_config(where => 'u.deleted_at IS NULL') =~ s/auth_sigra_secret_key_base .*;//r)
 --- config
 location /only/ { alias html/; auth_sigra on; auth_sigra_bearer only; add_header X-Status $auth_sigra_status always; }
@@ -309,7 +309,7 @@ is(answer('/only/page', bearer($ada)), "401 unknown $::wrong", 'a user who does 
 
 
 
-=== TEST 10: with a session to look at, a secret is needed
+=== TEST 10: with sessions, a secret is needed
 --- http_config eval: sigra_http_config() =~ s/auth_sigra_secret_key_base .*;//r
 --- config
 location / { auth_sigra on; auth_sigra_bearer on; }
@@ -319,7 +319,7 @@ location / { auth_sigra on; auth_sigra_bearer on; }
 
 
 
-=== TEST 11: endpoints of sessions look at cookies alone
+=== TEST 11: endpoints for sessions use only cookies
 --- http_config eval: $::http . 'auth_sigra_bearer on;'
 --- config
 location = /log-in { auth_sigra_login; }
@@ -395,7 +395,7 @@ like(answer('/on/page', bearer($admin)), qr/^403 forbidden/, 'a user who changes
 
 
 
-=== TEST 14: caches are told what an answer depends on
+=== TEST 14: Vary says what an answer depends on
 --- http_config eval: $::http
 --- config
 location /optional/ { alias html/; auth_sigra optional; auth_sigra_bearer on; }
@@ -412,7 +412,7 @@ is($vary->('/off/on/page'), 'Cookie', 'off');
 
 
 
-=== TEST 15: a token is no fresh login, whatever its row says
+=== TEST 15: a token is not fresh for auth_sigra_sudo, whatever its row says
 --- http_config eval: $::http
 --- config
 location /sudo/ { alias html/; auth_sigra on; auth_sigra_bearer on; auth_sigra_sudo 1h; }
@@ -427,7 +427,7 @@ is(client()->get('/sudo/on/page', { bearer($ada) })->{status}, 403, 'not fresh')
 
 
 
-=== TEST 16: contexts of what is sent by mail
+=== TEST 16: contexts of tokens that are sent by mail
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; auth_sigra_bearer on context=reset_password; }
@@ -437,7 +437,7 @@ the context "reset_password" is that of tokens sent by mail
 
 
 
-=== TEST 17: a life without end
+=== TEST 17: times that are infinite
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; auth_sigra_bearer on ttl=9223372036854775807; }

@@ -20,7 +20,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: asked once, then known
+=== TEST 1: looked up once, then cached
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; add_header X-Who "$auth_sigra_email $auth_sigra_user_id $auth_sigra_authenticated_at"; add_header X-Status $auth_sigra_status always; }
@@ -48,7 +48,7 @@ is(seen('/page', {cookie => session_cookie({})}), '401 anonymous', 'nobody');
 
 
 
-=== TEST 2: each location counts on by its own rules
+=== TEST 2: each location applies its own rules to a cached session
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; }
@@ -94,7 +94,7 @@ await { seen('/page', $::bob) eq '200 miss' } 'a miss by the shorter ttl';
 
 
 
-=== TEST 4: another database, schema or condition asks anew
+=== TEST 4: another database, schema or condition has its own lookup
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; }
@@ -115,7 +115,7 @@ is(lookups(), 0, 'without a query');
 
 
 
-=== TEST 5: a session that is not there is remembered for a second
+=== TEST 5: a missing session is remembered for a second
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; }
@@ -140,7 +140,7 @@ is(seen('/page', $::ada), '200 hit', 'and evicts nobody');
 
 
 
-=== TEST 6: what is too long for a cell is asked for each time
+=== TEST 6: a session that is too long for a cell is looked up each time
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; add_header X-Who $auth_sigra_email; add_header X-Status $auth_sigra_status always; }
@@ -159,7 +159,7 @@ is(client()->get('/page', { cookie => $long->{cookie} })->{headers}{'x-who'}, $l
 
 
 
-=== TEST 7: who has not come for the longest time makes room
+=== TEST 7: the least recently used session is evicted
 --- http_config eval: $::base
 --- config
 auth_sigra_cache zone=small:64k ttl=1h;
@@ -187,7 +187,7 @@ seen('/page', $_) for @many;
 is(seen('/page', $::ada), '200 miss', 'but a flood of the living does');
 is(join(' ', map { seen('/page', $_) } @many[-50 .. -1]), join(' ', ('200 hit') x 50), 'the last of them are there');
 
-=== TEST 8: a cookie that is known lends nothing to one that is like it
+=== TEST 8: a cached cookie does not help a similar one
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; }
@@ -214,7 +214,7 @@ is(seen('/page', { cookie => "x$name=$value" }), '401 anonymous', 'but not under
 
 
 
-=== TEST 9: times without end
+=== TEST 9: infinite times
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; }

@@ -80,7 +80,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: every wrong value
+=== TEST 1: all wrong values
 --- config
 --- request
 GET /
@@ -96,7 +96,7 @@ for (@::wrong) {
 
 
 
-=== TEST 2: every right one
+=== TEST 2: all right values
 --- config
 --- request
 GET /

@@ -50,7 +50,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: what passed because of a session
+=== TEST 1: answers that passed because of a session
 --- http_config eval: $::http
 --- config
 location / { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }
@@ -89,7 +89,7 @@ is(cache_control('/optional/?cc=public', 'a=1'), 'public|', 'nobody, and the ans
 
 
 
-=== TEST 2: what nginx's own directives say counts as said
+=== TEST 2: headers of nginx's own directives count as set
 --- http_config eval: $::http
 --- config
 location / { }
@@ -136,7 +136,7 @@ is(cache_control($_, $::ada->{cookie}), 'private|', $_) for '/none', '/folder', 
 
 
 
-=== TEST 4: beside no-store nothing tells a CDN or an older cache otherwise
+=== TEST 4: with no-store, no header allows a CDN or an older cache to store
 --- http_config eval: $::http
 --- config
 location / { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/caches/; }
@@ -166,7 +166,7 @@ is(said_to_caches('/', $remembered->{remember_cookie}), $alone, 'and nothing bes
 
 
 
-=== TEST 5: where everybody passes the answer varies
+=== TEST 5: with optional, the answer has Vary
 --- http_config eval: $::http
 --- config
 location / { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }

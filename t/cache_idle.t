@@ -16,7 +16,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: idle sessions, and their use
+=== TEST 1: idle sessions, and sessions in use
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; }

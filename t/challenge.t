@@ -27,7 +27,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: of the gate
+=== TEST 1: 401 of the gate
 --- http_config eval: $::http
 --- config
 location /auto/ { auth_sigra_unauthenticated auto; }
@@ -82,7 +82,7 @@ is($wire->answer->{headers}{'www-authenticate'}, $::ours, 'a WebSocket');
 
 
 
-=== TEST 2: of the endpoints
+=== TEST 2: 401 of the endpoints
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login; }
@@ -103,7 +103,7 @@ is(answered($browser->request('POST', '/renew', $json, qq({"_csrf_token":"$token
 
 
 
-=== TEST 3: what an upstream answers is its own
+=== TEST 3: a 401 of an upstream is not changed
 --- http_config eval: $::http
 --- config
 location /app { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; }

@@ -20,7 +20,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: what the module answers itself
+=== TEST 1: answers of the module itself
 --- http_config eval: $::http
 --- config
 location = /log-in { auth_sigra_login; }

@@ -213,7 +213,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: every wrong value
+=== TEST 1: all wrong values
 --- config
 --- request
 GET /
@@ -229,7 +229,7 @@ for (@::wrong) {
 
 
 
-=== TEST 2: every right one, and no database is asked
+=== TEST 2: all right values, without asking a database
 --- config
 --- request
 GET /
@@ -241,7 +241,7 @@ for (@::right) {
 
 
 
-=== TEST 3: what is accepted and cannot have been meant
+=== TEST 3: accepted, with a warning
 --- config
 --- request
 GET /

@@ -60,7 +60,7 @@ is(secure('/auto/?s=on', {}, port => $port), 'plain', 'inherited, and replaced')
 
 
 
-=== TEST 2: what takes a cookie away has the same attribute
+=== TEST 2: a clearing cookie has the same attribute
 --- http_config eval: $::http
 --- config
 auth_sigra_cookie_secure $http_x_forwarded_proto;

@@ -75,7 +75,7 @@ for (
 
 
 
-=== TEST 3: Lax, where a link brings the cookie along
+=== TEST 3: SameSite=Lax, with which a link sends the cookie
 --- http_config eval: $::http
 --- config
 location / { try_files /page.txt =404; }
@@ -87,7 +87,7 @@ is(cookies(ask('/', "Sec-Fetch-Site: $_")), '302 1', $_) for qw(cross-site same-
 
 
 
-=== TEST 4: a remember-me cookie that comes without the session: it passes, and the session is left as it is
+=== TEST 4: a remember-me cookie without the session cookie: it passes, and no session is written
 --- http_config eval: $::http
 --- config eval
 "location / { try_files /page.txt =404; }

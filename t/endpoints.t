@@ -21,7 +21,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: two in one location
+=== TEST 1: two endpoints in one location
 --- http_config eval: $::http
 --- config
 location = /a { auth_sigra_logout; auth_sigra_renew; }
@@ -31,7 +31,7 @@ the location has "auth_sigra_logout" already; give each a location of its own
 
 
 
-=== TEST 2: a word that is none
+=== TEST 2: an unknown parameter
 --- http_config eval: $::http
 --- config
 location = /a { auth_sigra_logout anywhere; }
@@ -41,7 +41,7 @@ invalid parameter "anywhere" in "auth_sigra_logout"
 
 
 
-=== TEST 3: another
+=== TEST 3: a parameter of another directive
 --- http_config eval: $::http
 --- config
 location = /a { auth_sigra_renew everywhere; }
@@ -152,7 +152,7 @@ is(scalar(grep { /; secure;/ } @cookies), 2, 'both cookies are Secure');
 
 
 
-=== TEST 10: a client that leaves while its query is in flight
+=== TEST 10: a client that leaves while its query runs
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -173,7 +173,7 @@ is(wire(log_out($bob))->answer->{status}, 302, 'the next one');
 
 
 
-=== TEST 11: a reload with a log-out in flight
+=== TEST 11: a reload while a log-out runs
 --- config
 --- request
 GET /

@@ -51,7 +51,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: who it is
+=== TEST 1: the identity headers
 --- http_config eval: $::http
 --- config
 underscores_in_headers on;
@@ -124,7 +124,7 @@ like($sent, qr/^X-Agent: me\r?$/m, 'a variable of a header');
 
 
 
-=== TEST 3: a value that no header can carry
+=== TEST 3: a value that a header cannot contain
 --- http_config eval: $::http
 --- config
 location / { proxy_pass http://echo; }

@@ -91,7 +91,7 @@ for my $name (layouts()) {
 
 
 
-=== TEST 2: what is typed wrongly
+=== TEST 2: wrong usage
 --- config
 --- request
 GET /
@@ -102,7 +102,7 @@ like(main::grants('role=nosuch'), qr/role "nosuch" does not exist/, 'a role that
 
 
 
-=== TEST 3: a role that deletes what has expired and logs nobody in
+=== TEST 3: a role that may delete expired sessions but not log in users
 --- config
 --- request
 GET /

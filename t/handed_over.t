@@ -25,7 +25,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a token that is to be asked for
+=== TEST 1: a token that must be looked up
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -46,7 +46,7 @@ is($wire->send(post($dead->{cookie}, $form))->answer->{status}, 401, 'nobody');
 
 
 
-=== TEST 2: while the database keeps it waiting
+=== TEST 2: while it waits for the database
 --- http_config eval: $::http =~ s/timeout=60s/timeout=30s/r
 --- config eval: $::locations
 --- request
@@ -64,7 +64,7 @@ is($_->answer->{status}, 200, 'answered') for @wires;
 
 
 
-=== TEST 3: and when it does not answer
+=== TEST 3: when the database does not answer
 --- http_config eval: $::http =~ s/timeout=60s/timeout=1s/r
 --- config eval: $::locations
 --- request

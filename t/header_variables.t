@@ -26,7 +26,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: the key of a cache, which a page without a gate has worked out before what it includes
+=== TEST 1: the key of a cache, evaluated by a page without a gate before the location that it includes
 --- http_config eval: $::http
 --- config
 proxy_cache pages;
@@ -45,7 +45,7 @@ is(got('/part', $::bob, 'x-auth-user-id' => $::ada->{user_id}), 'what is for <bo
 
 
 
-=== TEST 2: which was asked for before the gate
+=== TEST 2: a variable that was used before the gate
 --- http_config eval: $::http
 --- config
 limit_req zone=users burst=100;
@@ -63,7 +63,7 @@ is(got('/part', $::ada), 'what is for <ada@example.com>', 'hers is still hers');
 
 
 
-=== TEST 3: cookies that are hidden
+=== TEST 3: hidden cookies
 --- http_config eval: $::http
 --- config
 auth_sigra_hide_cookies on;

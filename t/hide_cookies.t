@@ -21,7 +21,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: what is left of the Cookie header
+=== TEST 1: the rest of the Cookie header
 --- http_config eval: $::http
 --- config
 location / { proxy_pass http://echo; }
@@ -62,7 +62,7 @@ is(sent('/', 'Cookie: a=1'), 401, 'nobody');
 
 
 
-=== TEST 2: with HTTP/2, and beside auth_sigra_forward
+=== TEST 2: with HTTP/2, and with auth_sigra_forward
 --- http_config eval: $::http
 --- http2
 --- skip_eval: 1: !Sigra::Versions::http2_blocks_start()

@@ -20,7 +20,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: who is idle for too long is nobody
+=== TEST 1: a session that was idle for too long is anonymous
 --- http_config eval: $::http
 --- config eval: $::config[0]
 --- user_files eval: $::config[1]
@@ -44,7 +44,7 @@ for (    # seconds without activity, type; the status of /page (30m), /short/ (1
 
 
 
-=== TEST 2: last_active_at moves on, at most every five minutes
+=== TEST 2: last_active_at is updated, at most every five minutes
 --- http_config eval: $::http
 --- config eval: $::config[0]
 --- user_files eval: $::config[1]
@@ -80,7 +80,7 @@ is(idle($dead), $before, 'is not brought back to life');
 
 
 
-=== TEST 3: nobody waits for it
+=== TEST 3: requests do not wait for it
 --- http_config eval: $::http
 --- config eval: $::config[0]
 --- user_files eval: $::config[1]
@@ -102,7 +102,7 @@ await { idle($old) gt $was } 'the write';
 
 
 
-=== TEST 4: sixteen at once write once
+=== TEST 4: sixteen requests at once write once
 --- http_config eval: $::http
 --- config eval: $::config[0]
 --- user_files eval: $::config[1]

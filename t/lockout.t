@@ -52,7 +52,7 @@ $admin->do('DROP ROLE lockout_clerk');
 
 __DATA__
 
-=== TEST 1: five mistakes, fifty at once
+=== TEST 1: five wrong passwords, and fifty at once
 --- http_config eval: $::http{sigra}
 --- config eval: $::location
 --- user_files eval: $::files
@@ -181,7 +181,7 @@ is($answer->{headers}{'set-cookie'}, undef, 'no cookie');
 
 
 
-=== TEST 6: what nginx -t says
+=== TEST 6: nginx -t: an error
 --- http_config eval: $::http{sigra}
 --- config
 auth_sigra_lockout threshold=0;
@@ -191,7 +191,7 @@ qr/it must be a number from 1 to 1000000 in "auth_sigra_lockout"/
 
 
 
-=== TEST 7: of the duration
+=== TEST 7: nginx -t: the duration
 --- http_config eval: $::http{sigra}
 --- config
 auth_sigra_lockout threshold=5 duration=soon;
@@ -201,7 +201,7 @@ qr/"duration".* in "auth_sigra_lockout"/
 
 
 
-=== TEST 8: of another parameter
+=== TEST 8: nginx -t: an unknown parameter
 --- http_config eval: $::http{sigra}
 --- config
 auth_sigra_lockout off threshold=5;
@@ -211,7 +211,7 @@ invalid parameter "threshold=5" in "auth_sigra_lockout"
 
 
 
-=== TEST 9: of a second one
+=== TEST 9: nginx -t: a second directive
 --- http_config eval: $::http{sigra}
 --- config
 auth_sigra_lockout off; auth_sigra_lockout threshold=5;
@@ -221,7 +221,7 @@ auth_sigra_lockout off; auth_sigra_lockout threshold=5;
 
 
 
-=== TEST 10: a failure of the server's is not held against the user
+=== TEST 10: a failure of the server is not counted as an attempt
 --- http_config eval: $::http{clerk}
 --- config eval: $::location
 --- request

@@ -127,7 +127,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: the story in the layout sigra
+=== TEST 1: logins in the layout sigra
 --- http_config eval: $::http . echo_upstream()
 --- config eval: $::locations
 --- request
@@ -247,7 +247,7 @@ story('sigra');
 
 
 
-=== TEST 9: what else may be named and sent
+=== TEST 9: other names and formats that are accepted
 --- http_config eval: $::http . echo_upstream()
 --- config eval: $::locations
 --- request

@@ -40,7 +40,7 @@ ok($browser->session->{user_token}, 'with a session');
 
 
 
-=== TEST 2: page names a named location, and is alone
+=== TEST 2: page takes a named location, and no template
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login page=/app; }
@@ -50,7 +50,7 @@ location = /users/log-in { auth_sigra_login page=/app; }
 
 
 
-=== TEST 3: one that is there
+=== TEST 3: page: a location that does not exist
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login page=@nowhere; }
@@ -60,7 +60,7 @@ location = /users/log-in { auth_sigra_login page=@nowhere; }
 
 
 
-=== TEST 4: not beside what dresses the built-in page
+=== TEST 4: page: not with parameters of the built-in page
 --- http_config eval: $::http
 --- config eval: "location = /users/log-in { auth_sigra_login page=\@app title=Site; } $::app"
 --- must_die
@@ -69,7 +69,7 @@ exclude each other
 
 
 
-=== TEST 5: a logo that is no URL
+=== TEST 5: a logo that is not a URL
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login logo=javascript:x; }
@@ -113,7 +113,7 @@ unlike($page->{content}, qr/Register/, 'nobody registers there');
 
 
 
-=== TEST 7: logged in, and sent here to confirm
+=== TEST 7: logged in, and sent here to confirm the password
 --- http_config eval: $::http
 --- config eval: "location = /users/log-in { auth_sigra_login; } location /admin/ { auth_sigra on; auth_sigra_sudo 10m; }"
 --- request
@@ -143,7 +143,7 @@ is(page_of(session_of_ada(authenticated_age => undef, session => { auth_sigra_su
 
 
 
-=== TEST 8: the flash of a LiveView goes with the page
+=== TEST 8: the page clears the flash of a LiveView
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login; }
@@ -183,7 +183,7 @@ for my $action (qw(password_updated registered)) {
 
 
 
-=== TEST 10: with a slash at the end, as a router that ignores it takes it: nothing gets past
+=== TEST 10: with a trailing slash, which an application's router ignores: no bypass
 --- http_config eval: $::http
 --- config eval
 "auth_sigra_lockout threshold=3 duration=15m;

@@ -58,7 +58,7 @@ is(send_multipart($browser, multipart(_csrf_token => $token, 'user[email]"; file
 
 
 
-=== TEST 2: an email as it is typed
+=== TEST 2: emails as users type them
 --- http_config eval: $::http
 --- config eval: $::location
 --- request

@@ -124,7 +124,7 @@ is($said->('POST /log-out', 'Sec-Fetch-Site: same-origin'), '302 ', 'an old form
 
 
 
-=== TEST 3: in the answer's own header
+=== TEST 3: in a header of the answer
 --- http_config eval: $::http
 --- config
 add_header X-Login "$auth_sigra_login $auth_sigra_login_email $auth_sigra_user_id" always;

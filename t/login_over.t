@@ -35,7 +35,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: on top of a login
+=== TEST 1: with an existing session
 --- http_config eval: $::http . echo_upstream()
 --- config eval: $::locations
 --- request
@@ -126,7 +126,7 @@ isnt($anonymous->session->{_csrf_token}, $known, 'the CSRF state that somebody m
 
 
 
-=== TEST 3: the way back
+=== TEST 3: the path to return to
 --- http_config eval: $::http . "auth_sigra_signed_in_url /home;"
 --- config
 location = /users/log-in { auth_sigra_login; }

@@ -162,7 +162,7 @@ is("$json->{status} " . keys %{ $json->{cookies} }, '503 0', 'JSON');
 
 
 
-=== TEST 7: a template of one's own
+=== TEST 7: a custom template
 --- http_config eval: $::http . 'map $auth_sigra_flash_error $told { default "told"; "" "nothing"; "<no>" "told no"; }'
 --- config
 location = /users/log-in {
@@ -220,7 +220,7 @@ is($browser->submit('/users/log-in', { %form, 'user[password]' => 'right' })->{h
 
 
 
-=== TEST 9: nginx -t names the template that is missing
+=== TEST 9: nginx -t names a missing template
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login template=/nowhere/page.html; }
@@ -230,7 +230,7 @@ qr{/nowhere/page\.html}
 
 
 
-=== TEST 10: and the variable that is unknown
+=== TEST 10: nginx -t names an unknown variable
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login template=$TEST_NGINX_SERVER_ROOT/conf/page.html; }
@@ -245,7 +245,7 @@ qr{unknown "auth_sigra_flash_eror" variable in \S+page\.html:3, the template of 
 
 
 
-=== TEST 11: a bracket that is not closed
+=== TEST 11: a "${" without a closing bracket
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login template=$TEST_NGINX_SERVER_ROOT/conf/page.html; }
@@ -258,7 +258,7 @@ the closing bracket of "${host" is missing
 
 
 
-=== TEST 12: the database is away
+=== TEST 12: the database is down
 --- http_config eval: $::down
 --- config eval: $::location
 --- request
@@ -275,7 +275,7 @@ is(page({ accept => 'application/json' }, $::ada->{cookie})->{status}, 200, 'the
 
 
 
-=== TEST 13: an endpoint looks after itself
+=== TEST 13: an endpoint ignores the inherited gate
 --- http_config eval: $::http . 'auth_sigra on; auth_sigra_sudo 1s; auth_sigra_unauthenticated status; auth_sigra_cache_control private;'
 --- config
 location = /users/log-in { auth_sigra_login; }

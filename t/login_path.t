@@ -15,7 +15,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: what only becomes that path is another
+=== TEST 1: a path that only becomes the login URL after normalization is protected
 --- http_config eval: $::http
 --- config
 location ~ ^/ { proxy_pass http://echo; }
@@ -67,7 +67,7 @@ for my $target ('/spa/', '/spa/other', '/spa/index.html', '/rewritten/page.html'
 
 
 
-=== TEST 3: as browsers send what the configuration says
+=== TEST 3: the configured path as browsers send it
 --- http_config eval: $::http
 --- config eval
 "location / { auth_sigra_login_url '/anm\xc3\xa4lden/hier'; proxy_pass http://echo; }
@@ -84,7 +84,7 @@ is(ask('/as/A')->{status}, 302, 'not decoded');
 
 
 
-=== TEST 4: a subrequest of the login page is judged as any
+=== TEST 4: a subrequest of the login page is checked like any other
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_request /check; try_files /page.txt =404; }

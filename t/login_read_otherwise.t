@@ -26,7 +26,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: with a fallback, one email and one password, and none in the query
+=== TEST 1: with a fallback: one email, one password, and none in the query
 --- http_config eval: $::http
 --- config eval: $::handing_over
 --- request
@@ -97,7 +97,7 @@ is(keys %{ $answer->{cookies} }, 0, 'without a cookie');
 
 
 
-=== TEST 4: a link from elsewhere to the login page, where the cookie is Strict
+=== TEST 4: a link on another site to the login page, with SameSite=Strict
 --- http_config eval: $::http
 --- config eval
 'auth_sigra_session_cookie ' . session_cookie_name() . ' signing_salt=' . signing_salt() . ' same_site=Strict; location = /users/log-in { auth_sigra_login; }'

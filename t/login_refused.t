@@ -170,7 +170,7 @@ is(post(urlencoded(_csrf_token => '', %of), 'Cookie: ' . session_cookie({ _csrf_
 
 
 
-=== TEST 4: bodies that are none
+=== TEST 4: malformed bodies
 --- http_config eval: $::http
 --- config eval: $::location
 --- request
@@ -208,7 +208,7 @@ is(post("zz\r\n", 'Transfer-Encoding: chunked')->{status}, 400, 'no chunk');
 
 
 
-=== TEST 5: from elsewhere
+=== TEST 5: from another site
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login; auth_sigra_trusted_origins https://app.example.com http://other.example:8080; client_max_body_size 1; }
@@ -261,7 +261,7 @@ for ('//log-in', '/%6cog-in', '/x/../log-in') {
 
 
 
-=== TEST 6: the password is nowhere
+=== TEST 6: the password is in no log or answer
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login; client_body_in_file_only on; client_body_buffer_size 64; }
@@ -291,7 +291,7 @@ is_deeply(\@files, [], 'and in no file');
 
 
 
-=== TEST 7: what a refusal waits for, and a right password does not
+=== TEST 7: a refusal is delayed, a right password is not
 --- http_config eval: $::http =~ s/floor=20ms/floor=10s/r
 --- config eval: $::location
 --- request

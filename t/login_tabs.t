@@ -45,7 +45,7 @@ for my $own (@::own) {
 
 
 
-=== TEST 2: a form from before the browser lost its session
+=== TEST 2: a form of a session that the browser has lost
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -96,7 +96,7 @@ for my $own (@::own) {
 
 
 
-=== TEST 4: the database is away
+=== TEST 4: the database is down
 --- http_config eval: $::down
 --- config eval: $::locations
 --- request

@@ -49,7 +49,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: in every layout the rows of both cookies go
+=== TEST 1: in every layout, the rows of both cookies are deleted
 --- http_config eval: echo_upstream()
 --- config eval: $::layouts
 --- request
@@ -152,7 +152,7 @@ is($none->delete('/log-out', { _csrf_token => '' }, { cookie => session_cookie({
 
 
 
-=== TEST 4: from elsewhere
+=== TEST 4: from another site
 --- http_config eval: $::http
 --- config
 location = /log-out { auth_sigra_logout; auth_sigra_trusted_origins https://www.example.com; }
@@ -215,7 +215,7 @@ is(alive($ada, $remembered), 1, 'whose row stays');
 
 
 
-=== TEST 6: programs
+=== TEST 6: JSON clients
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -242,7 +242,7 @@ for (
 
 
 
-=== TEST 7: nobody who is logged in
+=== TEST 7: a user who is not logged in
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -357,7 +357,7 @@ is(wire(join "\r\n", @head, '', '')->answer->{status}, 302, 'else it counts');
 
 
 
-=== TEST 11: where it stands
+=== TEST 11: contexts of the directive
 --- http_config eval: $::http
 --- config
 auth_sigra on;
@@ -414,7 +414,7 @@ is(alive($ada, $remembered), 0, 'the rows');
 
 
 
-=== TEST 13: what a log-out says cannot be turned elsewhere
+=== TEST 13: the redirect of a log-out cannot be changed by the client
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request

@@ -48,7 +48,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: each language that is shipped, from the first redirect to the log-out
+=== TEST 1: each language of the examples, from the first redirect to the log-out
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -144,7 +144,7 @@ for (['de', 'de'], ['de-AT,de;q=0.9,en;q=0.8', 'de'], ['DE', 'de'], ['pt', 'pt-B
 
 
 
-=== TEST 4: without the directive: English, and no header about it
+=== TEST 4: without the directive: English, and no language headers
 --- http_config eval: $::english
 --- config eval: $::locations
 --- request
@@ -163,7 +163,7 @@ ok(!defined $answer->{headers}{$_}, "no $_") for qw(content-language vary);
 
 
 
-=== TEST 5: a log-out that could not be carried out
+=== TEST 5: a log-out that failed
 --- http_config eval: $::down
 --- config eval: $::locations
 --- request
@@ -185,7 +185,7 @@ for my $lang (@::shipped) {
 
 
 
-=== TEST 6: a file of one's own, English too
+=== TEST 6: custom files, also for English
 --- http_config eval: $::http
 --- user_files
 >>> de.json
@@ -212,7 +212,7 @@ for (['fr', 'en'], ['en-US', 'en']) {
 
 
 
-=== TEST 7: what nginx -t says of a file
+=== TEST 7: nginx -t: errors in a file
 --- http_config eval: $::english
 --- config
 location / { auth_sigra on; }

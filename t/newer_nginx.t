@@ -95,7 +95,7 @@ is(wire(get('/page', "Cookie: $session", 'Connection: close'))->answer->{status}
 
 
 
-=== TEST 3: such a body in a file
+=== TEST 3: such a body in a temporary file
 --- skip_eval: 2: !Sigra::Versions::nginx_knows('client_body_early_read')
 --- http_config eval: $::http
 --- config

@@ -24,7 +24,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: nobody is logged in by it, and it stays
+=== TEST 1: it logs nobody in, and is not replaced
 --- http_config eval: $::http
 --- config eval: $::locations
 --- user_files

@@ -61,7 +61,7 @@ is(quick_login()->answer->{status}, 302, 'and there is room');
 
 
 
-=== TEST 2: who leaves makes room
+=== TEST 2: a client that leaves makes room
 --- http_config eval: $::http . $::slow
 --- config eval: $::locations . 'auth_sigra_password_checks running=1 queue=2 floor=1ms;'
 --- request
@@ -91,7 +91,7 @@ is($next->answer->{status}, 302, 'a client that leaves while its check runs harm
 
 
 
-=== TEST 3: limits are a worker's, whichever location asks
+=== TEST 3: the limits apply to a worker, whichever location checks
 --- http_config eval: $::http . $::slow
 --- config eval
 $::locations =~ s/ \}/ auth_sigra_password_checks running=1 queue=0 floor=1ms; }/r . '
@@ -131,7 +131,7 @@ is($stored->(), $new, 'a wrong one changes nothing');
 
 
 
-=== TEST 5: a worker that is to go answers who runs and who waits
+=== TEST 5: a worker that shuts down answers running and waiting logins
 --- http_config eval: $::http . $::slow
 --- config eval: $::locations
 --- request

@@ -41,7 +41,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: when it is stored
+=== TEST 1: when a hash is stored
 --- http_config eval: $::http{sigra}
 --- config eval: $::locations
 --- request

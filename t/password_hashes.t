@@ -43,7 +43,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: more than run and wait are told to come again
+=== TEST 1: when the queue is full, logins are answered 503
 --- http_config eval: $::http
 --- config eval: $::config
 --- user_files
@@ -92,7 +92,7 @@ is(db()->selectrow_array(q(SELECT count(*) FROM users_tokens t JOIN users u ON u
 
 
 
-=== TEST 2: hashes that other programs have made
+=== TEST 2: hashes of other programs
 --- http_config eval: $::http
 --- config
 location = /users/log-in { auth_sigra_login; auth_sigra_password_checks floor=1ms; }

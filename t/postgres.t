@@ -159,7 +159,7 @@ log_statements();
 
 
 
-=== TEST 15: nobody answers in time
+=== TEST 15: no answer in time
 --- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra", 'timeout=5s')
 --- config
 location /optional/ { auth_sigra optional; alias html/; add_header X-Status "$auth_sigra_status"; }
@@ -192,7 +192,7 @@ ok(1, 'and then it answers again');
 
 
 
-=== TEST 16: nobody is there, and nginx starts
+=== TEST 16: no server, and nginx starts
 --- http_config eval: main::at("host=127.0.0.1 port=$::refusing dbname=$::name user=sigra", 'timeout=500ms')
 --- config
 location /open/ { auth_sigra off; alias html/; }
@@ -217,7 +217,7 @@ no-such-host.invalid
 
 
 
-=== TEST 18: a database that is made after nginx has started
+=== TEST 18: a database that is created after nginx has started
 --- http_config eval: main::at("host=$::socket port=$::port dbname=sigra_postgres_later user=sigra", 'timeout=5s max_reconnect_delay=200ms')
 --- error_code: 503
 --- timeout: 60

@@ -67,7 +67,7 @@ is(said($browser->get('/users/log-out')), '405 none', 'GET logs nobody out');
 
 
 
-=== TEST 2: nobody was logged in or out
+=== TEST 2: requests that log nobody in or out
 --- http_config eval: $::down
 --- config eval: $::locations
 --- request
@@ -84,7 +84,7 @@ is(said($browser->post('/users/log-out', { _csrf_token => $ada->{csrf_token} }))
 
 
 
-=== TEST 3: a password that a second factor follows
+=== TEST 3: a password before a second factor
 --- http_config eval: $::sessions
 --- config eval: $::locations
 --- request

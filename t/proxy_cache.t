@@ -28,7 +28,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: by the key
+=== TEST 1: cached by the key
 --- http_config eval: $::http
 --- config
 proxy_cache pages;
@@ -62,7 +62,7 @@ is(page($_, $::ada), 401, "$_: no page is given to who has logged out") for '/us
 
 
 
-=== TEST 2: what is kept has no cookie of the module's
+=== TEST 2: cached answers have no cookie of the module
 --- http_config eval: $::http
 --- config
 location /user/ { proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock:/; proxy_cache pages; proxy_cache_key "2|$auth_sigra_user_id|$request_uri"; }

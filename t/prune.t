@@ -20,7 +20,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: what has expired goes, in batches
+=== TEST 1: expired rows are deleted, in batches
 --- config
 --- request
 GET /
@@ -86,7 +86,7 @@ GET /page
 
 
 
-=== TEST 4: no time
+=== TEST 4: not a time
 --- config
 auth_sigra_prune soon;
 --- must_die
@@ -123,7 +123,7 @@ auth_sigra_prune 2h;
 
 
 
-=== TEST 8: one table by two names
+=== TEST 8: one table with two names
 --- config
 --- request
 GET /

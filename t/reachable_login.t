@@ -18,7 +18,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: whether somebody answers the login page
+=== TEST 1: whether a location answers the login page
 --- config
 --- request
 GET /

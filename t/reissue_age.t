@@ -92,7 +92,7 @@ use_layout('sigra');
 
 
 
-=== TEST 2: whose turn it is
+=== TEST 2: which requests are reissued
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -170,7 +170,7 @@ for my $path (qw(/page /private)) {
 
 
 
-=== TEST 5: a client that leaves, a database that does
+=== TEST 5: a client that leaves, a database that goes down
 --- http_config eval
 sigra_http_config(postgres => 'timeout=5s', extra => 'auth_sigra_reissue_age 1h; auth_sigra_unauthenticated status;') . echo_upstream()
 --- config eval: $::locations . 'location = /status { stub_status; }'

@@ -44,7 +44,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a session that the second location holds for dead
+=== TEST 1: a session that has expired in the second location
 --- http_config eval: $::http
 --- config eval: ::locations('auth_sigra on;', 'auth_sigra optional; auth_sigra_session_ttl 1h;')
 --- request
@@ -59,7 +59,7 @@ for my $way (@::ways) {
 
 
 
-=== TEST 2: one that does not look
+=== TEST 2: a second location without a gate
 --- http_config eval: $::http
 --- config eval: ::locations('auth_sigra on;', 'auth_sigra off;')
 --- request
@@ -73,7 +73,7 @@ for my $way (@::ways) {
 
 
 
-=== TEST 3: one that does, after one that did not; and one where no header is the module's
+=== TEST 3: a second location with a gate, after one without; and one without auth_sigra_forward
 --- http_config eval: $::http
 --- config eval: ::locations('auth_sigra off;', 'auth_sigra optional;')
 --- request
@@ -86,7 +86,7 @@ for my $way (@::ways) {
 
 
 
-=== TEST 4: cookies are hidden where it says so, from nobody else
+=== TEST 4: cookies are hidden only where this is configured
 --- http_config eval: $::http
 --- config eval: ::locations('auth_sigra on; auth_sigra_hide_cookies on;', 'auth_sigra optional; auth_sigra_hide_cookies off;')
 --- request
@@ -114,7 +114,7 @@ for my $way (@::ways) {
 
 
 
-=== TEST 6: where nothing is forwarded, nothing of an earlier location is
+=== TEST 6: without auth_sigra_forward, nothing of an earlier location is forwarded
 --- http_config eval: $::http
 --- config eval: ::locations('auth_sigra on;', 'auth_sigra on; auth_sigra_forward off;')
 --- request
@@ -148,7 +148,7 @@ is_deeply([$body =~ /^cookie=(.*)$/mg], [($::ada->{cookie}) x 3], 'the cookies t
 
 
 
-=== TEST 8: what one location has said is not said twice
+=== TEST 8: headers of an earlier location are not sent twice
 --- http_config eval: $::http =~ s/timeout=60s/timeout=1s/r
 --- config
 location /page { auth_sigra on; error_page 503 = @second; proxy_pass http://echo; }
@@ -166,7 +166,7 @@ $lock->rollback;
 
 
 
-=== TEST 9: nor is what nginx has said before it
+=== TEST 9: nor are headers that nginx has set before
 --- http_config eval: $::http
 --- config
 location = /moved { auth_sigra off; return 302 /elsewhere; error_page 302 = /page; }

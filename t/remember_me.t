@@ -28,7 +28,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: the session is made anew
+=== TEST 1: the session is created again
 --- http_config eval: $::http
 --- config
 location / { proxy_pass http://echo; add_header X-Who "$auth_sigra_status:$auth_sigra_email"; }
@@ -75,7 +75,7 @@ is("$again->{status} " . keys %{ $again->{cookies} }, '200 0', 'the new session 
 
 
 
-=== TEST 2: the session speaks first
+=== TEST 2: the session comes first
 --- http_config eval: $::http
 --- config
 location / { proxy_pass http://echo; add_header X-Who $auth_sigra_email; }
@@ -102,7 +102,7 @@ is(client()->get('/', { cookie => both($::ada->{remember_cookie}, $::bob->{cooki
 
 
 
-=== TEST 3: what a remember-me cookie may be
+=== TEST 3: valid and invalid remember-me cookies
 --- http_config eval: $::http
 --- config
 location / { proxy_pass http://echo; }

@@ -157,7 +157,7 @@ is(target('', 'x-requested-with' => 'XMLHttpRequest')->{content}, '{"redirect_to
 
 
 
-=== TEST 4: nobody who is logged in, or from elsewhere
+=== TEST 4: a user who is not logged in, or a request from another site
 --- http_config eval: $::http
 --- config eval: $::locations . 'auth_sigra_login_url /enter; auth_sigra on;'
 --- request
@@ -199,7 +199,7 @@ ok(session_row($other), 'which nobody asked to be renewed');
 
 
 
-=== TEST 5: what the application sets is what is renewed
+=== TEST 5: the session that the application sets is renewed
 --- http_config eval: $::http . $::application
 --- config eval
 $::locations . 'location = /app { proxy_pass http://application/confirm?/confirm?to=/next; } location = /plain { proxy_pass http://application/?/renew; }'
@@ -235,7 +235,7 @@ is($two->{status}, 400, 'two Cookie headers');
 
 
 
-=== TEST 6: nothing but an upstream's word confirms
+=== TEST 6: only an upstream's X-Accel-Redirect confirms
 --- http_config eval: $::http . $::application
 --- config eval
 $::locations . '

@@ -127,7 +127,7 @@ is($expecting->send('abcde')->answer->{body}, '5 ' . Digest::SHA::sha256_hex('ab
 
 
 
-=== TEST 3: a body that arrives while its sender is looked up
+=== TEST 3: a body that arrives during the lookup
 --- http_config eval: $::http
 --- config eval
 "location /private/ { auth_sigra on; proxy_pass http://127.0.0.1:$::digest_port; }"

@@ -31,7 +31,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: who may and who may not
+=== TEST 1: users who meet the condition, and users who do not
 --- http_config eval: $::http{sigra}
 --- config
 auth_sigra on;
@@ -76,7 +76,7 @@ is(ask('/optional/page', 'user')->{headers}{'x-who'}, 'user@example.com', 'by na
 
 
 
-=== TEST 2: people and programs
+=== TEST 2: browsers and programs
 --- http_config eval: $::http{sigra}
 --- config
 auth_sigra on;
@@ -114,7 +114,7 @@ is(session_row($leaving), undef, 'which ends the session');
 
 
 
-=== TEST 3: beside nginx's other rules
+=== TEST 3: with nginx's other access rules
 --- http_config eval: $::http{sigra} . echo_upstream()
 --- config
 auth_sigra on;
@@ -164,7 +164,7 @@ is((split ' ', seen('/page', $rising))[0], 200, 'still logged in');
 
 
 
-=== TEST 5: a condition that means nothing, and one that fails for a user
+=== TEST 5: a condition that cannot be evaluated, and one that fails for one user
 --- http_config eval: $::http{sigra}
 --- config
 auth_sigra on;
@@ -316,7 +316,7 @@ is(join(' ', map { (split ' ', seen('/admin/page', $::who{sigra_sessions}{$_}))[
 
 
 
-=== TEST 10: an include is judged by its own location
+=== TEST 10: an SSI include is checked by its own location
 --- http_config eval
 $::http{sigra} . 'proxy_cache_path $TEST_NGINX_SERVER_ROOT/kept_cache keys_zone=pages:1m use_temp_path=off;
     server { listen unix:$TEST_NGINX_SERVER_ROOT/logs/app.sock; location / { add_header X-Accel-Expires 60; return 200 "for <$http_x_auth_email>"; } }'
@@ -365,7 +365,7 @@ is(all_of('/page'), '200 403 403 401', 'false is no');
 
 
 
-=== TEST 12: what a lookup cannot hold, and what a function raises
+=== TEST 12: results that a lookup cannot return, and errors that a function raises
 --- http_config eval
 db()->do(q{CREATE OR REPLACE FUNCTION picky(text) RETURNS boolean LANGUAGE plpgsql AS
     $$ BEGIN IF $1 = 'user' THEN RAISE 'not this one' USING ERRCODE = 'U0001'; END IF; RETURN true; END $$});
@@ -389,7 +389,7 @@ is(all_of('/page'), '200 200 200 401', 'and elsewhere that user too');
 
 
 
-=== TEST 13: what a message quotes stays in its line
+=== TEST 13: text that a message quotes stays in its log line
 --- http_config eval: $::http{sigra}
 --- config
 auth_sigra on;
@@ -411,7 +411,7 @@ db()->do('UPDATE users SET level = NULL');
 
 
 
-=== TEST 14: a condition where nobody is asked
+=== TEST 14: a condition that is not checked
 --- config
 --- request
 GET /
@@ -431,7 +431,7 @@ is($said->(q(auth_sigra_require "u.role = 'admin'"; location /admin/ { auth_sigr
 
 
 
-=== TEST 15: what was broken and is repaired counts soon, whatever is cached
+=== TEST 15: a repaired condition takes effect soon, whatever is cached
 --- http_config eval: $::http{sigra} =~ s/zone=sessions:1m/zone=sessions:1m ttl=1h/r
 --- config
 auth_sigra on;

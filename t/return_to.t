@@ -23,7 +23,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: which requests leave a way back
+=== TEST 1: which requests store a path to return to
 --- http_config eval: $::http
 --- config
 --- request
@@ -63,7 +63,7 @@ for (['sec-purpose' => 'prefetch'], ['sec-purpose' => 'prefetch;prerender'], [pu
 
 
 
-=== TEST 2: the session that was there
+=== TEST 2: an existing session
 --- http_config eval: $::http
 --- config
 --- request
@@ -158,7 +158,7 @@ Set-Cookie: _my_app_key=SFMyNTY\.[\w-]+\.[\w-]{43}; path=/; HttpOnly; SameSite=L
 
 
 
-=== TEST 5: only a page is returned to, also where browsers send no Sec-Fetch-*: on plain http
+=== TEST 5: only the path of a page is kept, also on plain http, where browsers send no Sec-Fetch-*
 --- http_config eval: $::http
 --- config
 --- request

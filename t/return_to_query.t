@@ -74,7 +74,7 @@ is($browser->session->{user_return_to}, '/of-the-application', 'what an applicat
 
 
 
-=== TEST 2: through the form, a mistake, another tab, and in
+=== TEST 2: through the form, a wrong password, another tab, and the login
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -175,7 +175,7 @@ unlike(browser()->get(to_login('/"><script>'))->{content}, qr/<script/, 'escaped
 
 
 
-=== TEST 5: who came by https is not led to plain http
+=== TEST 5: a user on https is not redirected to plain http
 --- http_config eval: $::http . 'auth_sigra_trusted_origins http://plain.trusted.test; auth_sigra_cookie_domain site.test; auth_sigra_cookie_secure on;'
 --- config eval: $::locations
 --- request
@@ -217,7 +217,7 @@ unlike(ask('/', 'Host: user@evil', 'Accept: text/html')->{head}, qr/^Location:.*
 
 
 
-=== TEST 7: session, and a login URL on another host: nothing is remembered
+=== TEST 7: session, with a login URL on another host: nothing is kept
 --- http_config eval: $::http
 --- config
 auth_sigra_return_to session;
@@ -298,7 +298,7 @@ like($browser->post(to_login('/a'), { _csrf_token => $token, return_to => '/a', 
 
 
 
-=== TEST 10: a value that is none
+=== TEST 10: an invalid value
 --- http_config eval: $::http
 --- config
 auth_sigra_return_to url;

@@ -96,7 +96,7 @@ does not fit in a cookie and was not written
 
 
 
-=== TEST 2: reissued in one location, written to in another of another cookie
+=== TEST 2: reissued in one location, changed in another one with another cookie
 --- http_config eval: $::http
 --- config eval
 my $other = 'auth_sigra_session_cookie _other_key signing_salt=' . signing_salt . '; auth_sigra_unauthenticated redirect;';

@@ -130,7 +130,7 @@ ok($session->{admin_remember_me}, 'admin_remember_me');
 
 
 
-=== TEST 9: names that want quotes
+=== TEST 9: names that need quotes
 --- init
 layout('sigra', after => ['ALTER TABLE users RENAME TO "User ""Accounts"', 'ALTER TABLE users_tokens RENAME TO "order"']);
 $::http =~ s/auth_sigra_schema sigra/auth_sigra_schema sigra 'users=User "Accounts' tokens=order/;

@@ -36,7 +36,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: sigra_sessions has a row for who is half-way
+=== TEST 1: sigra_sessions has a row for a pending second factor
 --- http_config eval: $::http{sigra_sessions}
 --- config eval: $::locations
 --- user_files eval: $::files
@@ -175,7 +175,7 @@ unlink $path;
 
 
 
-=== TEST 4: what nginx -t says
+=== TEST 4: nginx -t: an error
 --- http_config eval: $::http{sigra}
 --- config
 location = /a { auth_sigra_second_factor "u.x" url=evil; }
@@ -185,7 +185,7 @@ qr/the path of the page that asks for the second factor, in "auth_sigra_second_f
 
 
 
-=== TEST 5: of a URL that is missing
+=== TEST 5: nginx -t: a missing URL
 --- http_config eval: $::http{sigra}
 --- config
 location = /a { auth_sigra_second_factor "u.x"; }
@@ -195,7 +195,7 @@ qr/in(?:valid number of arguments in)? "auth_sigra_second_factor"/
 
 
 
-=== TEST 6: of a fallback that is no named location
+=== TEST 6: nginx -t: a fallback that is not a named location
 --- http_config eval: $::http{sigra}
 --- config
 location = /a { auth_sigra_login fallback=/b; }

@@ -73,7 +73,7 @@ xxxxxxxx
 
 
 
-=== TEST 4: a file with too little in it, which is not shown
+=== TEST 4: a file with too short a secret, which is not shown
 --- http_config eval: sigra_http_config(secret_key_base => 'file:$TEST_NGINX_HTML_DIR/secret')
 --- config
 --- user_files eval: [[secret => "hush-hush\n"]]
@@ -103,7 +103,7 @@ hush-hush
 
 
 
-=== TEST 7: no variable
+=== TEST 7: a missing environment variable
 --- http_config eval: sigra_http_config(secret_key_base => 'env:SIGRA_TEST_NO_SECRET')
 --- config
 --- must_die

@@ -150,7 +150,7 @@ next_good_request();
 
 
 
-=== TEST 6: empty, one sign, 8 kB, and what is no base64
+=== TEST 6: empty, one character, 8 kB, and invalid base64
 --- request
 GET /private
 --- more_headers eval: $::ada->{header}
@@ -170,7 +170,7 @@ next_good_request();
 
 
 
-=== TEST 7: every part of a signature that is off by a bit, cut, or another's
+=== TEST 7: every part of a signature with a flipped bit, cut off, or from another cookie
 --- request
 GET /private
 --- more_headers eval: $::ada->{header}
@@ -212,7 +212,7 @@ next_good_request();
 
 
 
-=== TEST 8: the other digests are read, each with its own name only
+=== TEST 8: other digests are accepted, each only with its own name
 --- request
 GET /private
 --- more_headers eval: $::ada->{header}
@@ -231,7 +231,7 @@ next_good_request();
 
 
 
-=== TEST 9: an encrypted session, flipped, cut, under another key, signed
+=== TEST 9: an encrypted session with a flipped bit, cut off, with another key, only signed
 --- request
 GET /private
 --- more_headers eval: $::ada->{header}
@@ -255,7 +255,7 @@ next_good_request();
 
 
 
-=== TEST 10: the signature is looked at before the payload
+=== TEST 10: the signature is checked before the payload
 --- request
 GET /private
 --- more_headers eval: $::ada->{header}

@@ -102,7 +102,7 @@ cannot_override('underscores', 'X_Auth_User_Id: 1', 'X_Auth_Email: eve@example.c
 
 
 
-=== TEST 2: the same where nginx lets underscores and invalid names through
+=== TEST 2: the same when nginx accepts underscores and invalid names
 --- http_config eval: $::permissive . $::http
 --- config eval: $::config
 --- request
@@ -131,7 +131,7 @@ cannot_override('Connection twice', 'Connection: close', 'Connection: X-Auth-Use
 
 
 
-=== TEST 4: what a gateway passes on of Connection names no identity
+=== TEST 4: names in Connection that a gateway passes on are no identity headers
 --- http_config eval: $::http
 --- config
 location /ready { return 200; }
@@ -151,7 +151,7 @@ like($answer->{body}, qr/^Connection: close, X-Other$/mi, 'the rest of Connectio
 
 
 
-=== TEST 5: the administrator's own variable of that name is not the client's to set
+=== TEST 5: a client cannot set the administrator's own variable of that name
 --- http_config eval: $::permissive . $::http
 --- config
 location /ready { return 200; }
@@ -175,7 +175,7 @@ like(ask('/proxy', $::ada->{header})->{body}, qr/^X-User: \[$::ada->{user_id}\]$
 
 
 
-=== TEST 6: an email with a line feed and other bytes that no header may hold
+=== TEST 6: an email with a line feed and other bytes that a header cannot contain
 --- http_config eval: $::http
 --- config eval: $::config
 --- request
@@ -200,7 +200,7 @@ db()->do('DELETE FROM users WHERE id = ?', undef, $polite->{user_id});
 
 
 
-=== TEST 7: a hundred headers around them, and the rest arrives as it was sent
+=== TEST 7: with a hundred other headers, which arrive unchanged
 --- http_config eval: $::permissive . "large_client_header_buffers 8 32k;\n$::http"
 --- config eval: $::config
 --- request

@@ -111,7 +111,7 @@ next_good_request();
 
 
 
-=== TEST 6: a method and a version that nobody has
+=== TEST 6: an unknown method and version
 --- request
 GET /private
 --- more_headers eval: $::ada->{header}
@@ -129,7 +129,7 @@ next_good_request();
 
 
 
-=== TEST 7: Host in mixed case, with a port, a dot, and another one's
+=== TEST 7: Host in mixed case, with a port, with a dot, and of another site
 --- http_config eval: $::http
 --- server_name: private.example
 --- config eval: $::config
@@ -145,7 +145,7 @@ next_good_request();
 
 
 
-=== TEST 8: what only looks like a preflight; a real one where it was not asked for
+=== TEST 8: requests that only look like a preflight, and a real one without auth_sigra_preflight
 --- http_config eval: $::http
 --- config
 location /private { auth_sigra on; try_files /private.txt =404; }
@@ -233,7 +233,7 @@ is_served(ask($_, $::ada->{header}), $_) for '/by-error-page', '/by-rewrite', '/
 
 
 
-=== TEST 11: the same with the database away: 503, never in
+=== TEST 11: the same with the database down: always 503
 --- http_config eval: sigra_http_config(conninfo => 'host=127.0.0.1 port=1 dbname=none user=nobody', postgres => 'timeout=100ms')
 --- config
 location /private { auth_sigra on; try_files /private.txt =404; }

@@ -42,7 +42,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: an honest target is kept (what the attacks below are held against)
+=== TEST 1: a harmless target is kept (for comparison with the attacks below)
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; try_files /page.txt =404; }
@@ -158,7 +158,7 @@ next_good_request();
 
 
 
-=== TEST 10: a way back that somebody else has signed into the session is replaced
+=== TEST 10: a path to return to that another site has put into the session is replaced
 --- request
 GET /page
 --- more_headers eval: $::ada->{header}
@@ -172,7 +172,7 @@ next_good_request();
 
 
 
-=== TEST 11: the Host header stands in no redirect
+=== TEST 11: the Host header is in no redirect
 --- request
 GET /page
 --- more_headers eval: $::ada->{header}
@@ -189,7 +189,7 @@ next_good_request();
 
 
 
-=== TEST 12: a path of 8 kB: no way back, no oversized cookie
+=== TEST 12: a path of 8 kB: it is not kept, and no cookie is too large
 --- http_config eval: "large_client_header_buffers 4 16k;\n$::http"
 --- config
 location / { auth_sigra on; try_files /page.txt =404; }

@@ -125,7 +125,7 @@ next_good_request();
 
 
 
-=== TEST 3: funs, pids, ports, references and tags that nobody has
+=== TEST 3: funs, pids, ports, references and unknown tags
 --- request
 GET /private
 --- more_headers eval: $::ada->{header}
@@ -231,7 +231,7 @@ next_good_request();
 
 
 
-=== TEST 8: a lax location's verdict is not a strict one's, nor another database's
+=== TEST 8: a verdict is not reused by a stricter location, nor for another database
 --- http_config eval: $::http
 --- config eval
 my $strict = Sigra::Fixture::sigra_http_config(where => 'u.confirmed_at IS NOT NULL') =~ s/^.*(?:secret_key_base|_cookie) .*\n//mgr;
@@ -271,7 +271,7 @@ next_good_request();
 
 
 
-=== TEST 9: sessions of a type: a second factor that is pending, one that nobody knows, idle and old ones
+=== TEST 9: sessions by type: with a pending second factor, of an unknown type, idle, old
 --- http_config eval: $::sessions_http
 --- config
 location /private { auth_sigra on; try_files /private.txt =404; }
@@ -295,7 +295,7 @@ is_served(ask('/private', $::bob->{header}), 'the next good request is served');
 
 
 
-=== TEST 10: what is cacheable for all is not once a cookie is set
+=== TEST 10: an answer that is cacheable for all is not, once a cookie is set
 --- http_config eval: $::http
 --- config
 location /private {

@@ -21,7 +21,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: who am I, in every layout
+=== TEST 1: the current user, in every layout
 --- config eval: $::layouts
 --- request
 GET /sigra/session
@@ -58,7 +58,7 @@ like($answer->{content}, qr/"id":$id,/, 'an id above 2^53 is a number too');
 
 
 
-=== TEST 2: how long it lasts
+=== TEST 2: expires_at
 --- http_config eval: $::http
 --- config
 location = /session { auth_sigra_session; auth_sigra_session_ttl 10h remember_me=20h; }
@@ -77,7 +77,7 @@ is(client()->get('/session', { cookie => authenticated_fixture(age => 36000)->{c
 
 
 
-=== TEST 3: methods, HEAD, and an inherited gate that asks for more
+=== TEST 3: methods, HEAD, and an inherited gate with conditions
 --- http_config eval: $::http
 --- config
 auth_sigra on;
@@ -119,7 +119,7 @@ for (@cases) {
 
 
 
-=== TEST 5: a remember-me cookie begins a session; a session without a CSRF state gets one
+=== TEST 5: a remember-me cookie starts a session; a session without a CSRF state gets one
 --- http_config eval: $::http
 --- config
 location = /session { auth_sigra_session; }
@@ -162,7 +162,7 @@ cannot connect
 
 
 
-=== TEST 7: what it does not take
+=== TEST 7: unknown parameters
 --- http_config eval: $::http
 --- config
 location = /session { auth_sigra_session yes; }
@@ -172,7 +172,7 @@ invalid number of arguments in "auth_sigra_session"
 
 
 
-=== TEST 8: beside another
+=== TEST 8: with another endpoint
 --- http_config eval: $::http
 --- config
 location = /session { auth_sigra_renew; auth_sigra_session; }

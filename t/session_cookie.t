@@ -28,7 +28,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: every cookie of the vectors
+=== TEST 1: all cookies of the test vectors
 --- http_config eval: $::http
 --- config eval
 "location /optional/ { auth_sigra optional; alias html/; add_header X-Who \"\$auth_sigra_status:\$auth_sigra_email\"; }
@@ -97,7 +97,7 @@ for my $digest (qw(sha256 sha384 sha512)) {
 
 
 
-=== TEST 3: what is written can be read, signed or encrypted
+=== TEST 3: written cookies can be read, signed or encrypted
 --- http_config eval: $::http
 --- config
 auth_sigra on;
@@ -162,7 +162,7 @@ like(set_cookie('/age/')->{expires}, qr/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d 
 
 
 
-=== TEST 5: Secure by itself over TLS
+=== TEST 5: Secure by default over TLS
 --- http_config eval
 $::http . '
 auth_sigra on;
@@ -193,7 +193,7 @@ unlike($over->('-H X-Forwarded-Proto:https', "http://127.0.0.1:$ENV{TEST_NGINX_S
 
 
 
-=== TEST 6: without a Phoenix application neither name nor salt needs saying
+=== TEST 6: without a Phoenix application, neither name nor salt is needed
 --- http_config eval
 (sigra_http_config() =~ s/auth_sigra_(?:session|remember_me)_cookie[^\n]*//gr) . 'auth_sigra on; auth_sigra_unauthenticated status;'
 --- config

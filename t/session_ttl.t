@@ -104,7 +104,7 @@ is(longest('sigra_sessions', '/hour/page'), '3500 3500', 'one for both');
 
 
 
-=== TEST 4: a location is not bound by what another has said
+=== TEST 4: the time of one location does not apply to another
 --- http_config eval: $::http{sigra}
 --- config
 location /strict/ { auth_sigra_session_ttl 1h; }

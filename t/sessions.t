@@ -101,7 +101,7 @@ use_layout('sigra');
 
 
 
-=== TEST 2: an end, in every layout
+=== TEST 2: ending a session, in every layout
 --- http_config eval: echo_upstream()
 --- config eval: $::layouts
 --- request
@@ -180,7 +180,7 @@ is(main::alive($other), 0, 'the row');
 
 
 
-=== TEST 4: CSRF, and from elsewhere
+=== TEST 4: CSRF, and requests from another site
 --- http_config eval: $::http
 --- config eval: $::plain
 --- request
@@ -210,7 +210,7 @@ is(main::end_session($browser, $id, $ada->{csrf_token}, undef, 'sec-fetch-site' 
 
 
 
-=== TEST 5: nobody is logged in
+=== TEST 5: not logged in
 --- http_config eval: $::http
 --- config eval: $::plain . 'location = /cookie { auth_sigra_sessions; auth_sigra_unauthenticated redirect; }'
 --- request
@@ -235,7 +235,7 @@ is(main::alive($other, $dead), 2, 'nothing has changed');
 
 
 
-=== TEST 6: one's own is a log-out
+=== TEST 6: ending the current session is a log-out
 --- http_config eval: echo_upstream()
 --- config eval: $::layouts
 --- request
@@ -268,7 +268,7 @@ use_layout('sigra');
 
 
 
-=== TEST 7: methods, and a gate that asks for more
+=== TEST 7: methods, and a gate with conditions
 --- http_config eval: $::http
 --- config
 auth_sigra on;
@@ -398,7 +398,7 @@ GET /page
 
 
 
-=== TEST 12: what it does not take
+=== TEST 12: unknown parameters
 --- http_config eval: $::http
 --- config
 location /sessions { auth_sigra_sessions all; }
@@ -408,7 +408,7 @@ invalid number of arguments in "auth_sigra_sessions"
 
 
 
-=== TEST 13: beside another
+=== TEST 13: with another endpoint
 --- http_config eval: $::http
 --- config
 location /sessions { auth_sigra_session; auth_sigra_sessions; }
@@ -418,7 +418,7 @@ the location has "auth_sigra_session" already; give each a location of its own
 
 
 
-=== TEST 14: beside proxy_pass
+=== TEST 14: with proxy_pass
 --- http_config eval: $::http
 --- config
 location /sessions { auth_sigra_sessions; proxy_pass http://127.0.0.1:1; }
@@ -437,7 +437,7 @@ location /sessions { auth_sigra_sessions; }
 
 
 
-=== TEST 16: at once on every worker, from a cache that nobody notifies
+=== TEST 16: at once on every worker, with a cache without notifications
 --- config
 --- request
 GET /

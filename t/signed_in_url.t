@@ -13,7 +13,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: after a login, and for who is logged in
+=== TEST 1: after a login, and for users who are logged in
 --- http_config eval: $::http . 'auth_sigra_signed_in_url /everywhere;'
 --- config
 auth_sigra_signed_in_url /server;

@@ -70,7 +70,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a user's life
+=== TEST 1: from add to delete
 --- http_config eval: echo_upstream()
 --- config eval: $::layouts
 --- request
@@ -164,7 +164,7 @@ unlike($arguments, qr/argon2id\$|\$2b\$12\$[^\$]{22}/, 'nor a hash');
 
 
 
-=== TEST 2: what is typed wrongly, and values that look like SQL
+=== TEST 2: wrong usage, and values that look like SQL
 --- http_config eval: echo_upstream()
 --- config eval: $::layouts
 --- request

@@ -55,7 +55,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: each thing is counted once
+=== TEST 1: everything is counted once
 --- http_config eval: $::http
 --- config eval: $::config
 --- request
@@ -140,7 +140,7 @@ for my $file (glob 'examples/monitoring/{alerts.yml,dashboard.json}') {
 
 
 
-=== TEST 3: who may not see it, and how it is asked for
+=== TEST 3: who may not see it, and which methods it has
 --- http_config eval: $::http
 --- config eval: $::config
 --- request
@@ -153,7 +153,7 @@ is($client->request(HEAD => '/status')->{status}, 200, 'HEAD');
 
 
 
-=== TEST 4: a format that there is not
+=== TEST 4: an unknown format
 --- config
 location = /status { auth_sigra_status format=xml; }
 --- must_die

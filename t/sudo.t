@@ -64,7 +64,7 @@ is(client()->get('/users/log-in', { cookie => $stale->{cookie} })->{status}, 404
 
 
 
-=== TEST 2: what the session keeps
+=== TEST 2: what the session stores
 --- http_config eval: $::http{sigra}
 --- config
 --- user_files eval: \@::files
@@ -94,7 +94,7 @@ ok($browser->session->{auth_sigra_sudo}, 'asked to confirm');
 
 
 
-=== TEST 3: a session that is nobody's is asked to log in, not to confirm
+=== TEST 3: an anonymous session must log in, not confirm
 --- http_config eval: $::http{sigra}
 --- config
 --- user_files eval: \@::files

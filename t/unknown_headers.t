@@ -29,7 +29,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: 0 to 79 of them, on connections whose memory was used before
+=== TEST 1: 0 to 79 headers, on connections whose memory was used before
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request

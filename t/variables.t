@@ -27,7 +27,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: each of them, for each kind of visitor
+=== TEST 1: each variable, for each kind of client
 --- http_config eval: $::http
 --- config eval
 "add_header X-All \"$::all\" always;
@@ -66,7 +66,7 @@ ok(index(all('/optional/page', $::ada->{cookie}), $::ada->{token}) < 0, 'the raw
 
 
 
-=== TEST 2: out of reach
+=== TEST 2: PostgreSQL unreachable
 --- http_config eval: $::down
 --- config eval
 "add_header X-All \"$::all\" always;
@@ -85,7 +85,7 @@ is(client()->get('/private/page', { cookie => $::ada->{cookie} })->{status}, 503
 
 
 
-=== TEST 3: the CSRF token is masked, anew each time
+=== TEST 3: the CSRF token is masked differently each time
 --- http_config eval: $::http
 --- config
 location / { auth_sigra optional; add_header X-Csrf "[$auth_sigra_csrf_token]"; }
@@ -135,7 +135,7 @@ is($lines[3], '-|-|-|-|-|-|-|-', 'no phase has asked');
 
 
 
-=== TEST 5: in a subrequest the main request's
+=== TEST 5: in a subrequest, those of the main request
 --- http_config eval: $::http
 --- config
 location /page/ { ssi on; ssi_types text/plain; auth_sigra on; }
@@ -166,7 +166,7 @@ is("$answer->{status} $answer->{headers}{'x-who'}", '200 []', 'nor is that of an
 
 
 
-=== TEST 6: requests that never get so far
+=== TEST 6: requests that are answered before the check
 --- http_config eval: $::http
 --- config
 access_log $TEST_NGINX_SERVER_ROOT/logs/who.log who;
@@ -182,7 +182,7 @@ is($log, "-|-|-|-|-|-|-|-\n" x 3, 'nothing is known');
 
 
 
-=== TEST 7: a value that would begin another header, or end them all
+=== TEST 7: a value that would start another header, or end all headers
 --- http_config eval
 db()->do('ALTER TABLE users ADD name text');
 $::http

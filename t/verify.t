@@ -39,7 +39,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: who it is, and who is nobody
+=== TEST 1: users and anonymous requests
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -69,7 +69,7 @@ is(client()->get('/token', { authorization => 'Bearer x' })->{headers}{'www-auth
 
 
 
-=== TEST 2: closed where nobody has judged
+=== TEST 2: refused if no user was checked
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -83,7 +83,7 @@ like(identity(client()->get('/optional', { cookie => $ada->{cookie} })), qr/^200
 
 
 
-=== TEST 3: what a trusted peer says of the request, and what anybody else does
+=== TEST 3: X-Forwarded-* from a trusted peer, and from others
 --- http_config eval: $::http
 --- config eval: $::locations
 --- request
@@ -103,7 +103,7 @@ is(sent('/verify', 'sec-purpose' => 'prefetch'), '302 /users/log-in no session',
 
 
 
-=== TEST 4: another nginx asks, by auth_request; a cookie of the verdict reaches the browser
+=== TEST 4: another nginx asks with auth_request; the answer's cookie reaches the browser
 --- http_config eval
 $::http . '
 server {
@@ -151,7 +151,7 @@ cannot connect
 
 
 
-=== TEST 6: what it does not take
+=== TEST 6: unknown parameters
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; auth_sigra_verify trusted=everybody; }
@@ -161,7 +161,7 @@ invalid parameter "trusted=everybody", say trusted=CIDR, once for each network i
 
 
 
-=== TEST 7: beside another handler
+=== TEST 7: with another content handler
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; proxy_pass http://echo; auth_sigra_verify; }
@@ -171,7 +171,7 @@ location / { auth_sigra on; proxy_pass http://echo; auth_sigra_verify; }
 
 
 
-=== TEST 8: beside a handler that comes after it
+=== TEST 8: with a content handler that comes after it
 --- http_config eval: $::http
 --- config
 location / { auth_sigra on; auth_sigra_verify; proxy_pass http://echo; }
@@ -201,7 +201,7 @@ is(client()->get('/users/log-in', { cookie => $ada->{cookie} })->{status}, 403, 
 
 
 
-=== TEST 10: no database, and an open gate
+=== TEST 10: no database, with optional
 --- http_config eval: sigra_http_config(conninfo => 'host=127.0.0.1 port=1 user=sigra dbname=sigra')
 --- config
 location / { auth_sigra optional; auth_sigra_verify; }

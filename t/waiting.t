@@ -124,7 +124,7 @@ is(system(@curl[0 .. 3], '-f', @curl[4 .. $#curl]), 0, 'the next one');
 
 
 
-=== TEST 5: pipelined behind one that waits
+=== TEST 5: pipelined after a request that waits
 --- http_config eval: $::http
 --- config
 location /private/ { auth_sigra on; add_header X-Who $auth_sigra_email; }

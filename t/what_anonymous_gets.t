@@ -15,7 +15,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: persons and programs
+=== TEST 1: browsers and programs
 --- http_config eval: $::http
 --- config
 location /redirect/ { auth_sigra_unauthenticated redirect; }
@@ -96,7 +96,7 @@ is(wire("TRACE /page.txt HTTP/1.1\r\nHost: x\r\n\r\n")->answer->{status}, 405, '
 
 
 
-=== TEST 3: the JSON body makes room for an error_page and for satisfy any
+=== TEST 3: no JSON body with an error_page or satisfy any
 --- http_config eval: $::http
 --- config
 auth_sigra_unauthenticated status;
