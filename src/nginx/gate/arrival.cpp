@@ -45,10 +45,7 @@ std::optional<std::string_view> bearer_of(std::string_view authorization) {
 
 }  // namespace
 
-[[gnu::hot]] void read_cookies(ngx_http_request_t* r, Arrival& arrival) {
-    if (arrival.cookies_read) {
-        return;
-    }
+[[gnu::hot]] void take_cookies(ngx_http_request_t* r, Arrival& arrival) {
     const CookieLines lines = cookie_lines(r->main);
     arrival.cookies_twice = lines.more_than_one;
     if (lines.first != nullptr) {

@@ -24,9 +24,16 @@ struct Arrival {
     const ngx_http_headers_in_t* headers;
 };
 
+// For read_cookies(), the first time.
+void take_cookies(ngx_http_request_t* r, Arrival& arrival);
+
 // Reads the Cookie and Authorization headers, once. `r` is the main request
 // that `arrival` belongs to or one of its subrequests.
-void read_cookies(ngx_http_request_t* r, Arrival& arrival);
+inline void read_cookies(ngx_http_request_t* r, Arrival& arrival) {
+    if (!arrival.cookies_read) {
+        take_cookies(r, arrival);
+    }
+}
 
 // The headers as the client sent them, copied at the first call. Null when
 // memory is out.
