@@ -32,7 +32,7 @@ sub run {
         return sub {
             $ask->(seconds => 5);    # all of them are stored
             my $before = $ask->(seconds => seconds());
-            my $after  = $ask->(seconds => seconds() + 2, begun => sub { on_core(server_core(), sub { $nginx->signal('HUP') }) });
+            my $after  = $ask->(seconds => seconds() + 2, begun => sub { $nginx->signal('HUP') });
             return { "$path before" => [percentile(99, @$before)], "$path longest" => [percentile(100, @$after)] };
         };
     };
