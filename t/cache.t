@@ -173,7 +173,8 @@ GET /page
 my ($user, @many) = authenticated_fixture();
 push @many, authenticated_fixture(user_id => $user->{user_id}, email => $user->{email}) for 1 .. 400;
 warm('/page', $::ada);
-warm('/page', $::bob);
+# Once only: who comes again a second later, which a busy machine may make of it, has used the session.
+is(seen('/page', $::bob), '200 miss', 'bob comes once');
 my $used = time;
 seen('/page', $_) for @many[0 .. 99];
 await { time > $used + 1 } 'a second';

@@ -25,6 +25,9 @@ Worker::Worker(ngx_log_t* log, const MainConf& conf)
         for (const postgres::Layout& layout : database->layouts) {
             pool->add_layout(layout);
         }
+        if (conf.takes_over) {
+            pool->warm_up();
+        }
         pools_.emplace_back(database.get(), std::move(pool));
     }
     for (const auto& [table, job] : conf.prune_jobs) {

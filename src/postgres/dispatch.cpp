@@ -31,6 +31,7 @@ void Pool::Impl::dispatch() {
         send_others();
         // A connection that was reserved for other work may be free now.
         send_lookups();
+        read_tables();
         open_more();
         close_surplus();
         watch_lanes();
@@ -292,6 +293,22 @@ void Pool::Impl::send(Connection& connection, Entries& batch) {
     }
 }
 
+// The first connection reads the tables of all layouts before a query waits for
+// that; see warm_up().
+void Pool::Impl::read_tables() {
+    if (!warming_up_) {
+        return;
+    }
+    for (const auto& connection : connections_) {
+        for (std::size_t layout = 0;
+             connection->life() == Life::open && layout < layouts_.size();
+             layout++) {
+            warming_up_ = false;
+            (void)connection->readiness(layout);
+        }
+    }
+}
+
 // Opens one connection at a time, and waits for the backoff after a failure.
 // Retired connections are not counted. Neither are those that are held up or
 // silent, up to the configured number, so there are at most twice as many.
@@ -312,7 +329,7 @@ void Pool::Impl::open_more() {
             return;
         }
     }
-    const bool wanted = crowded_ || missed_ || others_wait() ||
+    const bool wanted = warming_up_ || crowded_ || missed_ || others_wait() ||
                         !waiting(Work::lookup).empty() ||
                         (open_ones > 0 && spare == 0);
     const bool retrying = backoff_.failing() && open_ones == 0;

@@ -55,6 +55,10 @@ void Pool::submit(Query query) {
     impl_->submit(std::move(query));
 }
 
+void Pool::warm_up() {
+    impl_->warm_up();
+}
+
 void Pool::touch(std::size_t layout, std::string_view stored) {
     impl_->touch(layout, stored);
 }
@@ -148,6 +152,11 @@ void Pool::Impl::submit(Query query) {
     dispatch_->schedule();
 }
 
+void Pool::Impl::warm_up() {
+    warming_up_ = true;
+    dispatch_->schedule();
+}
+
 void Pool::Impl::touch(std::size_t layout, std::string_view stored) {
     std::size_t collected = 0;
     for (const auto& of_layout : touches_) {
@@ -177,6 +186,9 @@ void Pool::Impl::opened(Connection& connection) {
     trouble_.clear();
     if (std::exchange(restored_to_log_, false)) {
         reactor_.log(LogLevel::notice, "connection to PostgreSQL restored");
+    }
+    if (warming_up_) {
+        dispatch_->schedule();
     }
 }
 
@@ -289,9 +301,15 @@ void Pool::Impl::lost(Connection& connection, Entries& inflight,
                pending->deadline > now ? Status::unavailable : Status::timeout,
                reason);
     }
-    failed_ = failed_ || !(connection.retired() || connection.given_up());
+    // Where no query has waited for it, the first one begins as if it had not
+    // been there.
+    const bool unasked = std::exchange(warming_up_, false) && live_.empty();
+    failed_ = failed_ || !(unasked || connection.retired() ||
+                           connection.given_up());
     try {
-        count_failure(connection, reason, quiet);
+        if (!unasked) {
+            count_failure(connection, reason, quiet);
+        }
     } catch (...) {
     }
     dispatch_->schedule();

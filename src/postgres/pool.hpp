@@ -132,6 +132,12 @@ class Pool {
     // back because of a deadlock.
     void submit(Query query);
 
+    // Opens the first connection before the first query comes, and reads what
+    // is needed of the tables. If it fails before a query waits, nothing is
+    // logged and nothing is refused because of it. Called once, after the
+    // layouts were added.
+    void warm_up();
+
     // Writes last_active_at of the session with the stored token `stored`,
     // together with those of other sessions, when nothing else waits for a
     // connection. Does nothing if too many are collected or PostgreSQL cannot

@@ -4,7 +4,9 @@
 use v5.14;
 use strict;
 use warnings;
+use HTTP::Tiny;
 use Sigra::Fault;
+use Sigra::Fixture;
 use Sigra::Load;
 use Sigra::Nginx;
 use Test::More;
@@ -27,6 +29,18 @@ sub are_gone {
     my @answers = $load->stop;
     sees_only('valid|other|optional|public', '200', 'reloaded', @answers);
     sees_only('unknown|anonymous', '302', 'reloaded', @answers);
+    has_no_problems($nginx);
+}
+
+# New workers connect before the first request comes to them, so that it does not wait for a connection.
+{
+    my $nginx = gated_nginx();
+    $nginx->reload;
+    my $ready = sub { return backends("state = 'idle'") };
+    ok(await(sub { $ready->() == 2 }), 'reloaded: each worker has a connection');
+    my $answer = HTTP::Tiny->new->get("http://127.0.0.1:@{[ $nginx->port ]}/private", { headers => { Cookie => user('ada')->{cookie} } });
+    is($answer->{status}, 200, 'reloaded: the first request is served');
+    is(scalar(my @same = backends()), 2, 'reloaded: on one of them');
     has_no_problems($nginx);
 }
 
