@@ -300,10 +300,10 @@ void Pool::Impl::read_tables() {
         return;
     }
     for (const auto& connection : connections_) {
+        warming_up_ = warming_up_ && connection->life() != Life::open;
         for (std::size_t layout = 0;
              connection->life() == Life::open && layout < layouts_.size();
              layout++) {
-            warming_up_ = false;
             (void)connection->readiness(layout);
         }
     }

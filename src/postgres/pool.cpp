@@ -301,11 +301,10 @@ void Pool::Impl::lost(Connection& connection, Entries& inflight,
                pending->deadline > now ? Status::unavailable : Status::timeout,
                reason);
     }
-    // Where no query has waited for it, the first one begins as if it had not
-    // been there.
+    // If no query waited for the first connection, its failure does not count.
     const bool unasked = std::exchange(warming_up_, false) && live_.empty();
-    failed_ = failed_ || !(unasked || connection.retired() ||
-                           connection.given_up());
+    failed_ =
+        failed_ || !(unasked || connection.retired() || connection.given_up());
     try {
         if (!unasked) {
             count_failure(connection, reason, quiet);
