@@ -35,11 +35,11 @@ subtest 'cookies of the vectors' => sub {
     is(open_session($cookie{session_flash_remember})->{phoenix_flash}{info}, 'Welcome back!', 'flash');
     ok(!eval { open_session($cookie{session_compressed}); 1 }, 'compressed');
     for my $name (qw(session_plain session_live)) {
-        is(session_cookie(open_session($cookie{$name})), session_cookie_name . "=$cookie{$name}", "$name, made anew");
+        is(session_cookie(open_session($cookie{$name})), session_cookie_name . "=$cookie{$name}", "$name, created again");
     }
     my $remember = open_remember_me($cookie{remember_ok});
     is($remember->[0], $token1, 'remember_ok');
-    is(remember_me_cookie(undef, term => $remember), remember_me_cookie_name . "=$cookie{remember_ok}", 'made anew');
+    is(remember_me_cookie(undef, term => $remember), remember_me_cookie_name . "=$cookie{remember_ok}", 'created again');
     is(open_remember_me($cookie{remember_other_name}), undef, 'remember_other_name');
 };
 

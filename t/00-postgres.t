@@ -39,7 +39,7 @@ ok(!dial(%tcp, sslmode => 'verify-full', sslrootcert => "$dir/other-ca.crt"), 'T
 
 my $port = $ENV{SIGRA_TEST_PGPORT};
 ok(control('freeze'), 'freeze');
-ok(!dial(%socket), 'nobody answers');
+ok(!dial(%socket), 'there is no answer');
 ok(control('thaw'), 'thaw');
 ok(dial(%socket), 'it answers again');
 

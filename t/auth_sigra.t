@@ -105,7 +105,7 @@ GET /optional/page.txt
 is(statuses('/private/page.txt'), '401 200', 'no if');
 is(statuses('/private/page.txt?if=1'), '401 200', 'an if');
 is(statuses('/private/page.txt?break=1'), '401 200', 'another');
-is(client()->get('/private/page.txt?if=1', {cookie => $::ada->{cookie}})->{headers}{'x-kind'}, '1', 'and what it says');
+is(client()->get('/private/page.txt?if=1', {cookie => $::ada->{cookie}})->{headers}{'x-kind'}, '1', 'and its text');
 
 
 
@@ -269,8 +269,8 @@ for (
 }
 is(client()->get('/in/other')->{headers}{location}, '/in/sign%20in?from=gate#top', 'Location as written');
 is(client()->get('/elsewhere')->{headers}{location}, 'https://login.example.com/private/page.txt', 'another host');
-is(client()->get('/in/sign%20in')->{headers}{'x-status'}, 'anonymous', 'nobody is looked at as well');
-is(client()->get('/in/sign%20in', {cookie => $::ada->{cookie}})->{headers}{'x-status'}, 'miss', 'and somebody');
+is(client()->get('/in/sign%20in')->{headers}{'x-status'}, 'anonymous', 'anonymous requests are checked too');
+is(client()->get('/in/sign%20in', {cookie => $::ada->{cookie}})->{headers}{'x-status'}, 'miss', 'and a user');
 
 
 

@@ -62,11 +62,11 @@ for my $name (layouts()) {
     my $ada = api_token_fixture();
     my $answer = client()->get("/$name/page", { bearer($ada) });
     is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 0', "$name: in, and no cookie");
-    like($answer->{content}, qr/^id=\Q$ada->{user_id}\E\nemail=\Q$ada->{email}\E\nauthenticated_at=\n/m, "$name: who it is");
+    like($answer->{content}, qr/^id=\Q$ada->{user_id}\E\nemail=\Q$ada->{email}\E\nauthenticated_at=\n/m, "$name: the user");
     is(client()->get("/$name/only", { bearer($ada) })->{status}, 200, "$name: where it has to be one");
 
     my $bob = authenticated_fixture();
-    is(client()->get("/$name/page", { cookie => $bob->{cookie} })->{status}, 200, "$name: a session passes beside it");
+    is(client()->get("/$name/page", { cookie => $bob->{cookie} })->{status}, 200, "$name: a session passes too");
     is(client()->get("/$name/only", { cookie => $bob->{cookie} })->{status}, 401, "$name: but where it has to be a token");
     is(answer("/$name/page", bearer(MIME::Base64::encode_base64url($bob->{token}))), "401 unknown $::wrong", "$name: a session's token is none");
     my $cookie = session_cookie({ database()->{singular} . '_token' => database()->{layout} eq 'sigra_sessions' ? $ada->{text} : $ada->{token} });
@@ -98,7 +98,7 @@ is(answer('/on/page', bearer('A' x 43)), "401 unknown $::wrong", 'unknown');
 for my $scheme ('bearer', 'BEARER', 'Bearer  ') { is(answer('/on/page', authorization => "$scheme $ada->{text}"), '200 miss', "«$scheme»") }
 for my $scheme ('Basic', 'Bearers', 'Token') {
     is(answer('/only/page', authorization => "$scheme $ada->{text}"), "401 anonymous $::nothing", "$scheme is another scheme");
-    is((answer('/on/page', authorization => "$scheme $ada->{text}"))[0], '302 anonymous', 'and says nothing of who asks');
+    is((answer('/on/page', authorization => "$scheme $ada->{text}"))[0], '302 anonymous', 'and does not identify the user');
 }
 for my $blank ("\t", "\t ", " \t") {
     for my $where (qw(on only)) {
@@ -136,13 +136,13 @@ for my $case ([$ada, 200, 'on'], ['x', 401, 'on'], ['x', 401, 'only'], [$ada, 40
     my $answer = client()->get($where eq 'session' ? '/session' : "/$where/page", { bearer($token), accept => 'text/html' });
     is("$answer->{status} " . ($answer->{headers}{location} // '') . keys %{ $answer->{cookies} }, "$status 0", "$where: " . (ref $token ? 'good' : 'bad'));
     $answer = client()->get($where eq 'session' ? '/session' : "/$where/page", { bearer($token), accept => 'text/html', cookie => "$bob->{cookie}; $bob->{remember_cookie}" });
-    is("$answer->{status} " . ($answer->{headers}{location} // '') . keys %{ $answer->{cookies} }, "$status 0", "$where: beside cookies");
+    is("$answer->{status} " . ($answer->{headers}{location} // '') . keys %{ $answer->{cookies} }, "$status 0", "$where: with cookies");
 }
 ok(session_row($bob), 'the session is as it was');
 my $answer = client()->get('/only/page', { cookie => $bob->{cookie}, accept => 'text/html' });
-is("$answer->{status} " . keys %{ $answer->{cookies} }, '401 0', 'where a token is asked for, a person is not sent away either');
-is(wire(get('/only/page', 'Cookie: a=b', 'Cookie: c=d', $ada->{header}))->answer->{status}, 200, 'and nobody looks at cookies');
-is(wire(get('/on/page', 'Cookie: a=b', 'Cookie: c=d', $ada->{header}))->answer->{status}, 400, 'elsewhere two are too many');
+is("$answer->{status} " . keys %{ $answer->{cookies} }, '401 0', 'where a token is required, a browser is not redirected either');
+is(wire(get('/only/page', 'Cookie: a=b', 'Cookie: c=d', $ada->{header}))->answer->{status}, 200, 'and cookies are ignored');
+is(wire(get('/on/page', 'Cookie: a=b', 'Cookie: c=d', $ada->{header}))->answer->{status}, 400, 'in other locations two are too many');
 is(wire(get('/on/page', $ada->{header}, $ada->{header}))->answer->{status}, 400, 'as are two tokens');
 
 
@@ -163,7 +163,7 @@ await { answer('/on/page', cookie => $bob->{cookie}) eq '200 hit' } 'a hit';
 is(client()->get('/on/page', { @both })->{headers}{'x-who'}, "$ada->{email} ", 'the token, and no CSRF token of the session');
 is(client()->get('/off/page', { @both })->{headers}{'x-who'} =~ s/ .*//r, $bob->{email}, 'the session where tokens are not looked at');
 is(answer('/on/page', cookie => $bob->{cookie}, bearer('x')), "401 invalid $::wrong", 'also a bad one');
-is(answer('/optional/page', cookie => $bob->{cookie}, bearer('x')), '200 invalid', 'who is nobody then');
+is(answer('/optional/page', cookie => $bob->{cookie}, bearer('x')), '200 invalid', 'who is anonymous then');
 
 
 
@@ -261,7 +261,7 @@ revoke($bob);
 use_database($::database);
 my $heard;
 await { $heard = $listener->pg_notifies } 'a notification';
-is($heard->[2], $bob->{token_hash}, 'a trigger of three arguments tells of sessions');
+is($heard->[2], $bob->{token_hash}, 'a trigger with three arguments notifies of sessions');
 
 
 
@@ -301,8 +301,8 @@ GET /only/page
 my $ada = api_token_fixture();
 is(answer('/only/page', bearer($ada)), '200 miss', 'in');
 my $me = client()->get('/session', { bearer($ada) });
-like($me->{content}, qr/^\{"user":\{"id":$ada->{user_id},"email":"\Q$ada->{email}\E"\},"authenticated_at":null,"expires_at":"[^"]*","csrf_token":null\}$/, 'who am I');
-is(client()->get('/session')->{headers}{'www-authenticate'}, $::nothing, 'nobody');
+like($me->{content}, qr/^\{"user":\{"id":$ada->{user_id},"email":"\Q$ada->{email}\E"\},"authenticated_at":null,"expires_at":"[^"]*","csrf_token":null\}$/, 'the current user');
+is(client()->get('/session')->{headers}{'www-authenticate'}, $::nothing, 'anonymous');
 is(client()->get('/session', { bearer('x') })->{headers}{'www-authenticate'}, $::wrong, 'a bad token');
 db()->do('UPDATE users SET deleted_at = now() WHERE id = ?', undef, $ada->{user_id});
 is(answer('/only/page', bearer($ada)), "401 unknown $::wrong", 'a user who does not meet «where»');
@@ -331,7 +331,7 @@ GET /log-in
 my $ada = api_token_fixture();
 my $bob = authenticated_fixture();
 is(client()->get('/log-in', { bearer($ada) })->{status}, 200, 'the form');
-is(client()->post('/log-out', {}, { bearer($ada), cookie => $bob->{cookie} })->{status}, 403, 'a log-out asks for the CSRF token');
+is(client()->post('/log-out', {}, { bearer($ada), cookie => $bob->{cookie} })->{status}, 403, 'a log-out requires the CSRF token');
 ok(session_row($bob), 'and ends nothing');
 is(client()->post('/renew', {}, { bearer($ada), cookie => $bob->{cookie} })->{status}, 403, 'as does a renewal');
 is(client()->post('/log-out', { _csrf_token => $bob->{csrf_token} }, { bearer($ada), cookie => $bob->{cookie} })->{status}, 302, 'with it, a log-out');
@@ -386,12 +386,12 @@ for my $try (1, 2) {
     await { answer('/on/page', bearer($admin)) eq '200 hit' } 'a hit';
 }
 my $answer = client()->get('/on/page', { bearer($ada), accept => 'text/html' });
-is("$answer->{content} $answer->{headers}{'x-domain'}", '{"error":"You are not allowed to access this page."} example.com', 'a program is told in JSON');
-like(client()->get('/session', { bearer($ada) })->{content}, qr/"attributes":\{"domain":"example.com"\}/, 'who am I');
+is("$answer->{content} $answer->{headers}{'x-domain'}", '{"error":"You are not allowed to access this page."} example.com', 'a program gets JSON');
+like(client()->get('/session', { bearer($ada) })->{content}, qr/"attributes":\{"domain":"example.com"\}/, 'the current user');
 db()->do('UPDATE users SET email = ? WHERE id = ?', undef, "former-$unique\@example.com", $admin->{user_id});
 db()->do('UPDATE users_tokens SET sent_to = ? WHERE user_id = ?', undef, "former-$unique\@example.com", $admin->{user_id});
 await { answer('/on/page', bearer($admin)) !~ /^200/ } 'the change';
-like(answer('/on/page', bearer($admin)), qr/^403 forbidden/, 'a user who changes is asked for again');
+like(answer('/on/page', bearer($admin)), qr/^403 forbidden/, 'a user who changes is looked up again');
 
 
 

@@ -44,7 +44,7 @@ is(lookups(), 0, 'and no query');
 is(statuses(2, '/off/page', $::ada), '200 miss, 200 miss', 'where it is off');
 is(lookups(), 2, 'a query each');
 is(seen('/page', $::bob), '200 miss', 'another session is not known');
-is(seen('/page', {cookie => session_cookie({})}), '401 anonymous', 'nobody');
+is(seen('/page', {cookie => session_cookie({})}), '401 anonymous', 'anonymous');
 
 
 
@@ -108,7 +108,7 @@ GET /page
 warm('/page', $::ada);
 lookups();
 is(seen('/one/page', $::ada), '401 unknown', 'not by this condition');
-is(seen('/two/page', $::ada), '200 miss', 'asked for the other');
+is(seen('/two/page', $::ada), '200 miss', 'looked up for the other');
 is(lookups(), 2, 'a query each');
 is(join(', ', map { seen($_, $::ada) } qw(/page /two/page)), '200 hit, 200 hit', 'each has its own entry');
 is(lookups(), 0, 'without a query');
@@ -134,9 +134,9 @@ await {
     is(seen('/page', $nobody), '401 unknown', 'and again');
     lookups() == 0
 } 'an answer without a query';
-pass('not asked for each time');
+pass('not looked up each time');
 await { seen('/page', $nobody); lookups() > 0 } 'the next query';
-is(seen('/page', $::ada), '200 hit', 'and evicts nobody');
+is(seen('/page', $::ada), '200 hit', 'and nothing is evicted');
 
 
 
@@ -178,12 +178,12 @@ is(seen('/page', $::bob), '200 miss', 'bob comes once');
 my $used = time;
 seen('/page', $_) for @many[0 .. 99];
 await { time > $used + 1 } 'a second';
-is(seen('/page', $::ada), '200 hit', 'ada is there, and comes again');
+is(seen('/page', $::ada), '200 hit', 'ada is cached, and comes again');
 seen('/page', $_) for @many[100 .. 199];
-is(seen('/page', $::ada), '200 hit', 'who has come again stays');
-is(seen('/page', $::bob), '200 miss', 'who has not is gone');
+is(seen('/page', $::ada), '200 hit', 'a session that was used again stays');
+is(seen('/page', $::bob), '200 miss', 'one that was not is evicted');
 seen('/page', { cookie => session_cookie({ user_token => sprintf '%032d', $_ }) }) for 1 .. 200;
-is(seen('/page', $::ada), '200 hit', 'a flood of the dead evicts nobody');
+is(seen('/page', $::ada), '200 hit', 'a flood of missing sessions evicts nothing');
 seen('/page', $_) for @many;
 is(seen('/page', $::ada), '200 miss', 'but a flood of the living does');
 is(join(' ', map { seen('/page', $_) } @many[-50 .. -1]), join(' ', ('200 hit') x 50), 'the last of them are there');

@@ -90,7 +90,7 @@ for (@::wrong) {
     my ($said, $content) = check($above, $directives);
     my ($line) = $said =~ /(\[emerg\].*)/;
     ok(!$content, "refused: $directives");
-    like($line // $said, qr{(?:$expected).* in \S*/conf/checked\.conf:\d+}, "said: $directives");
+    like($line // $said, qr{(?:$expected).* in \S*/conf/checked\.conf:\d+}, "message: $directives");
     unlike($said, qr/Sanitizer|runtime error|\[alert\]/, "no crash: $directives");
 }
 

@@ -84,8 +84,8 @@ for (
     my ($path, $expected) = @$_;
     is(cache_control($path, $::ada->{cookie}), $expected, $path);
 }
-is(cache_control($_, 'a=1'), '|', "nobody at $_") for '/optional/', '/optional/no-store/', '/open/', '/any/';
-is(cache_control('/optional/?cc=public', 'a=1'), 'public|', 'nobody, and the answer says it');
+is(cache_control($_, 'a=1'), '|', "anonymous at $_") for '/optional/', '/optional/no-store/', '/open/', '/any/';
+is(cache_control('/optional/?cc=public', 'a=1'), 'public|', 'anonymous, and the answer shows it');
 
 
 
@@ -110,7 +110,7 @@ is(cache_control('/add/page', $::ada->{cookie}), 'public, max-age=60|', 'add_hea
 like(cache_control('/expires/page', $::ada->{cookie}), qr/^max-age=3600\|\w/, 'expires');
 like(cache_control('/epoch/page', $::ada->{cookie}), qr/^no-cache\|\w/, 'expires epoch');
 is(cache_control('/add/no-store/page', $::ada->{cookie}), 'no-store|', 'no-store wins');
-is(cache_control('/add/page'), 'no-store|', 'nobody');
+is(cache_control('/add/page'), 'no-store|', 'anonymous');
 
 
 
@@ -153,16 +153,16 @@ Cache-Control: no-store
 --- flow
 my $all   = 'cdn-cache-control cloudflare-cdn-cache-control edge-control pragma surrogate-control vercel-cdn-cache-control x-cdn-cache-controlled';
 my $alone = 'cache-control x-cdn-cache-controlled';
-is(said_to_caches('/', $::ada->{cookie}), "cache-control $all", 'private: what the application says is left as it is');
+is(said_to_caches('/', $::ada->{cookie}), "cache-control $all", 'private: the application\'s header is not changed');
 is(said_to_caches('/no-store/', $::ada->{cookie}), $alone, 'no-store');
 is(said_to_caches('/optional/no-store/', $::ada->{cookie}), $alone, 'optional, a session');
-is(said_to_caches('/optional/no-store/'), $all, 'optional, nobody: public');
+is(said_to_caches('/optional/no-store/'), $all, 'optional, anonymous: public');
 is(said_to_caches('/named/'), $alone, 'an error page for a 401');
 my $remembered = authenticated_fixture(remember_me => 86400);
 my $answer = client()->get('/', { cookie => $remembered->{remember_cookie} });
 is($answer->{headers}{'cache-control'}, 'private, no-store', 'a cookie of the module\'s');
 ok($answer->{headers}{'set-cookie'}, 'which is set');
-is(said_to_caches('/', $remembered->{remember_cookie}), $alone, 'and nothing beside it');
+is(said_to_caches('/', $remembered->{remember_cookie}), $alone, 'and no other');
 
 
 
@@ -195,5 +195,5 @@ for my $who ([$::ada->{cookie}, 'a session'], [undef, 'nobody'], ['_my_app_key=x
 }
 my %preflight = (origin => 'http://a.example', 'access-control-request-method' => 'PUT');
 is(client()->request('OPTIONS', '/optional/preflight/', \%preflight)->{headers}{vary}, undef, 'a preflight is nobody\'s');
-is_deeply([sort @{ client()->get('/zipped/page')->{headers}{vary} }], ['Accept-Encoding', 'Cookie'], 'beside gzip_vary');
+is_deeply([sort @{ client()->get('/zipped/page')->{headers}{vary} }], ['Accept-Encoding', 'Cookie'], 'with gzip_vary');
 is(client()->get('/optional/file/page', { 'if-none-match' => '*' })->{headers}{vary}, 'Cookie', 'not modified');

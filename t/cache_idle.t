@@ -42,14 +42,14 @@ my $hit = authenticated_fixture(age => 7000, idle => 295);
 my $old = session_row($hit)->{last_active_at};
 warm('/one/page', $hit);
 await { seen('/one/page', $hit); session_row($hit)->{last_active_at} gt $old } 'a write for a hit';
-is(seen('/one/page', $hit), '200 hit', 'and it goes on');
+is(seen('/one/page', $hit), '200 hit', 'and it still passes');
 
 my $dead = authenticated_fixture(age => 7000, idle => 320);
 my $lock = db()->clone({AutoCommit => 0});
 $lock->do('LOCK TABLE user_sessions IN SHARE MODE');
 is(seen('/page', $dead), '200 miss', 'used, and the write waits');
 await_lookup();
-is(seen('/page', $dead), '200 hit', 'the entry knows of the use');
+is(seen('/page', $dead), '200 hit', 'the entry records the use');
 $lock->rollback;
 
 # By the time that is in the row, the session would have been idle for too long by now.

@@ -116,4 +116,4 @@ GET /app
 ! WWW-Authenticate
 --- flow
 is(answered(client()->get('/own', { cookie => $::ada->{cookie} })), '401 Bearer realm=app', 'with a challenge');
-is(answered(client()->get('/own')), "401 $::ours", 'nobody, who does not get there');
+is(answered(client()->get('/own')), "401 $::ours", 'anonymous, which does not get there');

@@ -110,8 +110,8 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     my $eve = authenticated_fixture();
     my $late = socket_of($eve);
     revoke($eve);
-    is_closed($late, "$with: what came after the change is heard");
-    ok((!grep { !echoes($_) } @bob), "$with: a user who changes is asked for, and stays");
+    is_closed($late, "$with: what is notified after the change is received");
+    ok((!grep { !echoes($_) } @bob), "$with: a user who changes is looked up, and stays");
     db()->do('TRUNCATE users_tokens');
     is_closed($_, "$with: everything is revoked") for @bob;
     $_->leave for $unmarked, $open;
@@ -127,7 +127,7 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     my @wires = map { begun('/short/file', $ada) } 1 .. 3;
     my $long  = begun('/long/file', $ada);
     is_closed($_, 'the session is over') for @wires;
-    ok(IO::Select->new($long->{socket})->can_read(Sigra::Nginx::patience()) && sysread($long->{socket}, my $some, 100), 'not where it lives longer');
+    ok(IO::Select->new($long->{socket})->can_read(Sigra::Nginx::patience()) && sysread($long->{socket}, my $some, 100), 'not where it is valid for longer');
 }
 
 # The channel is lost, a row is deleted meanwhile, the channel comes back. There are more sessions than are looked up at
@@ -141,10 +141,10 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     $admin->do('ALTER ROLE sigra NOLOGIN');
     kill_backends();
     $admin->do('DELETE FROM users_tokens WHERE id = ?', undef, $ada->{session_id});
-    ok((!grep { !echoes($_) } @ada, @bob), 'nobody has heard');
+    ok((!grep { !echoes($_) } @ada, @bob), 'nothing was received');
     $admin->do('ALTER ROLE sigra LOGIN');
-    is_closed($_, 'asked for when the channel is back') for @ada;
-    ok((!grep { !echoes($_) } @bob), 'who has a row stays');
+    is_closed($_, 'looked up when the channel is back') for @ada;
+    ok((!grep { !echoes($_) } @bob), 'a session with a row stays');
 
     # The old workers still listen after a reload.
     my @old = $nginx->reload;
@@ -163,8 +163,8 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     my $download = begun('/aging/file', $ada);
     my ($cookie) = $download->{read} =~ /^Set-Cookie: (_my_app_key=[^;]+)/m;
     ok($cookie, 'a new token');
-    is_closed($before, 'what came with the old one comes again');
-    ok(IO::Select->new($download->{socket})->can_read(Sigra::Nginx::patience()) && sysread($download->{socket}, my $some, 100), 'what brought the new one goes on');
+    is_closed($before, 'what was opened with the old one is closed');
+    ok(IO::Select->new($download->{socket})->can_read(Sigra::Nginx::patience()) && sysread($download->{socket}, my $some, 100), 'the request that got the new one continues');
     my $session = open_session($cookie =~ s/^[^=]+=//r);
     my $after = socket_of({ header => "Cookie: $cookie" });
     ok(echoes($after), 'the new one opens');
@@ -187,7 +187,7 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     revoke($ada);
     my $reset = $until->(qr/recv RST_STREAM frame <.*stream_id=(\d+)>/);
     ok($reset, 'a stream is reset');
-    isnt($until->(qr/recv (?:DATA frame <.*stream_id=(?!$reset>)|GOAWAY)(\d+)>/), undef, 'and another of its connection goes on');
+    isnt($until->(qr/recv (?:DATA frame <.*stream_id=(?!$reset>)|GOAWAY)(\d+)>/), undef, 'and another one of the same connection continues');
     kill TERM => $pid;
     close $said;
 }

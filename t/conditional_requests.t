@@ -76,13 +76,13 @@ for my $condition (['If-Match: "7"', 412], ['If-None-Match: *', 304]) {
     is(join(' ', $answer->{status}, cookies($answer), header($answer, 'Cache-Control')), "$status $key private, no-store", "$status with a cookie");
     $answer = ask('/', $ada->{header}, $header);
     is(join(' ', $answer->{status}, header($answer, 'Cache-Control')), "$status private", "$status without");
-    is(header(ask('/optional', $header), 'Vary'), 'Cookie', "$status where everybody passes");
+    is(header(ask('/optional', $header), 'Vary'), 'Cookie', "$status with optional");
 
     $answer = ask('/reissue', $ada->{header}, $header);
     my $token = kept($answer)->{user_token};
     ok($token && $token ne $ada->{token} && session_row($token), "$status with a new token");
-    is(ask('/', $header)->{status}, 302, "nobody gets a $status");
+    is(ask('/', $header)->{status}, 302, "anonymous requests do not get a $status");
 }
 my $ada = authenticated_fixture();
 my $answer = ask('/page', $ada->{header}, 'If-Match: "7"');
-is($answer->{status}, 412, 'an error page that is asked the same');
+is($answer->{status}, 412, 'an error page with the same headers');

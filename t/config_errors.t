@@ -223,7 +223,7 @@ for (@::wrong) {
     my ($said, $content) = test_config($directives);
     my ($line) = $said =~ /(\[emerg\].*)/;
     ok(!$content, "refused: $directives");
-    like($line // $said, qr{$expected.* in \S*/conf/wrong\.conf:\d+}, "said: $directives");
+    like($line // $said, qr{$expected.* in \S*/conf/wrong\.conf:\d+}, "message: $directives");
     unlike($said, qr/Sanitizer|runtime error|\[alert\]/, "no crash: $directives");
 }
 
@@ -269,7 +269,7 @@ host=a password=hush
 my $html = $ENV{TEST_NGINX_HTML_DIR};
 my ($said, $content) = test_config("auth_sigra_postgres file:$html/conninfo;");
 ok(!$content, 'refused');
-like($said, qr/the file holds no well-formed conninfo in "auth_sigra_postgres" directive/, 'said');
+like($said, qr/the file holds no well-formed conninfo in "auth_sigra_postgres" directive/, 'logged');
 unlike($said, qr/hush/, 'without the password');
 my $root = $ENV{TEST_NGINX_SERVER_ROOT};
 ($said, $content) = test_config("auth_sigra_postgres file:$html/good;");

@@ -44,10 +44,10 @@ for (['https', 'secure'], ['HTTPS', 'secure'], ['on', 'secure'], ['1', 'secure']
     my ($said, $expected) = @$_;
     is(secure('/', { 'x-forwarded-proto' => $said }), $expected, "«$said»");
 }
-is(secure('/'), 'plain', 'not said');
+is(secure('/'), 'plain', 'without the header');
 is(secure('/map/', { 'x-forwarded-proto' => 'HTTPS-only' }), 'secure', 'made by map');
 is(secure('/map/', { 'x-forwarded-proto' => 'http' }), 'plain', 'made by map: no');
-is(secure('/own/', { 'x-forwarded-proto' => 'https' }), 'plain', '$https, and a client that says otherwise');
+is(secure('/own/', { 'x-forwarded-proto' => 'https' }), 'plain', '$https, and a client that sends the header');
 is(secure('/text/', { 'x-a' => 'htt', 'x-b' => 'ps' }), 'secure', 'a text of several');
 is(secure('/auto/', { 'x-forwarded-proto' => 'https' }), 'plain', 'replaced below');
 is(secure('/host/'), 'secure', 'a __Host- name always');
@@ -74,6 +74,6 @@ for (['https', 'secure secure'], ['http', 'plain plain']) {
     my $ada = authenticated_fixture(remember_me => 86400);
     my $answer = client()->post('/users/log-out', { _csrf_token => $ada->{csrf_token} },
         { cookie => "$ada->{cookie}; $ada->{remember_cookie}", 'x-forwarded-proto' => $said });
-    is($answer->{status}, 302, "$said: logged out");
-    is(join(' ', map { $_->{secure} ? 'secure' : 'plain' } values %{ $answer->{cookies} }), $expected, "$said: both cookies");
+    is($answer->{status}, 302, "«$said»: logged out");
+    is(join(' ', map { $_->{secure} ? 'secure' : 'plain' } values %{ $answer->{cookies} }), $expected, "«$said»: both cookies");
 }

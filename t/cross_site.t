@@ -34,14 +34,14 @@ GET /
 for my $method (qw(POST PUT DELETE PATCH)) {
     my $answer = ask("$method /", 'Content-Length: 0');
     is(cookies($answer), '302 0', $method);
-    is(header($answer, 'Location'), '/users/log-in', "$method: the way to the login page");
+    is(header($answer, 'Location'), '/users/log-in', "$method: redirected to the login page");
     is(cookies(ask("$method /", 'Content-Length: 0', 'Cookie: ' . session_cookie({ a => 'b' }))), '302 0', "$method: with another session");
     is(cookies(ask("$method /public", 'Content-Length: 0')), '302 0', "$method: nginx has made a GET of it");
 }
 is(cookies(ask("$_ /")), '302 1', $_) for qw(GET HEAD);
 my $answer = ask('POST /sudo', 'Content-Length: 0', $::ada->{header});
-is(cookies($answer), '302 1', 'whose session was sent confirms it');
-ok(kept($answer)->{auth_sigra_sudo}, 'as the session says');
+is(cookies($answer), '302 1', 'a user whose session was sent confirms');
+ok(kept($answer)->{auth_sigra_sudo}, 'as the session has it');
 
 
 

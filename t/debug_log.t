@@ -43,7 +43,7 @@ is_deeply($lines->($ask->($ada->{header})), [
 is_deeply($lines->($ask->($ada->{header})), [
     "session $hash of the session cookie", 'the cache has the session', 'gate "on": pass, status hit',
 ], 'and again');
-is_deeply($lines->($ask->()), ['no token: anonymous', 'gate "on": anonymous, status anonymous'], 'nobody');
+is_deeply($lines->($ask->()), ['no token: anonymous', 'gate "on": anonymous, status anonymous'], 'anonymous');
 my $browser = client(port => $nginx->port, timeout => 60);
 my $csrf = csrf_mask($browser->get('/log-in') && $browser->session->{_csrf_token});
 my $said = join "\n", @{ $lines->(sub {

@@ -102,7 +102,7 @@ $wire = wire(join "\r\n", 'POST /log-out HTTP/1.1', 'Host: localhost', $bob->{he
 await_requests('/status', 0);
 is($wire->send(substr $body, 5)->answer->{status}, 302, 'in two parts');
 my $eve = authenticated_fixture();
-is($wire->send(log_out($eve))->answer->{status}, 302, 'and the connection goes on');
+is($wire->send(log_out($eve))->answer->{status}, 302, 'and the connection stays open');
 
 
 
@@ -211,7 +211,7 @@ GET /log-in
 --- flow
 my $ada = authenticated_fixture();
 my $answer = wire(get('/log-in'))->answer;
-is($answer->{status}, 200, 'the login page asks for nobody');
+is($answer->{status}, 200, 'the login page looks nobody up');
 like($answer->{body}, qr/<form/, 'it is the page');
 $answer = wire(get('/log-in?same=1'))->answer;
 is($answer->{status}, 200, 'in an "if" without a handler of its own too');

@@ -304,7 +304,7 @@ sub story {
     is_sent_to_login($browser->get($path), 'the story: anonymous');
     is_answer(log_in($browser, { %field, 'user[password]' => 'wrong' }, %as), 302, 'the story: a mistake');
     like($application ? $browser->session(%session)->{phoenix_flash}{error} : $browser->get('/users/log-in')->{content},
-        qr/Invalid email or password/, 'the story: which is said');
+        qr/Invalid email or password/, 'the login: with a message');
     my $answer = log_in($browser, \%field, %as);
     is("$answer->{status} $answer->{headers}{location}", "302 $path", 'the story: in');
     is_answer($browser->get($path), 200, 'the story: what was wanted', $content) for 1, 2;
@@ -350,7 +350,7 @@ subtest 'revocation.sql' => sub {
     db()->do('UPDATE users SET failed_login_attempts = 3 WHERE id = ?', {}, $eve->{user_id});
     is_deeply([$said->()], [], 'guesses of a password');
     db()->do('DELETE FROM users WHERE id = ?', {}, $eve->{user_id});
-    is_deeply([sort $said->()], [sort $stored, "user:$eve->{user_id}"], 'a user who is deleted');
+    is_deeply([sort $said->()], [sort $stored, "user:$eve->{user_id}"], 'a deleted user');
     db()->do('UNLISTEN *');
 };
 
@@ -364,13 +364,13 @@ runs 'static-site.conf', example('static-site.conf'), sub {
     is_answer(get('/members/billing/', as($ada)), 200, 'a fresh session', qr/for members/);
     is_answer(get('/members/', as($old)), 200, 'an hour old: good enough for most');
     is_sent_to_login(get('/members/billing/', as($old)), 'an hour old: not for the bill');
-    is_answer(get('/members/', { cookie => "$ada->{cookie}x" }), 302, 'a cookie that somebody altered');
-    is_logged(qr/ 200 (?:miss|hit) user=$ada->{user_id} session=$ada->{session_hex16}$/m, 'the log says who');
+    is_answer(get('/members/', { cookie => "$ada->{cookie}x" }), 302, 'an altered cookie');
+    is_logged(qr/ 200 (?:miss|hit) user=$ada->{user_id} session=$ada->{session_hex16}$/m, 'the log has the user');
 };
 
 runs 'satisfy-any.conf', example('satisfy-any.conf'), sub {
     is_answer(get('/', anybody), 200, 'the public page', qr/public/);
-    is_sent_to_login(get('/intranet/', anybody), 'anonymous, from elsewhere');
+    is_sent_to_login(get('/intranet/', anybody), 'anonymous, from another network');
     is_answer(get('/intranet/', as($ada)), 200, 'a session, from elsewhere', qr/for members/);
     is_answer(get('/intranet/', anybody, from => '127.0.0.2'), 200, 'anonymous, from the office', qr/for members/);
     is_answer(get('/reports/',  anybody), 401, 'by status: anonymous, from elsewhere', qr/please log in/);
@@ -393,7 +393,7 @@ runs 'admin.conf', example('admin.conf'), sub {
         is_answer(get('/team/', as($of_role{$_->[0]})), $_->[1], "the team: $_->[0]") for [admin => 403], [staff => 200], [owner => 200];
         is_answer(request(POST => '/team/', as($of_role{$_->[0]})), $_->[1], "a change of the team's: $_->[0]") for [admin => 403], [staff => 403], [owner => 405];
     }
-    is_logged(qr/ 403 forbidden user=$of_role{staff}{user_id}$/m, 'the log says who');
+    is_logged(qr/ 403 forbidden user=$of_role{staff}{user_id}$/m, 'the log has the user');
     my $late = authenticated_fixture(columns => { role => 'admin' }, age => 13 * 3600, %default_cookies);
     is_sent_to_login(get('/admin/', as($late)), 'an administrator of this morning');
     story('/', qr/public/, %default_session);
@@ -408,7 +408,7 @@ runs 'tenants.conf', example('tenants.conf'), sub {
     };
     for (1, 2) {
         is_answer($at->($of_role{staff}, 'acme.example.com', 'x-auth-tenant' => 'other'), 200, "a tenant's own", qr/^X-Auth-Tenant: acme\r$/mi);
-        unlike($at->($of_role{staff}, 'acme.example.com', 'x-auth-tenant' => 'other')->{content}, qr/tenant: other/i, 'by nobody else');
+        unlike($at->($of_role{staff}, 'acme.example.com', 'x-auth-tenant' => 'other')->{content}, qr/tenant: other/i, 'by no other user');
         is_answer($at->($of_role{staff}, $_), 403, "another's: $_") for qw(other.example.com acme.other.example.com example.com acmeexample.com);
         is_answer($at->($of_role{owner}, 'other.example.com'), 200, 'of the other');
         is_answer($at->($ada, $_), 403, "of none: $_") for qw(acme.example.com example.com);
@@ -437,7 +437,7 @@ runs 'auth-request.conf', example('auth-request.conf'), sub {
     is_answer(get('/', anybody), 200, 'the public page', qr/public/);
     is_sent_to_login(get('/members/', anybody), 'anonymous');
     is_answer(get('/members/', as($ada)), 200, 'a session', qr/for members/);
-    is_logged(qr{"GET /members/ HTTP/1.1" 200 user=$ada->{user_id}$}m, 'the log says who');
+    is_logged(qr{"GET /members/ HTTP/1.1" 200 user=$ada->{user_id}$}m, 'the log has the user');
     story('/members/', qr/for members/, %default_session);
     my $session = client(port => $port, headers => {%browser});
     $session->get('/members/?a=1&b=2');
@@ -446,7 +446,7 @@ runs 'auth-request.conf', example('auth-request.conf'), sub {
     is_answer(get('/gate', anybody), 401, 'the gate itself, anonymous');
     my $answer = get('/gate', as($ada));
     is_answer($answer, 204, 'the gate itself, a session');
-    is($answer->{headers}{'x-auth-email'}, 'ada@example.com', 'the gate itself says who');
+    is($answer->{headers}{'x-auth-email'}, 'ada@example.com', 'the gate itself sends the user');
 };
 
 runs 'api.conf', example('api.conf'), sub {
@@ -461,7 +461,7 @@ runs 'api.conf', example('api.conf'), sub {
     is_answer(request(OPTIONS => '/api/things', anybody), 401, 'OPTIONS, and no preflight');
     $answer = get('/api/public/things', { %{ anybody() }, 'x-auth-email' => 'eve@example.com' });
     is_answer($answer, 200, 'public: anonymous');
-    unlike($answer->{content}, qr/^x-auth/mi, 'public: anonymous, and nobody else');
+    unlike($answer->{content}, qr/^x-auth/mi, 'public: anonymous, and no user');
     is_answer(get('/api/public/things', as($ada)), 200, 'public: a session', qr/^X-Auth-Email: ada\@example\.com\r$/m);
     is_answer(get('/api/comments/', anybody), 200, 'comments: anybody reads');
     is_answer(request(POST => '/api/comments/', anybody), 401, 'comments: not anybody writes');
@@ -473,7 +473,7 @@ runs 'api.conf: programs', example('api.conf'), sub {
     my $token = api_token_fixture(user_id => $ada->{user_id}, email => $ada->{email});
     my $answer = get('/api/v1/things', { authorization => "Bearer $token->{text}", 'x-auth-user-id' => '999' });
     is_answer($answer, 200, 'an API token', qr/^X-Auth-User-Id: $ada->{user_id}\r$/m);
-    unlike($answer->{content}, qr/999|^authorization:/mi, 'an API token: goes no further');
+    unlike($answer->{content}, qr/999|^authorization:/mi, 'an API token: not passed on');
     for ([{} => 'nothing'], [as($ada), 'a session'], [{ authorization => 'Bearer x' }, 'no token']) {
         is_answer(get('/api/v1/things', $_->[0]), 401, $_->[1], qr/\A\{"error"/);
     }
@@ -491,11 +491,11 @@ runs 'api.conf: a login as JSON', example('api.conf'), sub {
     is_answer($program->request(POST => '/api/session', \%json, $body->('wrong')), 401, 'a wrong password', qr/Invalid email or password/);
     my $answer = $program->request(POST => '/api/session', \%json, $body->($password));
     is_answer($answer, 200, 'a right one');
-    is(decode_json($answer->{content})->{user}{email}, $user->{email}, 'says who');
+    is(decode_json($answer->{content})->{user}{email}, $user->{email}, 'has the user');
     is_answer($program->get('/api/things'), 200, 'in', qr/^X-Auth-Email: \Q$user->{email}\E\r$/m);
     $token = decode_json($program->get('/api/session')->{content})->{csrf_token};
     is_answer($program->request(DELETE => '/api/log-out', { 'x-csrf-token' => $token }), 204, 'out');
-    is_answer($program->get('/api/things'), 401, 'and nobody');
+    is_answer($program->get('/api/things'), 401, 'and anonymous');
 };
 
 runs 'api.conf, PostgreSQL out of reach', example('api.conf') =~ s/file:conninfo/$& timeout=1s/r, sub {
@@ -560,7 +560,7 @@ runs 'second-factor.conf', example('second-factor.conf'), sub {
         is("$answer->{status} $answer->{headers}{location}", "302 $target", "$user->{email}: where to");
         is_answer($browser->get('/'), $status, "$user->{email}: the application");
         is_answer($browser->get('/users/second-factor'), 200, "$user->{email}: the second factor");
-        is_answer($browser->get('/confirmed'), 404, "$user->{email}: nobody confirms himself");
+        is_answer($browser->get('/confirmed'), 404, "$user->{email}: users cannot confirm themselves");
         is_answer($browser->get('/confirm-me'), 302, "$user->{email}: nor does half a session") if $status == 302;
         next if $status == 302;
         my $before = $browser->session(%default_session)->{user_token};
@@ -585,7 +585,7 @@ runs 'devices.conf', example('devices.conf'), sub {
     my $page = $here->get('/account/devices/');
     is_answer($page, 200, 'the page', qr/Your devices/);
     like($page->{headers}{'content-security-policy'}, qr/^default-src 'none';.* connect-src 'self';/, 'its policy');
-    unlike($page->{headers}{'content-security-policy'}, qr/unsafe|\*|https?:/, 'its policy: nothing from elsewhere');
+    unlike($page->{headers}{'content-security-policy'}, qr/unsafe|\*|https?:/, 'its policy: nothing from other sites');
     unlike($page->{content}, qr/<style|style=|\son\w+=|<script(?![^>]* src=)[^>]*>|javascript:/i, 'the page: nothing that its policy stops');
     for my $file ($page->{content} =~ /(?:src|href)="([^"]+)"/g) {
         is_answer($here->get("/account/devices/$file"), 200, $file);
@@ -615,13 +615,13 @@ example_database('sigra');
         };
         is_sent_to_login(get('/members/', anybody), 'anonymous');
         for my $path ('/members/', '/members/forms/') {
-            is($page->($path, $cora), '200 MISS cora', "$path: asked for");
+            is($page->($path, $cora), '200 MISS cora', "$path: not cached");
             is($page->($path, $cora), '200 HIT cora', "$path: kept");
             is($page->($path, $carl), '200 MISS carl', "$path: not for another");
         }
-        is($page->('/'), '200 MISS nobody', '/: for everybody');
+        is($page->('/'), '200 MISS nobody', '/: for all');
         is($page->('/'), '200 HIT nobody', '/: kept');
-        is($page->('/', $cora), '200 BYPASS cora', '/: not for who is logged in');
+        is($page->('/', $cora), '200 BYPASS cora', '/: not for users who are logged in');
         is($page->('/'), '200 HIT nobody', '/: and nothing of hers is kept');
         is_sent_to_login(get('/members/', anybody), 'still anonymous');
         story('/members/', qr/^X-Auth-Email: story-/m, %default_session);

@@ -76,8 +76,8 @@ for my $forged ([], \@::forged) {
     is(told('/optional', $::ada->{header}, @$forged), $who, "$what: optional");
     is(told('/login', $::ada->{header}, @$forged), $who, "$what: the login page");
     is(told('/', $::never->{header}, @$forged), "$::never->{user_id}|bob\@example.com|", "$what: never authenticated");
-    is(told('/', @$forged), 401, "$what: nobody");
-    is(told($_, @$forged), '||', "$what: nobody at $_") for qw(/optional /off /any /login);
+    is(told('/', @$forged), 401, "$what: anonymous");
+    is(told($_, @$forged), '||', "$what: anonymous at $_") for qw(/optional /off /any /login);
     is(told($_, $::ada->{header}, @$forged), '||', "$what: not looked at, at $_") for qw(/off /any);
     is(told('/old', $::ada->{header}, @$forged), '||', "$what: expired here");
 }
@@ -169,7 +169,7 @@ for my $kind (sort keys %protocol) {
     my $read = '';
     until ($read =~ $protocol{$kind} && (!$+{length} || length $read == 4 + unpack 'v', $+{length})) { sysread $upstream, $read, 65536, length $read or last }
     close $upstream;
-    is($wire->answer->{status}, 502, "$kind: asked");
+    is($wire->answer->{status}, 502, "$kind: reached");
     for (['USER_ID', $::ada->{user_id}], ['EMAIL', 'ada@example.com'], ['AUTHENTICATED_AT', $::at]) {
         my ($name, $value) = @$_;
         is(scalar(() = $read =~ /HTTP_X_AUTH_$name/gi), 1, "$kind: $name once");
@@ -194,7 +194,7 @@ GET /
 my $who = "$::ada->{user_id}|ada\@example.com|$::at";
 for my $path (qw(/try /accel /open)) {
     is(told($path, $::ada->{header}, @::forged), $who, $path);
-    is(told($path, @::forged), 401, "$path, nobody");
+    is(told($path, @::forged), 401, "$path, anonymous");
 }
 
 

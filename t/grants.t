@@ -144,7 +144,7 @@ my $nginx = Sigra::Nginx->new(
 );
 my $asked = sub { my ($nginx, $path) = @_; my $answer = client(port => $nginx->port)->get($path, { cookie => $ada->{cookie} }); return "$answer->{status} " . ($answer->{headers}{'x-plan'} // '') };
 is($asked->($nginx, '/page'), '200 ', 'a session');
-is($asked->($nginx, '/x/page'), '503 ', 'a condition that may not be asked');
+is($asked->($nginx, '/x/page'), '503 ', 'a condition that the role may not evaluate');
 is(main::grants('reads=memberships,billing."Plans"'), '', 'with them');
 await { $asked->($nginx, '/x/page') eq '200 pro' } 'the right';
 pass('the right counts without a reload');

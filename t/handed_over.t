@@ -37,12 +37,12 @@ my $wire = wire();
 for (1 .. 3) {
     my $answer = $wire->send(post($::ada->{cookie}, $form))->answer;
     is($answer->{status}, 200, 'answered');
-    like($answer->{body}, qr/^POST \/log-in\n.*^email=ada\@example\.com$/ms, 'by the application, which hears who it is');
+    like($answer->{body}, qr/^POST \/log-in\n.*^email=ada\@example\.com$/ms, 'by the application, which gets the user');
 }
 my $dead = authenticated_fixture();
 db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $dead->{session_id});
 $form = '_csrf_token=' . $dead->{csrf_token} =~ s/([^\w.-])/sprintf '%%%02X', ord $1/ger;
-is($wire->send(post($dead->{cookie}, $form))->answer->{status}, 401, 'nobody');
+is($wire->send(post($dead->{cookie}, $form))->answer->{status}, 401, 'anonymous');
 
 
 

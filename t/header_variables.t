@@ -39,7 +39,7 @@ GET /part
 --- flow
 for my $round (1, 2) {
     is(got('/page', $::ada), 'a page with what is for <ada@example.com>', "her part, $round");
-    is(got('/page', $::bob), 'a page with what is for <bob@example.com>', "his, $round");
+    is(got('/page', $::bob), 'a page with what is for <bob@example.com>', "the user's own, $round");
 }
 is(got('/part', $::bob, 'x-auth-user-id' => $::ada->{user_id}), 'what is for <bob@example.com>', 'a header of the client is not in the key');
 

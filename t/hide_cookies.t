@@ -57,8 +57,8 @@ for (
     my ($path, $cookies, $left) = @$_;
     is(sent($path, "Cookie: $cookies"), $left, "$path " . $cookies =~ s/=SFM[\w.-]+//gr);
 }
-is(sent('/off', "Cookie: a=1; $session", "Cookie: $remember; b=2"), 'a=1; b=2', 'two lines, where nobody reads them');
-is(sent('/', 'Cookie: a=1'), 401, 'nobody');
+is(sent('/off', "Cookie: a=1; $session", "Cookie: $remember; b=2"), 'a=1; b=2', 'two headers, where they are not read');
+is(sent('/', 'Cookie: a=1'), 401, 'anonymous');
 
 
 

@@ -56,7 +56,7 @@ for my $version (2, 3) {
 
         # A browser may send each cookie in a header field of its own; nginx joins them again.
         $answer = $ask->(GET => '/members/page', ['Cookie: a=b', $ada->{header}, 'Cookie: c=d']);
-        is($answer->{status}, 200, 'whose cookie comes as one crumb of several');
+        is($answer->{status}, 200, 'whose cookie comes in one of several header fields');
 
         my $page = $ask->(GET => '/users/log-in');
         my ($token) = $page->{body} =~ /name="_csrf_token"[^>]*value="([^"]*)"/;
@@ -83,7 +83,7 @@ for my $version (2, 3) {
         my $broken = download($version, $port, '/members/long/file', $bob->{header});
         revoke($bob);
         ok($broken->(), 'a download ends with its session');
-        is($ask->(GET => '/members/page', [$ada->{header}])->{status}, 200, 'others go on');
+        is($ask->(GET => '/members/page', [$ada->{header}])->{status}, 200, 'others still work');
     };
 }
 
@@ -122,7 +122,7 @@ subtest 'early data' => sub {
             my $text = $talk->('', $status, '-alpn', $alpn, '-sess_in', "$folder/ticket", '-early_data', $write->('request', $request->($method, $path)));
             return $text =~ $status ? $1 // 200 : 'no answer';
         };
-        is($early->(GET => '/page'), 200, "$version: a page may be asked for in early data");
+        is($early->(GET => '/page'), 200, "$version: a page may be requested in early data");
         # If the handshake has finished before nginx reads the request, it is no longer early data: 403, because there
         # is no CSRF token.
         my $refused = sub {

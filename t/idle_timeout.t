@@ -71,7 +71,7 @@ is(idle($recent), $before, 'left alone, as the others were written since');
 
 my $dead = authenticated_fixture(idle => 4000, age => 5000);
 $before = idle($dead);
-is(status('/page', $dead), 401, 'a dead one');
+is(status('/page', $dead), 401, 'an expired one');
 my $old = authenticated_fixture(idle => 320, age => 1000);
 my $was = idle($old);
 status('/page', $old);

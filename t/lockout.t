@@ -65,11 +65,11 @@ my $user = somebody();
 is(try_login($user), 'refused', 'a mistake') for 1 .. 4;
 is(state_of($user), '4 0', 'counted, not locked');
 is(try_login($user, $::password), 'in', 'the fifth is right');
-is(state_of($user), '0 0', 'a success begins anew');
+is(state_of($user), '0 0', 'a success resets the count');
 is(try_login($user), 'refused', 'a mistake') for 1 .. 5;
 is(state_of($user), '5 1', 'locked');
-is(try_login($user, $::password), 'refused', 'the right password comes too late');
-is(try_login($user, $::password, 'X-Forwarded-For: 192.0.2.' . $_), 'refused', 'whatever X-Forwarded-For says') for 1 .. 3;
+is(try_login($user, $::password), 'refused', 'the right password is too late');
+is(try_login($user, $::password, 'X-Forwarded-For: 192.0.2.' . $_), 'refused', 'whatever X-Forwarded-For is') for 1 .. 3;
 
 # The first five are tried, however many come after them.
 for my $guesses ([('wrong') x 50], [('wrong') x 49, $::password]) {
@@ -92,8 +92,8 @@ cmp_ok($in, '>=', 5, 'twenty right ones at once: at least the first five');
 
 # What a lock does not affect.
 my $ada = authenticated_fixture(password => $::password, columns => { failed_login_attempts => 5, locked_at => \"now() AT TIME ZONE 'utc'" });
-is(client()->get('/private/x.txt', { cookie => $ada->{cookie} })->{status}, 200, 'the session lives on');
-is(try_login($ada), 'refused', 'guesses go on');
+is(client()->get('/private/x.txt', { cookie => $ada->{cookie} })->{status}, 200, 'the session continues');
+is(try_login($ada), 'refused', 'guessing continues');
 is(client()->get('/private/x.txt', { cookie => $ada->{cookie} })->{status}, 200, 'and so does the session');
 is(try_login(somebody(), $::password), 'in', 'another user is not concerned');
 
@@ -136,7 +136,7 @@ is(state_of($user), '1 0', 'is the first of a new count');
 is(try_login($user, $::password), 'in', 'and the right one is in');
 $user = $locked->(901, 500);
 is(try_login($user, $::password), 'in', 'at once as well');
-is(state_of($user), '0 0', 'and the count begins anew');
+is(state_of($user), '0 0', 'and the count is reset');
 my $at = sub { my ($path, $user, $with) = @_; outcome(wire(request($user->{email}, $with) =~ s{/users/log-in}{$path}r)->answer) };
 $user = $locked->(61);
 is($at->('/short/log-in', $user, $::password), 'in', 'a shorter lock');
@@ -144,7 +144,7 @@ $user = somebody();
 $at->('/short/log-in', $user, 'wrong') for 1 .. 2;
 is($at->('/short/log-in', $user, $::password), 'refused', 'a lower threshold');
 is(state_of($user), '3 1', 'locked');
-is($at->('/off/log-in', $user, $::password), 'in', 'off: nobody is locked');
+is($at->('/off/log-in', $user, $::password), 'in', 'off: no account is locked');
 is(state_of($user), '3 1', 'and nothing counted');
 $user = somebody();
 $at->('/off/log-in', $user, 'wrong') for 1 .. 7;
@@ -176,7 +176,7 @@ qr/failed_login_attempts/
 --- flow
 use_database($::of{phx_gen_auth});
 my $answer = wire(request(somebody()->{email}, $::password))->answer;
-is("$answer->{status} $answer->{headers}{'retry-after'}", '503 2', 'nobody is logged in uncounted');
+is("$answer->{status} $answer->{headers}{'retry-after'}", '503 2', 'no login is uncounted');
 is($answer->{headers}{'set-cookie'}, undef, 'no cookie');
 
 
@@ -235,10 +235,10 @@ await { state_of($user) eq '0 0' } 'none of them counts';
 is(try_login($user), 'refused', 'a mistake') for 1 .. 2;
 is(state_of($user), '2 0', 'counts');
 is(try_login($user, $::password), '503 ', 'the right password');
-await { state_of($user) eq '0 0' } 'begins the count anew';
+await { state_of($user) eq '0 0' } 'resets the count';
 is(try_login($user), 'refused', 'a mistake') for 1 .. 5;
 is(state_of($user), '5 1', 'guesses lock as ever');
-is(try_login($user, $::password), 'refused', 'then the right password comes too late');
+is(try_login($user, $::password), 'refused', 'then the right password is too late');
 is(state_of($user), '6 1', 'and gives nothing back');
 --- error_log
 PostgreSQL refused: 42501

@@ -100,7 +100,7 @@ sub story {
         my $cookie = $answer->{cookies}{$remember};
         if ($remembered) {
             is(open_remember_me($cookie->{value})->[0], $token, 'the remember-me cookie has the same token');
-            is($session->{"${singular}_remember_me"} . '', 'true', 'the session knows');
+            is($session->{"${singular}_remember_me"} . '', 'true', 'the session has it');
         } else {
             is($cookie, undef, 'no remember-me cookie');
         }
@@ -116,7 +116,7 @@ sub story {
         my $answer = post_json($browser, $json);
         is("$answer->{status} $answer->{headers}{'content-type'}", '200 application/json', 'JSON: in');
         my $text = $id =~ /^\d+$/ ? $id : qq("$id");
-        is($answer->{content}, qq({"redirect_to":"/","user":{"id":$text,"email":"Ada\@example.com"}}), 'JSON: who');
+        is($answer->{content}, qq({"redirect_to":"/","user":{"id":$text,"email":"Ada\@example.com"}}), 'JSON: the user');
         like($answer->{headers}{'cache-control'}, qr/no-store/, 'JSON: no-store');
         is($browser->get('/private/')->{status}, 200, 'JSON: logged in');
     }
@@ -140,12 +140,12 @@ is($browser->get('/private/page?a=b')->{headers}{location}, '/users/log-in', 'se
 my $page = $browser->get('/users/log-in');
 is($page->{status}, 200, 'the page');
 is($page->{headers}{'content-type'}, 'text/html; charset=utf-8', 'its type');
-like($page->{content}, qr/You must log in to access this page\./, 'says why');
-is($browser->session->{phoenix_flash}, undef, 'and says it once');
+like($page->{content}, qr/You must log in to access this page\./, 'gives the reason');
+is($browser->session->{phoenix_flash}, undef, 'and shows it once');
 my $csrf = $browser->session->{_csrf_token};
 my $answer = log_in($browser);
 is($answer->{status}, 302, 'logged in');
-is($answer->{headers}{location}, '/private/page?a=b', 'back to the page that was asked for');
+is($answer->{headers}{location}, '/private/page?a=b', 'back to the requested page');
 like($answer->{headers}{'cache-control'}, qr/no-store/, 'no-store');
 my $session = $browser->session;
 my $row = session_row($session->{user_token});
@@ -302,7 +302,7 @@ is("$answer->{status} $answer->{headers}{'content-type'}", '200 application/json
 $browser = client();
 $browser->get('/private/page?x=1', { accept => 'text/html' });
 $browser->get('/users/log-in', { accept => 'application/json' });
-is(decode_json(post_json($browser, \%of)->{content})->{redirect_to}, '/private/page?x=1', 'JSON: the way back');
+is(decode_json(post_json($browser, \%of)->{content})->{redirect_to}, '/private/page?x=1', 'JSON: the path to return to');
 
 
 

@@ -31,7 +31,7 @@ GET /users/log-in
 my $browser = client();
 like($browser->get('/users/log-in?x=y')->{content}, qr{^GET /users/log-in\?x=y\nid=\n}, "the application's page, for anybody");
 is($browser->cookies->{_my_app_key}, undef, 'and no cookie of ours');
-like(client()->use_cookie($::ada->{cookie})->get('/users/log-in')->{content}, qr{^GET /users/log-in\nid=\d+\n}, 'for who is logged in, too');
+like(client()->use_cookie($::ada->{cookie})->get('/users/log-in')->{content}, qr{^GET /users/log-in\nid=\d+\n}, 'also for users who are logged in');
 my $state = csrf_state();
 $browser->use_cookie(session_cookie({ _csrf_token => $state }));
 my $answer = $browser->post('/users/log-in', { _csrf_token => csrf_mask($state), 'user[email]' => 'ada@example.com', 'user[password]' => $::password });
@@ -104,12 +104,12 @@ like($browser->post('/users/log-in', { _csrf_token => $token, 'user[email]' => '
 $page = client()->get('/plain/log-in');
 is(scalar(() = $page->{content} =~ /<form/g), 1, 'without a fallback: one form');
 unlike($page->{content}, qr/class="links"/, 'no links');
-like($page->{headers}{'content-security-policy'}, qr{img-src https://cdn\.example\.com:443; }, 'a logo from elsewhere');
+like($page->{headers}{'content-security-policy'}, qr{img-src https://cdn\.example\.com:443; }, 'a logo of another site');
 
 $page = page_of(session_of_ada(session => { user_return_to => '/settings' }));
 my @confirm = $page->{content} =~ m{<form method="post">(.*?)</form>}sg;
 like($confirm[1], qr/type="hidden" name="user\[email\]" value="ada\@example\.com".*Email me a link/s, 'to confirm: by a link, too');
-unlike($page->{content}, qr/Register/, 'nobody registers there');
+unlike($page->{content}, qr/Register/, 'without a link to register');
 
 
 
@@ -119,7 +119,7 @@ unlike($page->{content}, qr/Register/, 'nobody registers there');
 --- request
 GET /users/log-in
 --- flow
-is(page_of(session_of_ada())->{headers}{location}, '/', 'nothing asked for: sent on');
+is(page_of(session_of_ada())->{headers}{location}, '/', 'nothing requested: redirected');
 my $sent = session_of_ada(session => { user_return_to => '/users/settings', phoenix_flash => { error => 'You must re-authenticate to access this page.' } });
 my $page = page_of($sent);
 is($page->{status}, 200, 'by the application: the form');
@@ -127,13 +127,13 @@ like($page->{content}, qr/re-authenticate.*You are logged in.*value="ada\@exampl
 my $browser = client()->use_cookie($sent->{cookie});
 my $answer = $browser->submit('/users/log-in', { 'user[password]' => $::password });
 is("$answer->{status} $answer->{headers}{location}", '302 /users/settings', 'and back there');
-is($browser->session->{phoenix_flash}, undef, 'nobody is welcomed back');
+is($browser->session->{phoenix_flash}, undef, 'without «Welcome back!»');
 
 for ([700, 302], [10, 302]) { is(client()->use_cookie(session_of_ada(age => $_->[0])->{cookie})->get('/admin/')->{status}, $_->[0] > 600 ? 302 : 404, "age $_->[0]") }
 $browser = client()->use_cookie(session_of_ada(age => 700)->{cookie});
 $browser->get('/admin/');
 my $session = $browser->session;
-is($session->{auth_sigra_sudo}, 600, 'auth_sigra_sudo asks');
+is($session->{auth_sigra_sudo}, 600, 'auth_sigra_sudo asks for the password');
 delete $session->{user_return_to};
 is(client()->use_cookie(session_cookie($session))->get('/users/log-in')->{status}, 200, 'to confirm');
 # The application has confirmed the user, and sets a session of its own, which keeps the module's key.
@@ -177,7 +177,7 @@ for my $action (qw(password_updated registered)) {
     $answer = $browser->post("/users/log-in?_action=$action", { %form, 'user[password]' => 'wrong', _csrf_token => $token });
     is("$answer->{status} $answer->{headers}{location}", '302 /users/log-in', 'a wrong one does not get past nginx');
     like($browser->post("/users/log-in?_action=$action", { 'user[email]' => 'ada@example.com', _csrf_token => $token })->{content}, qr/^POST/, 'a magic link does');
-    is($browser->post("/users/log-in?_action=$action", \%form)->{status}, 403, 'the token is asked for');
+    is($browser->post("/users/log-in?_action=$action", \%form)->{status}, 403, 'the token is required');
     is($browser->post("/alone/log-in?_action=$action", { %form, _csrf_token => $token })->{headers}{location}, '/', 'without a fallback: a login');
 }
 

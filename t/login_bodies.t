@@ -51,7 +51,7 @@ is($answer->{status}, 200, 'from fetch, with the token in a header');
 is(decode_json($answer->{content})->{user}{email}, 'ada@example.com', 'as JSON');
 
 ($browser, $token) = visitor();
-is(send_multipart($browser, multipart(@fields))->{status}, 403, 'the token is asked for');
+is(send_multipart($browser, multipart(@fields))->{status}, 403, 'the token is required');
 is(send_multipart($browser, multipart(_csrf_token => $token, @fields, photo => 'x' x 8192))->{status}, 413, 'bounded as the others');
 is(send_multipart($browser, substr multipart(_csrf_token => $token, @fields), 0, -6)->{status}, 400, 'cut off');
 is(send_multipart($browser, multipart(_csrf_token => $token, 'user[email]"; filename="x' => 'a'))->{status}, 400, 'a file for an email');
@@ -97,5 +97,5 @@ GET /users/log-in
 my ($browser, $token) = visitor();
 my %form = ('user[email]' => 'ada@example.com', 'user[password]' => $::password);
 is($browser->post('/users/log-in', { %form, _csrf_token => 'x' x 56 }, { origin => 'null' })->{status}, 403, 'the token decides');
-is($browser->post('/users/log-in', { %form, _csrf_token => $token }, { origin => 'null', 'sec-fetch-site' => 'cross-site' })->{status}, 403, 'where the browser says nothing else');
+is($browser->post('/users/log-in', { %form, _csrf_token => $token }, { origin => 'null', 'sec-fetch-site' => 'cross-site' })->{status}, 403, 'if the browser sends nothing else');
 is($browser->post('/users/log-in', { %form, _csrf_token => $token }, { origin => 'null' })->{headers}{location}, '/', 'in');

@@ -63,7 +63,7 @@ kill_backends();
 ok(await(sub { attempt() eq $away }), 'read-only: 503') or diag attempt();
 is(attempt($ada), $away, 'read-only, with a session: 503');
 is(Sigra::Client->new(port => $nginx->port)->get('/private', { cookie => $ada->{cookie} })->{status}, 200, 'while sessions are read');
-like($nginx->log, qr/PostgreSQL refused: 25006 /, 'the log says why');
+like($nginx->log, qr/PostgreSQL refused: 25006 /, 'the reason is in the log');
 db()->do('SET default_transaction_read_only = off');
 db()->do('ALTER DATABASE fault RESET default_transaction_read_only');
 db()->disconnect;
@@ -86,7 +86,7 @@ my $reader = Sigra::Nginx->new(workers => 1,
     http   => sigra_http_config(conninfo => "host=$ENV{SIGRA_TEST_PGHOST} port=$ENV{SIGRA_TEST_PGPORT} dbname=fault user=clerk password=$ENV{SIGRA_TEST_PGPASSWORD}"),
     server => "location = /users/log-in { auth_sigra_login; $quick }");
 is(attempt(undef, $reader->port), $away, 'no INSERT privilege: 503');
-like($reader->log, qr/PostgreSQL refused: 42501 /, 'the log says why');
+like($reader->log, qr/PostgreSQL refused: 42501 /, 'the reason is in the log');
 unlike($reader->log, qr/\Q$right{password}\E/, 'and no password');
 $admin->do('DROP OWNED BY clerk');
 $admin->do('DROP ROLE clerk');

@@ -59,15 +59,15 @@ my $log = sub {
     return logged($lines);
 };
 my ($ada, $eve) = ($main::ada->{user_id}, $main::eve->{user_id});
-is($log->({ email => 'ada@example.com', password => 'right' }), "ok|ada\@example.com|$ada|ada\@example.com", 'ok: and who');
+is($log->({ email => 'ada@example.com', password => 'right' }), "ok|ada\@example.com|$ada|ada\@example.com", 'ok: and the user');
 is($log->({ email => 'Ada@Example.com', password => 'wrong' }), 'refused|Ada@Example.com||', 'a wrong password');
-is($log->({ email => "no\"body\n, client: 1.2.3.4,", password => 'x' }), 'refused|no%22body%0A%2C%20client%3A%201.2.3.4%2C||', 'nobody, and what a log must not hold');
+is($log->({ email => "no\"body\n, client: 1.2.3.4,", password => 'x' }), 'refused|no%22body%0A%2C%20client%3A%201.2.3.4%2C||', 'an unknown email, with characters that a log must not have');
 is($log->({ email => 'eve@example.com', password => 'x' }), 'refused|eve@example.com||', 'once') for 1 .. 2;
 is($log->({ email => 'eve@example.com', password => 'right' }), 'locked|eve@example.com||', 'locked');
 is($log->({ email => 'ada@example.com' }), 'fallback|ada@example.com||', 'to the application');
 is($log->({ _csrf_token => 'x', email => 'ada@example.com', password => 'right' }), 'csrf|ada@example.com||', 'no good token');
 is($log->('{', { 'content-type' => 'application/json' }), 'malformed|||', 'a body that is none');
-is($log->({ email => 'ada@example.com', password => 'right' }, { origin => 'https://evil.example' }), 'origin|||', 'from elsewhere');
+is($log->({ email => 'ada@example.com', password => 'right' }, { origin => 'https://evil.example' }), 'origin|||', 'from another site');
 
 open my $in, '<', "$ENV{TEST_NGINX_SERVER_ROOT}/logs/error.log" or die $!;
 my $error_log = do { local $/; <$in> };
@@ -117,7 +117,7 @@ my $token = q(the CSRF token is missing, or is not this session's);
 my $site  = 'another site has sent it, by Sec-Fetch-Site or Origin';
 is($said->($_->[0], $session->{header}), "403 \"$_->[1]\" answers 403: $token", "$_->[1]: no token")
     for ['POST /log-out', 'auth_sigra_logout'], ['POST /renew', 'auth_sigra_renew'], ['DELETE /sessions/1', 'auth_sigra_sessions'];
-is($said->($_->[0], $session->{header}, 'Sec-Fetch-Site: cross-site'), "403 \"$_->[1]\" answers 403: $site", "$_->[1]: from elsewhere")
+is($said->($_->[0], $session->{header}, 'Sec-Fetch-Site: cross-site'), "403 \"$_->[1]\" answers 403: $site", "$_->[1]: from another site")
     for ['POST /log-out', 'auth_sigra_logout'], ['POST /renew', 'auth_sigra_renew'], ['DELETE /sessions/1', 'auth_sigra_sessions'], ['GET /me', 'auth_sigra_session'];
 is($said->('GET /page', $session->{header}), '200 "auth_sigra_session" answers 403: a subrequest', 'a subrequest');
 is($said->('POST /log-out', 'Sec-Fetch-Site: same-origin'), '302 ', 'an old form is led on, and is no refusal');

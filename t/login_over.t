@@ -59,7 +59,7 @@ is_deeply($now->{cart}, $session{cart}, 'whatever they are') or diag explain $no
 is($now->{_csrf_token}, $ada->{csrf_state}, 'the CSRF state too');
 is($now->{live_socket_id}, live_socket_id($now->{user_token}), 'live_socket_id is of the new token');
 ok(!exists $now->{$_}, "no $_") for qw(user_return_to auth_sigra_sudo);
-is_deeply($now->{phoenix_flash}, { note => 'n' }, 'the flash: who confirms is not welcomed back');
+is_deeply($now->{phoenix_flash}, { note => 'n' }, 'the flash: no «Welcome back!» after a confirmation');
 is(open_remember_me($browser->cookies->{$::remember})->[0], $now->{user_token}, 'remember-me, as before, with the new token');
 is(client()->get('/private/', { cookie => $ada->{cookie} })->{status}, 200, 'in which it passes');
 
@@ -112,7 +112,7 @@ isnt($browser->session->{_csrf_token}, $mallory->{csrf_state}, 'the CSRF state a
 is(client()->get('/private/', { cookie => $mallory->{cookie} })->{status}, 302, 'the planted one is worthless');
 
 ($client) = log_in_over({ user_token => 'x' x 32, live_socket_id => live_socket_id('x' x 32), planted => 'x' });
-is_deeply([sort keys %{ $client->session }], [qw(_csrf_token live_socket_id phoenix_flash user_token)], 'over a session that is dead: reset');
+is_deeply([sort keys %{ $client->session }], [qw(_csrf_token live_socket_id phoenix_flash user_token)], 'over an expired session: reset');
 isnt($client->session->{user_token}, 'x' x 32, 'and its token never taken up');
 my $expired = authenticated_fixture(user_id => $::ada->{user_id}, email => 'ada@example.com', age => 61 * 86400, session => { planted => 'x' });
 $browser = client()->use_cookie($expired->{cookie});
@@ -122,7 +122,7 @@ is(session_row($expired), undef, 'and the row is gone');
 my $known = csrf_state();
 my ($anonymous) = log_in_over({ planted => 'x', _csrf_token => $known }, _csrf_token => csrf_mask($known));
 ok(!exists $anonymous->session->{planted}, 'over a session without a login: reset');
-isnt($anonymous->session->{_csrf_token}, $known, 'the CSRF state that somebody may know is gone');
+isnt($anonymous->session->{_csrf_token}, $known, 'the CSRF state that an attacker may know is gone');
 
 
 

@@ -35,7 +35,7 @@ my ($style) = $page->{content} =~ m{<style>(.*?)</style>}s;
 is($page->{headers}{'content-security-policy'},
     "default-src 'none'; style-src 'sha256-" . sha256_base64($style) . "='; form-action 'self'; base-uri 'none'; frame-ancestors 'none'", 'the policy lets its own style in');
 is($page->{headers}{'x-content-type-options'}, 'nosniff', 'nosniff');
-unlike($page->{content}, qr/<script| on\w+=|javascript:|https?:/i, 'no script, nothing from elsewhere');
+unlike($page->{content}, qr/<script| on\w+=|javascript:|https?:/i, 'no script, nothing from other sites');
 like($page->{content}, qr/<html lang="en" dir="ltr">.*<meta name="viewport" content="width=device-width/s, 'for a phone');
 like($style, qr/prefers-color-scheme/, 'and in the dark');
 for (['email', 'text" inputmode="email', 'username'], ['password', 'password', 'current-password']) {
@@ -103,7 +103,7 @@ is("$answer->{status} $answer->{headers}{location}", '302 /', 'sent on');
 like($answer->{headers}{'cache-control'}, qr/no-store/, 'Cache-Control');
 is($answer->{headers}{'set-cookie'}, undef, 'no cookie');
 is(client()->use_cookie($::ada->{cookie})->get('/home/log-in')->{headers}{location}, '/home', 'to the signed-in URL');
-is(page({}, session_cookie({ user_token => 'x' x 32 }))->{status}, 200, 'with a dead session: the page');
+is(page({}, session_cookie({ user_token => 'x' x 32 }))->{status}, 200, 'with an expired session: the page');
 is(page({}, authenticated_fixture(age => 61 * 86400)->{cookie})->{status}, 200, 'with an expired one: the page');
 is(page({}, '_my_app_key=rubbish')->{status}, 200, 'with a cookie that does not open: the page');
 my $remembered = authenticated_fixture();
@@ -112,8 +112,8 @@ is($browser->get('/users/log-in')->{status}, 302, 'remembered: sent on');
 
 my $sudo = authenticated_fixture(session => { auth_sigra_sudo => atom('true') });
 my $page = page({}, $sudo->{cookie});
-is($page->{status}, 200, 'asked to confirm: the form');
-like($page->{content}, qr/Confirm your password/, 'that says so');
+is($page->{status}, 200, 'to confirm: the form');
+like($page->{content}, qr/Confirm your password/, 'with a text that says so');
 my ($email) = grep { /user\[email\]/ } $page->{content} =~ /<input[^>]*>/g;
 like($email, qr/value="\Q$sudo->{email}\E".* readonly/, 'with the email');
 
@@ -190,7 +190,7 @@ told=nothing host=localhost name=&lt;&amp;&quot;&#39;&gt; price=\$5 100\$ \$\{ \
 my $browser = client()->use_cookie(session_cookie({ phoenix_flash => { error => '<no>', email => '$host"' } }));
 my $page = $browser->get('/users/log-in');
 like($page->{content}, qr/^error=&lt;no&gt;!\ninfo=\nemail=\$host&quot;\n/m, 'escaped, and no value is a template');
-like($page->{content}, qr/^told=told no host/m, 'a variable that is made of one tells the same');
+like($page->{content}, qr/^told=told no host/m, 'a variable that depends on one has the same value');
 is($page->{headers}{'x-told'}, '<no>|told no', 'and so does a header');
 is($page->{headers}{'content-type'}, 'text/html; charset=utf-8', 'the type');
 is($page->{headers}{'content-security-policy'}, "default-src 'self'", 'the policy is the administrator\'s');
@@ -214,7 +214,7 @@ my $browser = client();
 my %form = ('user[email]' => 'template@example.com', 'user[password]' => 'wrong');
 is($browser->submit('/users/log-in', \%form)->{headers}{location}, '/users/log-in', 'a mistake');
 my $page = $browser->get('/users/log-in');
-like($page->{content}, qr/Invalid email or password/, 'is told');
+like($page->{content}, qr/Invalid email or password/, 'is reported');
 like($page->{content}, qr/value="template\@example\.com"/, 'the email is kept');
 is($browser->submit('/users/log-in', { %form, 'user[password]' => 'right' })->{headers}{location}, '/', 'and in');
 
@@ -265,10 +265,10 @@ the closing bracket of "${host" is missing
 GET /users/log-in
 --- flow
 is(page({})->{status}, 200, 'without a session: the page');
-is(page({}, session_cookie({ _csrf_token => csrf_state(), phoenix_flash => { error => 'x' } }))->{status}, 200, 'with one that names nobody: too');
+is(page({}, session_cookie({ _csrf_token => csrf_state(), phoenix_flash => { error => 'x' } }))->{status}, 200, 'with one without a token: too');
 for my $cookie ($::ada->{cookie}, $::ada->{remember_cookie}) {
     my $answer = page({}, $cookie);
-    is("$answer->{status} $answer->{headers}{'retry-after'} " . keys %{ $answer->{cookies} }, '503 2 0', 'with a token: nobody knows');
+    is("$answer->{status} $answer->{headers}{'retry-after'} " . keys %{ $answer->{cookies} }, '503 2 0', 'with a token: not known');
     like($answer->{headers}{'cache-control'}, qr/no-store/, 'Cache-Control');
 }
 is(page({ accept => 'application/json' }, $::ada->{cookie})->{status}, 200, 'the token of the form needs no database');
@@ -289,7 +289,7 @@ GET /x.html
 --- flow
 is(page({})->{status}, 200, 'the page is not behind itself');
 is(client()->get('/other/log-in')->{status}, 200, 'nor another one');
-is(page({}, $::ada->{cookie})->{headers}{location}, '/', 'who is logged in is sent on');
+is(page({}, $::ada->{cookie})->{headers}{location}, '/', 'users who are logged in are redirected');
 
 
 
@@ -315,7 +315,7 @@ my $answer = ask('/users/log-in', "Cookie: $::ada->{cookie}", 'Host: evil.exampl
 is(header($answer, 'Location'), '/', 'Location has no host of the client\'s');
 is(ask('/users/log-in', 'Cookie: a=b', 'Cookie: c=d')->{status}, 400, 'two Cookie headers');
 unlike(client()->get('/ssi.html')->{content}, qr/_csrf_token/, 'included: no page');
-is(client()->get('/sub')->{status}, 403, 'an auth_request to it lets nobody in');
+is(client()->get('/sub')->{status}, 403, 'an auth_request to it allows nobody');
 is(client()->get('/sub', { cookie => $::ada->{cookie} })->{status}, 403, 'whoever');
 
 

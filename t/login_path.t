@@ -30,7 +30,7 @@ for my $target ('/admin/x/../../users/log-in', '/admin/users%2f..%2f..%2fusers%2
     for my $method (qw(GET POST HEAD PUT)) {
         my $answer = ask("$method $target");
         is("$answer->{status} " . header($answer, 'Location'), '302 /users/log-in', "$method $target");
-        unlike($answer->{text}, qr/^id=/m, "$method $target - the upstream was not asked");
+        unlike($answer->{text}, qr/^id=/m, "$method $target - the upstream was not reached");
     }
     is(ask($target, 'X-Requested-With: XMLHttpRequest')->{status}, 401, "$target - a program");
     is(ask($target, $::ada->{header})->{status}, 200, "$target - ada");
@@ -77,9 +77,9 @@ GET /x
 --- error_code: 302
 --- flow
 is(ask('/anm%C3%A4lden/hier')->{status}, 200, 'encoded');
-is(ask("/anm\xc3\xa4lden/hier")->{status}, 200, 'as it stands there');
+is(ask("/anm\xc3\xa4lden/hier")->{status}, 200, 'as it is written there');
 is(ask("/anm%C3\xa4lden/hier")->{status}, 302, 'half of it');
-is(ask('/as/%41')->{status}, 200, 'as it stands there');
+is(ask('/as/%41')->{status}, 200, 'as it is written there');
 is(ask('/as/A')->{status}, 302, 'not decoded');
 
 

@@ -78,7 +78,7 @@ my $before = session_row($ada)->{inserted_at};
 my $browser = client()->use_cookie($ada->{cookie});
 is($browser->get('/app', { 'x-session' => "$ada->{cookie}; path=/" })->{status}, 200, 'passes');
 is($browser->session->{user_token}, $ada->{token}, 'the application has the last word');
-is(session_row($ada)->{inserted_at}, $before, 'and its session lives on');
+is(session_row($ada)->{inserted_at}, $before, 'and its session continues');
 is(db()->selectrow_array('SELECT count(*) FROM users_tokens WHERE user_id = ?', undef, $ada->{user_id}), 1, 'in one row');
 
 
@@ -114,7 +114,7 @@ Accept: text/html
 --- response_body_like: http-equiv="refresh" content="0"
 --- flow
 my $own = $client->get('/users/log-in', { 'sec-fetch-site' => 'same-origin' });
-like($own->{content}, qr/name="_csrf_token"/, 'asked for again by the page itself, it is the form');
+like($own->{content}, qr/name="_csrf_token"/, 'requested again by the page itself, it is the form');
 
 
 

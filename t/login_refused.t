@@ -104,9 +104,9 @@ for my $name (sort keys %::id) {
     my $said = $::refused{$name}[1];
     my @lines = grep { /\[error\].* user $::id{$name}: / } @log;
     is(scalar @lines, $said ? 2 : 0, "$name: a line for each attempt, or none") or diag @lines;
-    like($_, qr/user $::id{$name}: the stored .* \Q$said\E/, "$name: that says why") for @lines;
+    like($_, qr/user $::id{$name}: the stored .* \Q$said\E/, "$name: with the reason") for @lines;
 }
-is(db()->selectrow_array('SELECT count(*) FROM users_tokens'), $sessions, 'nobody has got in');
+is(db()->selectrow_array('SELECT count(*) FROM users_tokens'), $sessions, 'nobody is logged in');
 unlike(join("\n", grep { /argon2|bcrypt|pbkdf2/ && !/stored/ } @log), qr/\$2b\$|\$argon2|\$pbkdf2/, 'no hash is in the log');
 my $answer = post(form(email => 'twice@example.com', password => $::password));
 is(kept($answer)->{user_token}, undef, 'two rows of one email: neither');
@@ -132,7 +132,7 @@ for (
     my $answer = post(form(email => $email, password => $::password));
     is("$answer->{status} " . header($answer, 'Location'), '302 /users/log-in', "$what: refused");
     is(kept($answer)->{phoenix_flash}{email}, $kept, "$what: what is kept of it");
-    is(headers_named($answer, 'Set-Cookie'), 1, "$what: no header comes of it");
+    is(headers_named($answer, 'Set-Cookie'), 1, "$what: it adds no header");
 }
 is(post(form(password => $::password))->{status}, 302, 'none');
 is(post(form(email => 'ada@example.com'))->{status}, 302, 'no password');
@@ -162,7 +162,7 @@ for my $wrong ('', 'x', csrf_mask(csrf_state()), substr($right, 1), "${right}x",
 }
 is(post(urlencoded(%of))->{status}, 403, 'none');
 is(post(urlencoded(%of), "X-CSRF-Token: $right")->{status}, 302, 'in a header');
-is(post(urlencoded(%of, _csrf_token => 'x' x 56), "X-CSRF-Token: $right")->{status}, 403, 'the body comes first');
+is(post(urlencoded(%of, _csrf_token => 'x' x 56), "X-CSRF-Token: $right")->{status}, 403, 'the body is checked first');
 is(ask("POST /users/log-in?_csrf_token=$right&email=ada\@example.com&password=x", 'Cookie: ' . session_cookie({ _csrf_token => $::state }), 'Content-Length: 0')->{status}, 403, 'the query is not read');
 is(post(right(), "Cookie: $_")->{status}, 403, "without the session: $_") for 'a=b', '_my_app_key=x', session_cookie({}), session_cookie({ _csrf_token => 'short' }),
     session_cookie({ _csrf_token => atom('nil') }), session_cookie({ _csrf_token => '' });
@@ -237,7 +237,7 @@ for (
     my $answer = from(@$_);
     is("$answer->{status} " . headers_named($answer, 'Set-Cookie'), '403 0', "@$_");
 }
-is($rows->(), $before, 'nobody has got in');
+is($rows->(), $before, 'nobody is logged in');
 for (
     [], ['Origin: null'], ['Origin: http://localhost'], ['Origin: https://localhost'], ['Origin: http://LOCALHOST'], ['Origin: http://localhost:80'], ['Host: localhost:8080', 'Origin: http://localhost:8080'],
     ['Origin: https://app.example.com'], ['Origin: http://other.example:8080'], ['Sec-Fetch-Site: same-origin'], ['Sec-Fetch-Site: none'],
@@ -249,7 +249,7 @@ for (
 is(post(right(), 'Origin: http://evil.example')->{status}, 413, 'nginx looks at the length first');
 is(Sigra::Wire::wire(join "\r\n", 'POST /log-in HTTP/1.1', 'Host: localhost', 'Origin: file://', 'Content-Length: 1000', '', '')->answer->{status}, 403, 'before a byte of the body is read');
 is(from('Early-Data: 1')->{status}, 425, 'early data');
-is(from('Early-Data: 0')->{status}, 425, 'however it is said');
+is(from('Early-Data: 0')->{status}, 425, 'however it is sent');
 is(from('Cookie: a=b')->{status}, 400, 'two Cookie headers');
 is(ask('/log-in', 'Early-Data: 1')->{status}, 200, 'the page may come early');
 for ('//log-in', '/%6cog-in', '/x/../log-in') {
@@ -343,7 +343,7 @@ for my $room (map { 40 * $_ } 20 .. 75) {
     is("$kept->{pad} $kept->{_csrf_token}", "$session{pad} $::state", "$room: what is the application's is kept");
     $seen{ exists $kept->{phoenix_flash}{email} ? 'all' : exists $kept->{user_return_to} ? 'no email' : 'no way back' }++;
 }
-is_deeply([sort keys %seen], ['all', 'no email', 'no way back'], 'first the email goes, then the way back');
+is_deeply([sort keys %seen], ['all', 'no email', 'no way back'], 'first the email is dropped, then the path to return to');
 
 
 

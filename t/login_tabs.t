@@ -37,7 +37,7 @@ for my $own (@::own) {
     my $second = $browser->post('/users/log-in', { %::form, _csrf_token => $token }, $own);
     is("$second->{status} $second->{headers}{location}", '302 /', 'the second: onwards');
     ok(!$second->{headers}{'set-cookie'}, 'with the session that there is');
-    is(rows(), $before, 'nobody was logged in by it');
+    is(rows(), $before, 'it logged nobody in');
     $browser->use_cookie(session_cookie({ %$session, user_return_to => '/there' }));
     is($browser->post('/users/log-in', { %::form, _csrf_token => $token }, $own)->{headers}{location}, '/there', 'where the login would have led');
     is($browser->post('/users/log-in', { %::form, _csrf_token => $token }, $_)->{status}, 403, join ' ', '403:', %$_) for @::not_shown;
@@ -60,7 +60,7 @@ for my $own (@::own) {
     like($answer->{headers}{'cache-control'}, qr/no-store/, 'no-store');
     is(rows(), $before, 'nobody was logged in');
     my $page = $browser->get('/users/log-in');
-    like($page->{content}, qr/role="alert"[^>]*>The page was out of date\. Please try again\.</, 'which says so');
+    like($page->{content}, qr/role="alert"[^>]*>The page was out of date\. Please try again\.</, 'which has a message');
     like($page->{content}, qr/value="ada\@example\.com"/, 'the email is kept');
     is($browser->submit('/users/log-in', { %::form })->{headers}{location}, '/', 'and then in');
     for my $not (@::not_shown) {
@@ -90,7 +90,7 @@ for my $own (@::own) {
     ok(!$again->{headers}{'set-cookie'}, 'no cookie is touched');
     is($browser->post('/users/log-out', \%out, $_)->{status}, 403, join ' ', '403:', %$_) for @::not_shown;
     my $remembered = authenticated_fixture(remember_me => 86400);
-    is(client()->use_cookie($remembered->{remember_cookie})->post('/users/log-out', \%out, $own)->{status}, 403, 'who is remembered is logged in');
+    is(client()->use_cookie($remembered->{remember_cookie})->post('/users/log-out', \%out, $own)->{status}, 403, 'a remembered user is logged in');
     is($browser->post('/renew', \%out, $own)->{status}, 403, 'a renewal: 403');
 }
 

@@ -68,7 +68,7 @@ for my $name (layouts()) {
     is(alive($ada, $remembered), 0, "$name: both rows are gone");
     is(alive($elsewhere, $eve), 2, "$name: no other is");
     for my $cookie (sort keys %$kept) {
-        is(client(cookies => { $cookie => $kept->{$cookie} })->get("/$name/private")->{status}, 401, "$name: $cookie is dead");
+        is(client(cookies => { $cookie => $kept->{$cookie} })->get("/$name/private")->{status}, 401, "$name: $cookie no longer works");
     }
     is(client(cookies => $kept)->get("/$name/private")->{status}, 401, "$name: so are both at once");
     is($browser->get("/$name/private")->{status}, 401, "$name: out");
@@ -177,7 +177,7 @@ for ({ origin => 'null' }, { origin => "http://$here" }, { origin => "https://$h
     is($client->delete('/log-out', { _csrf_token => $bob->{csrf_token} }, $_)->{status}, 302, join ' ', %$_);
     is(alive($bob, $other), 0, 'the rows');
     my ($eve, $hers, $session) = visitor();
-    is($session->delete('/log-out', {}, $_)->{status}, 403, 'and the token is asked for all the same');
+    is($session->delete('/log-out', {}, $_)->{status}, 403, 'and the token is still required');
     is(alive($eve, $hers), 2, 'she is still logged in');
 }
 
@@ -237,7 +237,7 @@ for (
     is($answer->{headers}{'cache-control'}, 'private, no-store', 'Cache-Control');
     is_deeply($browser->cookies, {}, 'both cookies are cleared');
     is(alive($ada, $remembered), 0, 'the rows');
-    is($browser->get('/private', { cookie => $ada->{cookie} })->{status}, 401, 'dead');
+    is($browser->get('/private', { cookie => $ada->{cookie} })->{status}, 401, 'no longer valid');
 }
 
 
@@ -305,7 +305,7 @@ for my $path (qw(/log-out /everywhere /page)) {
     like($answer->{content}, qr/^\{"error":"You are still logged in/, 'says it as well');
     is(alive($ada, $remembered), 2, 'and it is true');
     my $nobody = client()->use_cookie(session_cookie({ _csrf_token => $ada->{csrf_state} }));
-    is($nobody->delete($path, { _csrf_token => $ada->{csrf_token} })->{status}, 302, 'who has no token needs no database');
+    is($nobody->delete($path, { _csrf_token => $ada->{csrf_token} })->{status}, 302, 'without a token no database is needed');
 }
 --- error_log
 auth_sigra
@@ -385,7 +385,7 @@ for my $path (qw(/log-out /if?a=1 /login-url)) {
     my $answer = $browser->delete($path, { _csrf_token => $ada->{csrf_token} });
     is_logged_out($answer, $browser, $path);
     is(alive($ada, $remembered), 0, 'the rows');
-    is(client()->delete($path)->{status}, 403, 'nobody is sent to the login page');
+    is(client()->delete($path)->{status}, 403, 'there is no redirect to the login page');
 }
 my ($ada, $remembered, $browser) = visitor();
 my $token = { 'x-csrf-token' => $ada->{csrf_token} };

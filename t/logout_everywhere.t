@@ -66,10 +66,10 @@ for my $name (qw(sigra sessions)) {
     my $bob = authenticated_fixture(age => 90 * 86400);
     my $alive = authenticated_fixture(user_id => $bob->{user_id});
     $browser = client()->use_cookie($bob->{cookie});
-    is($browser->delete("/$name/log-out", { _csrf_token => $bob->{csrf_token} })->{status}, 302, "$name: a dead session");
+    is($browser->delete("/$name/log-out", { _csrf_token => $bob->{csrf_token} })->{status}, 302, "$name: an expired session");
     is_deeply($browser->session, { phoenix_flash => { info => 'Logged out of all devices.' } }, "$name: the same answer");
-    is(alive($bob), 0, "$name: its row goes");
-    is(alive($alive), 1, "$name: but it speaks for nobody");
+    is(alive($bob), 0, "$name: its row is deleted");
+    is(alive($alive), 1, "$name: but it ends no other session");
 
     my $eve = authenticated_fixture();
     my $other = authenticated_fixture(user_id => $eve->{user_id});

@@ -41,13 +41,13 @@ location / { early_hints 1; auth_sigra_forward on; proxy_pass http://127.0.0.1:$
 --- request
 GET /ready
 --- flow
-is(wire(get('/page', 'Connection: close'))->answer->{status}, 401, 'nobody gets any');
+is(wire(get('/page', 'Connection: close'))->answer->{status}, 401, 'anonymous requests get none');
 
 # With the remember-me cookie alone: the answer sets a session cookie.
 my $kim  = authenticated_fixture();
 my $wire = wire(get('/page', $kim->{remember_header}, 'Connection: close'));
 my $served = $::upstream->accept;
-like(head_of($served), qr/^X-Auth-User-Id: $kim->{user_id}\r$/mi, 'the upstream hears who it is');
+like(head_of($served), qr/^X-Auth-User-Id: $kim->{user_id}\r$/mi, 'the upstream gets the user');
 syswrite $served, "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
 my $hints = $wire->answer;
 is("$hints->{status} $hints->{headers}{link}", '103 </style.css>; rel=preload', 'the hints are there at once');
@@ -57,7 +57,7 @@ close $served;
 my $answer = $wire->answer;
 is("$answer->{status} $answer->{body}", '200 ok', 'the answer follows');
 like($answer->{headers}{'set-cookie'} // '', qr/^@{[session_cookie_name]}=/, 'with the session');
-is($answer->{headers}{'cache-control'}, 'private, no-store', 'for nobody to store');
+is($answer->{headers}{'cache-control'}, 'private, no-store', 'which must not be stored');
 
 
 
@@ -78,11 +78,11 @@ is($browser->submit('/users/log-in', { 'user[email]' => 'ada@example.com', 'user
 my $session = join '; ', map { "$_=" . $browser->cookies->{$_} } sort keys %{ $browser->cookies };
 my $wire = wire("POST /page HTTP/1.1\r\nHost: localhost\r\nCookie: $session\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody");
 my $served = $::upstream->accept;
-like(head_of($served), qr/\r\n\r\nbody\z/, 'a body goes on to the upstream');
+like(head_of($served), qr/\r\n\r\nbody\z/, 'a body is passed on to the upstream');
 syswrite $served, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 close $served;
-is($wire->answer->{status}, 200, 'of who is logged in');
-is(wire("POST /page HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody")->answer->{status}, 401, 'and of nobody else');
+is($wire->answer->{status}, 200, 'of a user who is logged in');
+is(wire("POST /page HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody")->answer->{status}, 401, 'and of no other');
 my $large = form(['user[email]', 'a' x 9000]);
 my $chunked = sprintf "%x\r\n%s\r\n0\r\n\r\n", length $large, $large;
 for (["Content-Length: @{[length $large]}", $large], ['Transfer-Encoding: chunked', $chunked]) {
@@ -116,7 +116,7 @@ my $login = sub {
     my $wire = wire(join "\r\n", 'POST /users/log-in HTTP/1.1', 'Host: localhost', "X-Early: $early", 'Expect: 100-continue',
         'Content-Type: application/x-www-form-urlencoded', 'Content-Length: ' . length $body, 'Connection: close',
         'Cookie: ' . join('; ', map { "$_=" . $browser->cookies->{$_} } sort keys %{ $browser->cookies }), '', '');
-    is($wire->answer->{status}, 100, 'the body is asked for');
+    is($wire->answer->{status}, 100, 'nginx asks for the body');
     return $wire->send($body)->answer->{status};
 };
 is($login->(1), 413, 'is not read from there');
@@ -134,11 +134,11 @@ location / { auth_sigra_close_on_revoke on; tunnel_pass 127.0.0.1:$::port; }"
 GET /ready
 --- flow
 my $connect = sub { return join "\r\n", "CONNECT localhost:$::port HTTP/1.1", "Host: localhost:$::port", @_, '', '' };
-is(wire($connect->())->answer->{status}, 401, 'is not for nobody');
+is(wire($connect->())->answer->{status}, 401, 'is not for anonymous requests');
 await { db()->selectrow_array(q(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_trigger%')) } 'the listener';
 my $wire = wire($connect->($::ada->{header}));
 my $served = $::upstream->accept;
-is($wire->answer('HEAD')->{status}, 200, 'is for who is logged in');
+is($wire->answer('HEAD')->{status}, 200, 'is for users who are logged in');
 $wire->send('ping');
 sysread $served, my $heard, 4;
 is($heard, 'ping', 'bytes go in');

@@ -87,7 +87,7 @@ $writing->(0);
 my $next = quick_login();
 $writing->(1);
 release_checks($check);
-is($next->answer->{status}, 302, 'a client that leaves while its check runs harms nobody');
+is($next->answer->{status}, 302, 'a client that leaves while its check runs does not affect others');
 
 
 
@@ -123,7 +123,7 @@ wire(log_in('old@example.com', 'wrong'))->answer;
 is($stored->(), $user->{hashed_password}, 'not after a wrong one');
 is(wire(log_in('old@example.com', 'right'))->answer->{headers}{location}, '/', 'a right one');
 my $new = $stored->();
-like($new, qr/^\$argon2id\$v=19\$m=1024,t=2,p=1\$/, 'argon2id, as told');
+like($new, qr/^\$argon2id\$v=19\$m=1024,t=2,p=1\$/, 'argon2id, as configured');
 is(wire(log_in('old@example.com', 'right'))->answer->{headers}{location}, '/', 'it is of the same password');
 is($stored->(), $new, 'and good enough');
 wire(log_in('old@example.com', 'wrong'))->answer;

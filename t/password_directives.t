@@ -75,7 +75,7 @@ for (@::wrong) {
     my ($said, $content) = test_config($directives);
     my ($line) = $said =~ /(\[emerg\].*)/;
     ok(!$content, "refused: $directives");
-    like($line // $said, qr{$expected.* in \S*/conf/wrong\.conf:\d+}, "said: $directives");
+    like($line // $said, qr{$expected.* in \S*/conf/wrong\.conf:\d+}, "message: $directives");
     unlike($said, qr/Sanitizer|runtime error|\[alert\]/, "no crash: $directives");
 }
 

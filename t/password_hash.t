@@ -65,7 +65,7 @@ for (
     is(log_in('/users/log-in', $user), '302 /', 'which logs the user in');
     is(hash_of($user), $new, 'and is good enough');
     is(log_in('/users/log-in', $user, 'wrong'), '302 /users/log-in', 'and no other password');
-    is(log_in('/weaker/log-in', $user), '302 /', 'at a location that asks for less');
+    is(log_in('/weaker/log-in', $user), '302 /', 'at a location with weaker parameters');
     is(hash_of($user), $new, 'it stays');
 }
 for (['/weaker/log-in', qr/\A\Q$quick\E\z/, 'as strong']) {
@@ -127,7 +127,7 @@ my $wire = wire(request($user));
 await_lookup();
 $lock->commit;
 is($wire->answer->{headers}{location}, '/users/log-in', 'refused: the password was changed');
-is(hash_of($user), $other, 'the new one stands');
+is(hash_of($user), $other, 'the new one is kept');
 is(db()->selectrow_array('SELECT count(*) FROM users_tokens WHERE user_id = ?', undef, $user->{user_id}), 0, 'no session');
 is(log_in('/off/log-in', $user, 'changed'), '302 /', 'and logs the user in');
 

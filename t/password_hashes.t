@@ -85,10 +85,10 @@ await { writing() == 3 } 'the place is taken';
 $accepted[0]->leave;
 await { writing() == 2 } 'this one leaves too';
 release_checks($check);
-is($accepted[1]->answer->{headers}{location}, '/', 'who has waited is in');
-is($next->answer->{headers}{location}, '/', 'and who took the place');
+is($accepted[1]->answer->{headers}{location}, '/', 'the waiting login succeeds');
+is($next->answer->{headers}{location}, '/', 'and the one that took the place');
 is(wire(request('quick', '/none/log-in'))->answer->{headers}{location}, '/', 'without a queue, when none runs');
-is(db()->selectrow_array(q(SELECT count(*) FROM users_tokens t JOIN users u ON u.id = t.user_id WHERE u.email = 'slow@example.com')), 1, 'who has left has no session');
+is(db()->selectrow_array(q(SELECT count(*) FROM users_tokens t JOIN users u ON u.id = t.user_id WHERE u.email = 'slow@example.com')), 1, 'the one that left has no session');
 
 
 

@@ -57,6 +57,6 @@ for my $layout (qw(phx_gen_auth sigra)) {
     $listener->disconnect;
 }
 like($text, qr/"user:" <> _\}/, 'which it leaves alone');
-like($text, qr/topic\("\*"\)/, 'which each LiveView hears');
+like($text, qr/topic\("\*"\)/, 'which each LiveView receives');
 
 done_testing;

@@ -142,7 +142,7 @@ server { listen unix:\$TEST_NGINX_SERVER_ROOT/logs/other.sock; auth_sigra_postgr
 --- more_headers: X-A: b
 --- error_code: 401
 --- flow
-is(connections(), 0, 'none for nobody');
+is(connections(), 0, 'none for anonymous requests');
 is(status(), 200, 'ada');
 is(status(), 200, 'ada again') for 1 .. 5;
 is(connections(), 1, 'one for one after the other');
@@ -179,10 +179,10 @@ cmp_ok($took, '<', 60, "within it, with room: $took");
 is($answer->{headers}{'retry-after'}, 2, 'Retry-After');
 is($answer->{headers}{'cache-control'}, 'no-store', 'Cache-Control');
 ok(!%{ $answer->{cookies} }, 'no cookie is touched');
-is(client()->get('/page')->{status}, 401, 'who has no token is not kept waiting');
+is(client()->get('/page')->{status}, 401, 'a request without a token does not wait');
 $answer = client()->get('/optional/page', { cookie => $::ada->{cookie} });
 is("$answer->{status} $answer->{headers}{'x-status'}", '200 error', 'optional passes');
-is($answer->{headers}{'cache-control'}, undef, 'as if nobody was there');
+is($answer->{headers}{'cache-control'}, undef, 'as if anonymous');
 $answer = client()->get('/page/', { cookie => $::ada->{cookie} });
 is("$answer->{status} $answer->{content} $answer->{headers}{'retry-after'}", '503 for ada 2', 'an error page');
 is(client()->get('/page', { cookie => $::ada->{remember_cookie} })->{status}, 503, 'by remember-me');
@@ -202,7 +202,7 @@ Retry-After: 2
 ! Set-Cookie
 --- flow
 is(client()->get('/open/page')->{content}, 'for ada', 'what is public is served');
-is(client()->get('/page')->{status}, 401, 'nobody is nobody');
+is(client()->get('/page')->{status}, 401, 'anonymous requests stay anonymous');
 --- error_log
 onnection refused
 
@@ -231,6 +231,6 @@ await { client()->get('/page', { cookie => $eve->{cookie} })->{status} == 200 } 
 ok(1, 'a backend that is killed is replaced');
 db()->do('ALTER TABLE users ADD nickname text');
 db()->do('ALTER TABLE users ALTER email TYPE text');
-is(client()->get('/page', { cookie => $eve->{cookie} })->{status}, 200, 'a migration goes by unnoticed');
+is(client()->get('/page', { cookie => $eve->{cookie} })->{status}, 200, 'a migration is not noticed by clients');
 --- error_log
 does not exist

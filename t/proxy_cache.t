@@ -41,24 +41,24 @@ GET /user/
 --- error_code: 401
 --- flow
 my $again = authenticated_fixture(user_id => $::ada->{user_id}, email => 'ada@example.com');
-is(page('/user/', $::ada), 'MISS ada', 'the user: asked for');
+is(page('/user/', $::ada), 'MISS ada', 'the user: not cached yet');
 is(page('/user/', $::ada), 'HIT ada', 'the user: kept');
 is(page('/user/', $again), 'HIT ada', 'the user: by another session of hers too');
 is(page('/user/', $::bob), 'MISS bob', 'the user: not for another');
 is(page('/user/', $::bob), 'HIT bob', 'the user: each has an entry of their own');
 is(page('/user/'), 401, 'the user: and nobody gets in');
-is(page('/session/', $::ada), 'MISS ada', 'the session: asked for');
+is(page('/session/', $::ada), 'MISS ada', 'the session: not cached yet');
 is(page('/session/', $::ada), 'HIT ada', 'the session: kept');
 is(page('/session/', $again), 'MISS ada', 'the session: not for another');
 is(page('/not/', $::ada), 'BYPASS ada', 'nothing of a user is kept');
-is(page('/not/'), 'MISS nobody', 'of nobody: asked for');
-is(page('/not/'), 'HIT nobody', 'of nobody: kept');
+is(page('/not/'), 'MISS nobody', 'anonymous: not cached yet');
+is(page('/not/'), 'HIT nobody', 'anonymous: cached');
 is(page('/not/', $::ada), 'BYPASS ada', 'and not for a user');
-is(page('/plain/', $::ada), 'MISS ada', 'the key says nothing of users');
+is(page('/plain/', $::ada), 'MISS ada', 'the key does not contain the user');
 is(page('/plain/', $::bob), 'HIT ada', 'and so her page is everybody\'s');
 is(page('/plain/'), 401, 'of those that pass');
 db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $::ada->{session_id});
-is(page($_, $::ada), 401, "$_: no page is given to who has logged out") for '/user/', '/session/', '/plain/';
+is(page($_, $::ada), 401, "$_: no page for a user who has logged out") for '/user/', '/session/', '/plain/';
 
 
 
@@ -73,10 +73,10 @@ GET /user/
 my $eve = authenticated_fixture(email => 'eve@example.com', remember_me => 86400);
 my $answer = client()->get('/user/', { cookie => $eve->{remember_cookie} });
 ok($answer->{cookies}{_my_app_key}, 'remembered: a session cookie is set');
-is($answer->{headers}{'cache-control'}, 'private, no-store', 'and nobody else is to keep that');
+is($answer->{headers}{'cache-control'}, 'private, no-store', 'and no other cache may store it');
 $answer = client()->get('/user/', { cookie => $eve->{cookie} });
 is("$answer->{headers}{'x-cache'} " . keys %{ $answer->{cookies} }, 'HIT 0', 'the page was kept, the cookie not');
-is($answer->{headers}{'cache-control'}, 'private', 'nor what was said of it');
+is($answer->{headers}{'cache-control'}, 'private', 'nor its headers');
 $answer = client()->get('/user/', { cookie => $eve->{remember_cookie} });
 is($answer->{headers}{'x-cache'}, 'HIT', 'from the cache');
 ok($answer->{cookies}{_my_app_key}, 'with a cookie');

@@ -71,7 +71,7 @@ await { $nginx->log =~ /\[warn\].*auth_sigra: expired sessions were not deleted:
 is(wire(get('/page', authenticated_fixture()->{header}), port => $nginx->port)->answer->{status}, 200, 'the gate');
 ok(session_row($dead), 'the row is there');
 db()->do('GRANT DELETE ON users_tokens TO sigra');
-await { !session_row($dead) } 'and goes once the right is there';
+await { !session_row($dead) } 'and are deleted once the right is there';
 
 
 

@@ -86,7 +86,7 @@ for my $name (layouts()) {
     is(keys %{ $browser->get("/$name/private")->{cookies} }, 0, "$name: nor is the new one reissued");
     is($browser->request('DELETE', "/$name/log-out", { 'x-csrf-token' => $ada->{csrf_token} })->{status}, 302, "$name: log-out");
     is(rows_of($ada), 0, "$name: ends both");
-    is(client()->get("/$name/private", { cookie => $ada->{cookie} })->{status}, 401, "$name: the cookie from before is dead");
+    is(client()->get("/$name/private", { cookie => $ada->{cookie} })->{status}, 401, "$name: the old cookie no longer works");
 }
 use_layout('sigra');
 
@@ -119,7 +119,7 @@ for my $method (qw(HEAD POST PUT DELETE)) {
 my $ada = authenticated_fixture(age => 60 * 86400 - 40);
 is(visit($ada)->{status} . ' ' . rows_of($ada), '200 1', 'what has less than the grace left is let die');
 my $dead = authenticated_fixture(age => 61 * 86400);
-is(visit($dead)->{status} . ' ' . rows_of($dead), '401 1', 'the dead are not woken');
+is(visit($dead)->{status} . ' ' . rows_of($dead), '401 1', 'expired sessions are not reissued');
 
 
 

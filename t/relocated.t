@@ -81,7 +81,7 @@ GET /named
 --- flow
 for my $way (@::ways) {
     is(told($way, $::ada->{header}, 'X-Auth-Email: eve@example.com')->{email}, 'ada@example.com', $way);
-    is(told($way, 'X-Auth-Email: eve@example.com')->{email}, '', "$way: nobody");
+    is(told($way, 'X-Auth-Email: eve@example.com')->{email}, '', "$way: anonymous");
 }
 
 

@@ -87,10 +87,10 @@ for my $name (layouts()) {
     my $row = new_row($browser);
     is($row->{"${key}_id"}, $ada->{user_id}, "$name: the row");
     is(authenticated_at($row), authenticated_at($before), "$name: authenticated_at is kept");
-    cmp_ok($row->{inserted_at}, 'gt', $before->{inserted_at}, "$name: its life begins anew");
-    is($answer->{cookies}{$::remember}, undef, "$name: remember-me was not asked for");
+    cmp_ok($row->{inserted_at}, 'gt', $before->{inserted_at}, "$name: its age starts again");
+    is($answer->{cookies}{$::remember}, undef, "$name: without remember-me");
     is($browser->get("/$name/private")->{status}, 200, "$name: in");
-    is(client()->get("/$name/private", { cookie => $ada->{cookie} })->{status}, 401, "$name: the old cookie is dead");
+    is(client()->get("/$name/private", { cookie => $ada->{cookie} })->{status}, 401, "$name: the old cookie no longer works");
 
     my $bob = authenticated_fixture(remember_me => 86400);
     $browser = client()->use_cookie($bob->{cookie}, $bob->{remember_cookie});
@@ -98,7 +98,7 @@ for my $name (layouts()) {
     my $remembered = client()->use_cookie("$::remember=" . $browser->cookies->{$::remember});
     is($remembered->get("/$name/private")->{status}, 200, "$name: remember-me is rewritten");
     is($remembered->session->{"${key}_token"}, $browser->session->{"${key}_token"}, "$name: with the new token");
-    is(client()->get("/$name/private", { cookie => $bob->{remember_cookie} })->{status}, 401, "$name: the old one is dead");
+    is(client()->get("/$name/private", { cookie => $bob->{remember_cookie} })->{status}, 401, "$name: the old one no longer works");
 }
 use_layout('sigra');
 
@@ -126,7 +126,7 @@ for my $name (layouts()) {
         is(authenticated_at($row), database()->{name} =~ /_17/ ? undef : $row->{inserted_at} =~ s/\..*//r, "$name: authenticated now");
     }
     is(client()->get("/$name/confirm", { cookie => $ada->{cookie} })->{status}, 404, "$name: internal");
-    is_deeply(session_row($ada), $before, "$name: from outside nothing comes of it");
+    is_deeply(session_row($ada), $before, "$name: from outside it has no effect");
 }
 use_layout('sigra');
 
@@ -171,7 +171,7 @@ for my $session ({ _csrf_token => $state }, { _csrf_token => $state, user_token 
     my $browser = client()->use_cookie(session_cookie($session));
     my $answer = $browser->post('/renew', $form);
     is("$answer->{status} $answer->{headers}{location}", '302 /enter', 'to the login page');
-    is($browser->session->{phoenix_flash}{error}, 'You must log in to access this page.', 'which says why');
+    is($browser->session->{phoenix_flash}{error}, 'You must log in to access this page.', 'which gives the reason');
     $answer = $browser->post('/renew', $form, { accept => 'application/json' });
     is("$answer->{status} $answer->{content}", '401 {"error":"You must log in to access this page."}', 'a program');
 }
@@ -188,14 +188,14 @@ is_refused($browser->request($_, '/renew', { 'x-csrf-token' => $ada->{csrf_token
 my $bob = authenticated_fixture(remember_me => 86400);
 $browser = client()->use_cookie(session_cookie({ _csrf_token => $state }), $bob->{remember_cookie});
 is($browser->post('/renew', $form)->{status}, 302, 'by remember-me');
-ok($browser->session->{user_remember_me}, 'whose session says so');
+ok($browser->session->{user_remember_me}, 'with a message in the session');
 is(session_row($bob), undef, 'renewed');
 
 my $eve   = authenticated_fixture();
 my $other = authenticated_fixture(user_id => $eve->{user_id}, remember_me => 86400);
 $browser = client()->use_cookie($eve->{cookie}, $other->{remember_cookie});
 is($browser->post('/renew', { _csrf_token => $eve->{csrf_token} })->{status}, 302, 'with a remember-me cookie of another session of the same user');
-ok(session_row($other), 'which nobody asked to be renewed');
+ok(session_row($other), 'whose session is not renewed');
 
 
 
@@ -220,7 +220,7 @@ isnt($browser->session->{user_token}, $ada->{token}, 'a new token');
 my $bob = authenticated_fixture();
 $browser = client()->use_cookie($ada->{cookie});
 $browser->get('/app', { 'x-session' => "$bob->{cookie}; path=/" });
-is(new_row($browser)->{user_id}, $bob->{user_id}, 'another user, if it says so');
+is(new_row($browser)->{user_id}, $bob->{user_id}, 'another user, if the application says so');
 is(session_row($bob), undef, 'whose old row is gone');
 
 my $eve = authenticated_fixture(age => 7000);
@@ -229,7 +229,7 @@ $browser = client()->use_cookie($eve->{cookie});
 is($browser->get('/plain')->{status}, 302, 'without «authenticated»');
 is(new_row($browser)->{authenticated_at}, $before, 'authenticated_at is kept');
 
-is(client()->get('/app')->{headers}{location}, '/users/log-in', 'nobody');
+is(client()->get('/app')->{headers}{location}, '/users/log-in', 'anonymous');
 my $two = wire(join "\r\n", 'GET /app HTTP/1.1', 'Host: localhost', 'Cookie: a=b', 'Cookie: c=d', '', '')->answer;
 is($two->{status}, 400, 'two Cookie headers');
 
@@ -262,7 +262,7 @@ for my $path (qw(/rewrite /try /named /confirm)) {
     my $before = session_row($ada)->{authenticated_at};
     my $browser = client()->use_cookie($ada->{cookie});
     is_refused($browser->get($path), $ada, 405, "GET $path");
-    is_refused($browser->get($path, { 'x-accel-redirect' => '/inside' }), $ada, 405, 'whatever the client says');
+    is_refused($browser->get($path, { 'x-accel-redirect' => '/inside' }), $ada, 405, 'whatever the client sends');
     is_refused($browser->post($path, {}), $ada, 403, "POST $path");
     is($browser->post($path, { _csrf_token => $ada->{csrf_token} })->{status}, 302, 'with the CSRF token');
     is(new_row($browser)->{authenticated_at}, $before, 'authenticated_at is kept');

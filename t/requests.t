@@ -82,7 +82,7 @@ Content-Length: 8
 --- response_body
 --- flow
 my $answer = client()->request('HEAD', '/private/page.txt');
-is($answer->{status}, 401, 'and nobody');
+is($answer->{status}, 401, 'and anonymous');
 ok(!length($answer->{content} // ''), 'no body');
 my $wire = wire("HEAD /private/page.txt HTTP/1.1\r\nHost: x\r\n\r\n" . get('/private/page.txt', $::ada->{header}));
 is($wire->answer('HEAD')->{status}, 401, 'HEAD, kept alive');
@@ -122,7 +122,7 @@ my $chunked = wire("POST /private/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chu
 $chunked->send("2\r\nde\r\n0\r\n\r\n");
 is($chunked->answer->{body}, '5 ' . Digest::SHA::sha256_hex('abcde'), 'chunked');
 my $expecting = wire($post->('/private/', '', 'Expect: 100-continue', $::ada->{header}) =~ s/Length: 0/Length: 5/r);
-is($expecting->answer->{status}, 100, 'asked for the body');
+is($expecting->answer->{status}, 100, 'nginx asks for the body');
 is($expecting->send('abcde')->answer->{body}, '5 ' . Digest::SHA::sha256_hex('abcde'), 'which then comes');
 
 
@@ -184,13 +184,13 @@ my $status = sub {
     return scalar <$pipe>;
 };
 is($status->('-H', $::ada->{header}), '200 2', 'ada');
-is($status->(), '401 2', 'nobody');
+is($status->(), '401 2', 'anonymous');
 is($status->('-H', 'Cookie: a=b', '-H', $::ada->{header}, '-H', 'Cookie: c=d'), '200 2', 'cookies in fields of their own');
 is($status->('-I'), '401 2', 'HEAD');
 is($status->('-H', $::ada->{header}, '--data-binary', 'x' x 100_000), '200 2', 'POST');
 my $report = qx(h2load -n 100 -c 2 -m 10 -H '$::ada->{header}' $url 2>&1);
 like($report, qr/100 total, 100 started, 100 done, 100 succeeded/, 'a hundred streams');
-like(qx(h2load -n 100 -c 2 -m 10 $url 2>&1), qr/status codes: 0 2xx, 0 3xx, 100 4xx/, 'of nobody');
+like(qx(h2load -n 100 -c 2 -m 10 $url 2>&1), qr/status codes: 0 2xx, 0 3xx, 100 4xx/, 'of an anonymous client');
 
 
 
@@ -211,7 +211,7 @@ GET /socket
 --- flow
 my @headers = ('Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13',
     'Origin: http://localhost');
-is(wire(get('/socket', @headers))->answer->{status}, 401, 'nobody');
+is(wire(get('/socket', @headers))->answer->{status}, 401, 'anonymous');
 
 my $wire = wire(get('/socket', @headers, $::ada->{header}));
 my $answer = $wire->answer;

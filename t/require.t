@@ -66,12 +66,12 @@ for my $round ('asked for', 'from the cache') {
 }
 is(lookups(), 0, 'conditions of every location are answered by the one lookup');
 my $answer = ask('/admin/page', 'user');
-is("$answer->{status} @{ $answer->{headers} }{qw(x-status x-who)}", '403 forbidden user@example.com', 'the variables tell who');
+is("$answer->{status} @{ $answer->{headers} }{qw(x-status x-who)}", '403 forbidden user@example.com', 'the variables are set');
 is($answer->{headers}{'cache-control'}, 'no-store', 'Cache-Control');
 is_deeply($answer->{cookies}, {}, 'no cookie is touched');
-is($answer->{headers}{location}, undef, 'and nobody is sent to log in');
-is(ask('/admin/page', 'admin')->{headers}{'x-status'}, 'hit', 'who may is a hit');
-is(ask('/optional/page', 'user')->{headers}{'x-status'}, 'hit', 'as is everybody where it is optional');
+is($answer->{headers}{location}, undef, 'and there is no redirect to the login page');
+is(ask('/admin/page', 'admin')->{headers}{'x-status'}, 'hit', 'a user who meets it is a hit');
+is(ask('/optional/page', 'user')->{headers}{'x-status'}, 'hit', 'as is everybody with optional');
 is(ask('/optional/page', 'user')->{headers}{'x-who'}, 'user@example.com', 'by name');
 
 
@@ -102,14 +102,14 @@ for ({ accept => 'application/json' }, { 'sec-fetch-mode' => 'cors' }, { 'x-requ
     is("$answer->{status} $answer->{content}", '403 {"error":"You are not allowed to access this page."}', join ' ', 'a program,', %$_);
     is("@{ $answer->{headers} }{qw(content-type cache-control)}", 'application/json no-store', 'as JSON');
 }
-like(ask('/pro/page', 'user', accept => 'application/json')->{content}, qr/Ask user\@example.com's boss/, 'error_page goes before');
-is(ask('/both/page', 'none')->{status}, 403, 'whatever auth_sigra_unauthenticated says, and nobody confirms a password for it');
+like(ask('/pro/page', 'user', accept => 'application/json')->{content}, qr/Ask user\@example.com's boss/, 'error_page takes precedence');
+is(ask('/both/page', 'none')->{status}, 403, 'whatever auth_sigra_unauthenticated is, and without a password confirmation');
 is(ask('/status/page', 'user')->{status}, 403, 'or this');
 is(ask('/app/users/log-in', 'user')->{status}, 200, "the login page's own path is open");
 my $leaving = authenticated_fixture(columns => { role => 'user' });
 my $browser = client()->use_cookie($leaving->{cookie});
-is($browser->get('/users/log-in')->{status}, 302, 'the login knows who is logged in');
-is(client()->delete('/users/log-out', '', { cookie => $leaving->{cookie}, 'x-csrf-token' => $leaving->{csrf_token} })->{status}, 302, 'and everybody may log out');
+is($browser->get('/users/log-in')->{status}, 302, 'the login page recognizes users who are logged in');
+is(client()->delete('/users/log-out', '', { cookie => $leaving->{cookie}, 'x-csrf-token' => $leaving->{csrf_token} })->{status}, 302, 'and all users may log out');
 is(session_row($leaving), undef, 'which ends the session');
 
 
@@ -129,8 +129,8 @@ location /accel { auth_sigra off; proxy_pass http://echo; }
 GET /any/deny/page
 --- error_code: 401
 --- flow
-is(all_of('/any/deny/page'), '200 403 403 401', 'satisfy any: nobody else may either');
-is(all_of('/any/allow/page'), '200 200 200 200', 'satisfy any: somebody else may');
+is(all_of('/any/deny/page'), '200 403 403 401', 'satisfy any: no other user may');
+is(all_of('/any/allow/page'), '200 200 200 200', 'satisfy any: an allowed address may');
 is(ask('/any/deny/page', 'user', accept => 'application/json')->{status}, 403, 'a program as well');
 is(all_of('/asked/page'), '200 403 403 401', 'a subrequest');
 for ([GET => '200 200'], [HEAD => '200 200'], [POST => '200 403'], [DELETE => '200 403']) {
@@ -197,7 +197,7 @@ my %who = map { $_ => authenticated_fixture(columns => { role => 'admin', level 
 my $check = sub {
     my ($how) = @_;
     is(all_of("/$_/page"), '503 503 503 401', "$_, $how") for qw(typo syntax two text zero token both);
-    is(all_of('/page'), '200 200 200 401', "others go on, $how");
+    is(all_of('/page'), '200 200 200 401', "others still work, $how");
     is(all_of('/admin/page'), '200 403 403 401', "so do other conditions, $how");
     is(all_of('/optional/page'), '200 200 200 200', "and where it is optional, $how");
     is(join(' ', map { "$_ " . (split ' ', seen('/level/page', $who{$_}))[0] } sort keys %who), 'broken 503 high 200 low 403 unknown 403', "an error of one user's row is nobody else's, $how");
@@ -211,7 +211,7 @@ lookups();
 my $since = Sigra::Nginx::now();
 is(statuses(100, '/level/page', $who{broken}), join(', ', ('503 error') x 100), 'what is not known is kept for a second');
 cmp_ok(lookups(), '<=', 16 * (2 + int(Sigra::Nginx::now() - $since)), 'and costs few queries');
-is(statuses(2, '/admin/page', $who{broken}), '200 hit, 200 hit', 'beside what is');
+is(statuses(2, '/admin/page', $who{broken}), '200 hit, 200 hit', 'and known ones from the cache');
 is(lookups(), 0, 'which costs none');
 is(ask('/typo/page', 'admin')->{headers}{'retry-after'}, 2, 'Retry-After');
 db()->do(q(UPDATE users SET level = '5' WHERE id = ?), undef, $who{broken}{user_id});
@@ -229,7 +229,7 @@ db()->do('ALTER TABLE users DROP rolle');
 db()->do(q(UPDATE users SET level = '1'));    # has all known users looked up again
 await { all_of('/typo/page') eq '503 503 503 401' } 'the lost column';
 pass('a column that is gone');
-is(all_of('/admin/page'), '200 403 403 401', 'the others go on');
+is(all_of('/admin/page'), '200 403 403 401', 'the others still work');
 
 
 
@@ -251,7 +251,7 @@ await { all_of('/member/page') eq '200 403 403 401' } 'in order';
 db()->do('REVOKE SELECT ON memberships FROM sigra');
 db()->do(q(UPDATE users SET level = '2'));    # has all known users looked up again
 await { all_of('/member/page') eq '503 503 503 401' } 'the right that is gone';
-is(all_of('/admin/page'), '200 403 403 401', 'other conditions go on');
+is(all_of('/admin/page'), '200 403 403 401', 'other conditions still work');
 is(all_of('/page'), '200 200 200 401', 'and other locations');
 db()->do('GRANT SELECT ON memberships TO sigra');
 
@@ -279,7 +279,7 @@ for my $round (1, 2) {
     is(all_of('/pro/page'), '200 200 200 401', 'the last bit, and volatile');
     is(all_of('/both/page?day=sunday'), '200 403 403 401', 'a variable and a condition');
     is(all_of("/both/page?day=$_"), '403 403 403 401', "a variable that is '$_'") for '', 'zero';
-    is(all_of('/off/page'), '200 403 403 401', 'a variable that is made of who it is');
+    is(all_of('/off/page'), '200 403 403 401', 'a variable that depends on the user');
     is(all_of("/bad/page?is=$_"), '403 403 403 401', "no is '$_'") for qw(0 f F false False FALSE n N no No off OFF), '';
     is(all_of("/bad/page?is=$_"), '200 200 200 401', "yes is '$_'") for qw(1 t yes on 00 none);
 }
@@ -336,18 +336,18 @@ location = /allowed { internal; auth_sigra on; auth_sigra_attribute may "CASE WH
 --- request
 GET /page
 --- flow
-is(ask('/admin/page', 'admin')->{content}, 'secret', 'who may');
-is(ask('/admin/page', 'user')->{status}, 403, 'who may not');
-like(ask('/all.html', 'admin')->{content}, qr/in: secret/, 'the include is for who may');
-unlike(ask('/all.html', 'user')->{content}, qr/secret/, 'and not for whom the page is');
+is(ask('/admin/page', 'admin')->{content}, 'secret', 'a user who meets it');
+is(ask('/admin/page', 'user')->{status}, 403, 'a user who does not meet it');
+like(ask('/all.html', 'admin')->{content}, qr/in: secret/, 'the include is only for users who meet its condition');
+unlike(ask('/all.html', 'user')->{content}, qr/secret/, 'and not for all who may see the page');
 for my $page ('/mine.html', '/open/mine.html') {
     for my $name (qw(admin user admin)) {
         like(ask($page, $name)->{content}, qr/for <$name\@example\.com>/, "$page: what is kept is $name\'s own");
     }
 }
 my $answer = ask('/asks/page', 'admin');
-is($answer->{status}, 200, 'auth_request: who may');
-is(ask('/asks/page', 'user')->{status}, 403, 'auth_request: who may not');
+is($answer->{status}, 200, 'auth_request: a user who meets it');
+is(ask('/asks/page', 'user')->{status}, 403, 'auth_request: a user who does not meet it');
 
 
 
@@ -381,11 +381,11 @@ location /both/ { auth_sigra_require "picky(u.role)"; }
 GET /page
 --- error_code: 401
 --- flow
-is(all_of('/page'), '200 200 200 401', 'others go on');
+is(all_of('/page'), '200 200 200 401', 'others still work');
 is(all_of('/admin/page'), '503 503 503 401', 'an aggregate');
 is(all_of('/pro/page'), '503 503 503 401', 'a set');
 is(all_of('/both/page'), '200 503 200 401', 'a row for which it is raised');
-is(all_of('/page'), '200 200 200 401', 'and elsewhere that user too');
+is(all_of('/page'), '200 200 200 401', 'and that user too in other locations');
 
 
 
@@ -426,7 +426,7 @@ like($said->(q(location /admin/ { auth_sigra_require "u.role = 'admin'"; })),
     qr/\[warn\].*"auth_sigra_require" in location "\/admin\/" has no effect: "auth_sigra" is not "on" there/, 'off');
 like($said->(q(location /admin/ { auth_sigra optional; auth_sigra_require "u.role = 'admin'"; })), qr/has no effect/, 'optional');
 like($said->(q(location /api/ { auth_sigra_bearer only; })), qr/"auth_sigra_bearer only" in location "\/api\/" has no effect/, 'tokens alone');
-is($said->(q(location /api/ { auth_sigra on; auth_sigra_bearer only; } location /who { auth_sigra_session; auth_sigra_bearer only; })), '', 'where somebody is asked');
+is($said->(q(location /api/ { auth_sigra on; auth_sigra_bearer only; } location /who { auth_sigra_session; auth_sigra_bearer only; })), '', 'where the gate checks');
 is($said->(q(auth_sigra_require "u.role = 'admin'"; location /admin/ { auth_sigra on; } location /off/ { auth_sigra_require off; })), '', 'on a server it is for the locations');
 
 

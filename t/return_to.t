@@ -76,7 +76,7 @@ my $foreign = { cart => [integer(1), integer(2**40)], f => float(1.5), t => tupl
     _csrf_token => 'C' x 24, locale => "d\xc3\xa9" };
 my $session = left('/page', { cookie => session_cookie({ %$foreign, user_return_to => '/old', phoenix_flash => { info => 'kept', error => 'old' } }) }, bytes => 1);
 my $read = decode_term($session);
-is($read->{user_return_to}, '/page', 'the newest way back');
+is($read->{user_return_to}, '/page', 'the newest path to return to');
 is_deeply([map { $read->{phoenix_flash}{$_} } qw(info error)], ['kept', $::must], 'the flash is merged');
 for my $key (sort keys %$foreign) {
     my $pair = substr(encode_term($key), 1) . substr(encode_term($foreign->{$key}), 1);
@@ -130,7 +130,7 @@ for (    # bytes of the application's own, what is kept of the email and of the 
     is($session ? 1 : 0, $cookie, "$own bytes: a cookie or none");
     next unless $session;
     is(defined $session->{phoenix_flash}{email} ? 1 : 0, $email, "$own bytes: the flash's email goes first");
-    is(defined $session->{user_return_to} ? 1 : 0, $back, "$own bytes: the way back second");
+    is(defined $session->{user_return_to} ? 1 : 0, $back, "$own bytes: the path to return to is dropped second");
     is($session->{phoenix_flash}{error}, $::must, "$own bytes: the error stays");
     is($session->{own}, 'o' x $own, "$own bytes: the application's stays");
 }

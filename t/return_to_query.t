@@ -158,7 +158,7 @@ for my $target (@good, @bad) {
     my $page = browser()->get($url);
     is($page->{status}, 200, "$name: the page");
     is(scalar(() = $page->{content} =~ /name="return_to"/g), $good ? 1 : 0, "$name: in the form or not");
-    is(answer_of(browser()->get($url, { cookie => $::ada->{cookie} })), '302 ' . ($good ? $target : '/'), "$name: who is logged in");
+    is(answer_of(browser()->get($url, { cookie => $::ada->{cookie} })), '302 ' . ($good ? $target : '/'), "$name: a user who is logged in");
     my $browser = browser();
     my ($token) = $browser->get('/users/log-in')->{content} =~ /name="_csrf_token" value="([^"]+)/;
     my %posted = (%::form, _csrf_token => $token, return_to => $target);
@@ -241,8 +241,8 @@ for (['/page', '/page'], ['/other/x', undef], ['/own/x', '/own/x'], ['/own/x', u
     ok($session->{phoenix_flash}{error}, "$host$path: the flash");
 }
 my $planted = browser()->get('/users/log-in?return_to=/planted');
-unlike($planted->{content}, qr/planted/, 'a login URL says nothing here');
-is(browser()->get('/users/log-in?return_to=/planted', { cookie => $::ada->{cookie} })->{headers}{location}, '/', 'nor to who is logged in');
+unlike($planted->{content}, qr/planted/, 'a login URL has no effect here');
+is(browser()->get('/users/log-in?return_to=/planted', { cookie => $::ada->{cookie} })->{headers}{location}, '/', 'nor for a user who is logged in');
 my $browser = browser();
 my ($token) = $browser->get('/users/log-in')->{content} =~ /name="_csrf_token" value="([^"]+)/;
 is($browser->post('/users/log-in', { %::form, _csrf_token => $token, return_to => '/planted' })->{headers}{location}, '/', 'nor does a form');

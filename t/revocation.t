@@ -98,8 +98,8 @@ for my $case (['sigra', 'bigint'], ['sigra', 'uuid'], ['phx_gen_auth', 'bigint']
     my $users = database()->{users};
     db()->do("UPDATE $users SET email = ? WHERE id = ?", undef, 'new@example.com', $who{bob}{user_id});
     await { asked($who{bob}) eq '200 miss' } 'a miss';
-    pass("$layout, $id: a user who changed is asked for again, and in");
-    is(asked($who{eve}), '200 hit', "$layout, $id: nobody else is");
+    pass("$layout, $id: a user who changed is looked up again, and passes");
+    is(asked($who{eve}), '200 hit', "$layout, $id: no other user is");
     db()->do("DELETE FROM $users WHERE id = ?", undef, $who{eve}{user_id});
     out($who{eve}, "$layout, $id: a user is gone");
     warm_all($who{bob});
@@ -124,14 +124,14 @@ for my $case (['sigra', 'bigint'], ['sigra', 'uuid'], ['phx_gen_auth', 'bigint']
     while (my $notify = $listener->pg_notifies) { push @told, $notify->[2] }
     is_deeply(\@told, ['*'], 'one notification');
     await { asked($bob) eq '200 hit' } 'a hit';
-    pass('who still has a row is asked for and in');
+    pass('a session with a row is looked up and passes');
 
     # A wrong password does not count as a change of the user.
     my @answers;
     db()->do('UPDATE users SET failed_login_attempts = failed_login_attempts + 1');
     revoke(my $eve = authenticated_fixture());
     await { !!$listener->pg_notifies } 'what came after';
-    is(asked($bob), '200 hit', 'guesses evict nobody');
+    is(asked($bob), '200 hit', 'wrong passwords evict nothing');
 }
 
 # A request by `$who` whose lookup is blocked `$rounds` times, while the user is changed each time.
@@ -191,12 +191,12 @@ sub overtaken {
         db()->do('UPDATE users SET email = email || ? WHERE id = ?', undef, 'x', $who{bob}{user_id});
         await { asked($who{bob}, '/plain/page') eq '200 miss' } 'the notification';
         $holder->do('SELECT pg_advisory_unlock(42)');
-        is($wire->answer->{status}, $way eq 'row' ? 401 : 200, "the answer is overtaken by the end of the $way: asked again");
+        is($wire->answer->{status}, $way eq 'row' ? 401 : 200, "the answer is overtaken by the end of the $way: looked up again");
         like(asked($gone), $way eq 'row' ? qr/^401/ : qr/^200/, 'and so is the next');
     }
     # This repeats: three more times, then 503.
     my $ada = authenticated_fixture();
-    is(overtaken($ada, 4)->answer->{status}, 503, 'asked four times, each time overtaken: 503');
+    is(overtaken($ada, 4)->answer->{status}, 503, 'looked up four times, each time overtaken: 503');
     like(asked($ada), qr/^200/, 'and in with the next request');
 
     # Each worker receives a change, and each one may do so before the lookup is answered.
@@ -224,9 +224,9 @@ for my $require ('on', 'off') {
     if ($require eq 'on') {
         await { my ($pid, $seen) = worker_of($who{bob}); state %miss; $miss{$pid}++ if $seen eq '200 miss'; keys %miss == 2 } 'a miss on each';
         my %seen = map { asked($who{bob}) => 1 } 1 .. 20;
-        is(join(', ', keys %seen), '200 miss', 'without a channel PostgreSQL is asked each time');
+        is(join(', ', keys %seen), '200 miss', 'without a channel, PostgreSQL is asked each time');
         revoke($who{ada});
-        is(join(', ', map { asked($who{ada}) } 1 .. 10), join(', ', ('401 unknown') x 10), 'and what it says counts at once');
+        is(join(', ', map { asked($who{ada}) } 1 .. 10), join(', ', ('401 unknown') x 10), 'and its answer counts at once');
     } else {
         revoke($who{ada});
         my %seen = map { asked($who{bob}) => 1 } 1 .. 20;
@@ -237,7 +237,7 @@ for my $require ('on', 'off') {
     warm_all($who{bob});
     out($who{ada}, 'back again') if $require eq 'on';
     revoke($who{bob});
-    out($who{bob}, "require_listen=$require: a revocation that is heard");
+    out($who{bob}, "require_listen=$require: a revocation that is received");
 }
 
 # Backends and a worker are killed, and nginx is reloaded: what was deleted stays out, on old and new workers.
@@ -263,7 +263,7 @@ for my $require ('on', 'off') {
         revoke($reloaded) if $round != 2;
         out($reloaded, "round $round: reloaded");
         warm_all($stays);
-        pass("round $round: who has a row is in, and known again");
+        pass("round $round: a session with a row passes, and is cached again");
     }
     is($nginx->stop, 0, 'nginx ends as it should');
     my @problems = $nginx->problems(qr/exited on signal 9/);

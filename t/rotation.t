@@ -83,7 +83,7 @@ is(in($browser), 200, 'and in');
 
 $answer = $browser->get('/application', { 'x-session' => "$ada->{cookie}; path=/" });
 is("$answer->{status} " . rows_of($ada), '500 1', 'nor by the application');
-is("_my_app_key=$answer->{cookies}{_my_app_key}{value}", $ada->{cookie}, 'whose own cookie arrives');
+is("_my_app_key=$answer->{cookies}{_my_app_key}{value}", $ada->{cookie}, 'and the application\'s own cookie is sent');
 is(in($browser), 200, 'and in');
 
 $answer = $browser->post('/log-in', { _csrf_token => $ada->{csrf_token}, email => $ada->{email}, password => $::password });
@@ -111,7 +111,7 @@ GET /private
 my $ada = authenticated_fixture(age => 7200);
 my $browser = client()->use_cookie($ada->{cookie});
 my $answer = $browser->get('/there');
-is($answer->{status}, 302, 'the second location knows nobody');
+is($answer->{status}, 302, 'the second location is anonymous');
 is_deeply([sort keys %{ $answer->{cookies} }], [qw(_my_app_key _other_key)], 'a cookie of each name');
 isnt($browser->session->{user_token}, $ada->{token}, 'the new token is among them');
 is(in($browser), 200, 'and in');
@@ -120,7 +120,7 @@ my $bob = authenticated_fixture(age => 7200);
 $browser = client()->use_cookie($bob->{cookie});
 $answer = $browser->get('/same');
 is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 1', 'a second location of the same');
-is($answer->{content} =~ /^cookie=_my_app_key=(.*)$/m ? $1 : '', $browser->cookies->{_my_app_key}, 'whose upstream sees the new cookie');
+is($answer->{content} =~ /^cookie=_my_app_key=(.*)$/m ? $1 : '', $browser->cookies->{_my_app_key}, 'whose upstream gets the new cookie');
 is(in($browser), 200, 'and in');
 
 
@@ -148,7 +148,7 @@ for my $path (qw(/reissue /renew)) {
     my $browser = client()->use_cookie($ada->{cookie});
     is(in($browser), 200, "$path: and passes");
     my $answer = $browser->get('/reissue');
-    is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 1', "$path: it is reissued to who stays");
+    is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 1', "$path: it is reissued to a client that stays");
     isnt($browser->session->{user_token}, $ada->{token}, "$path: with another token");
     is(in($browser), 200, "$path: which is good");
 }

@@ -57,7 +57,7 @@ is(seen($twice), "200 $::ada->{user_id} Ada\@Example.com", 'another session of h
 db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $twice->{session_id});
 is(seen($twice), 401, 'which is then deleted');
 db()->do('DELETE FROM users WHERE id = ?', undef, $::ada->{user_id});
-is(seen($::ada), 401, 'a user who is gone');
+is(seen($::ada), 401, 'a deleted user');
 
 
 
@@ -183,8 +183,8 @@ is(seen(session_cookie({ user_token => 'x' x 32 })), 401, 'an OR lets no other r
 layout('sigra', where => 'u.no_such_column');
 --- flow
 is(client()->get('/', {cookie => $::ada->{cookie}})->{status}, 503, 'neither in nor out');
-is(client()->get('/')->{status}, 401, 'nobody is asked for');
-ok(grep({ /no_such_column/ } split /\n/, slurp('logs/error.log')), 'the log says why');
+is(client()->get('/')->{status}, 401, 'nothing is looked up');
+ok(grep({ /no_such_column/ } split /\n/, slurp('logs/error.log')), 'the reason is in the log');
 
 
 

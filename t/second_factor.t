@@ -53,8 +53,8 @@ is("$row->{user_id} $row->{type}", "$::who{sigra_sessions}{ada}{user_id} mfa_pen
 is($row->{sudo_at}, undef, 'not authenticated');
 is($row->{ip}, '127.0.0.1', 'its address');
 is_deeply([sort keys %$session], [qw(_csrf_token live_socket_id user_return_to user_token)], 'the session');
-is($session->{user_return_to}, '/private/x', 'the way back is kept');
-is($answer->{cookies}{ remember_me_cookie_name() }, undef, 'nobody is remembered');
+is($session->{user_return_to}, '/private/x', 'the path to return to is kept');
+is($answer->{cookies}{ remember_me_cookie_name() }, undef, 'no remember-me cookie');
 is($browser->get('/private/x.txt')->{status}, 401, 'no gate lets it in');
 is($browser->get('/users/log-in')->{status}, 200, 'and the login page is shown');
 my $remember = remember_me_cookie($session->{user_token});
@@ -63,7 +63,7 @@ is(client()->get('/private/x.txt', { cookie => $remember })->{status}, 401, 'nor
 (undef, $answer) = log_in_over({}, { %ada, password => 'wrong' });
 is($answer->{headers}{location}, '/users/log-in', 'a wrong password is a wrong password');
 ($browser, $answer) = log_in_over({}, { %ada, email => 'bob@example.com' });
-is($answer->{headers}{location}, '/', 'who has none is in');
+is($answer->{headers}{location}, '/', 'a user without one is logged in');
 is($browser->get('/private/x.txt')->{status}, 200, 'everywhere');
 is(session_row(decode_base64url($browser->session->{user_token}))->{type}, 'remember_me', 'and remembered');
 
@@ -78,7 +78,7 @@ my $bob = authenticated_fixture(user_id => $::who{sigra_sessions}{bob}{user_id},
 ($browser) = log_in_over($old->{session}, \%ada, $bob->{remember_cookie});
 is(session_row($_), undef, 'the old row is gone') for $old, $bob;
 is($browser->cookies->{ remember_me_cookie_name() }, undef, 'another\'s remember-me cookie too');
-is($browser->get('/private/x.txt')->{status}, 401, 'and nobody is in');
+is($browser->get('/private/x.txt')->{status}, 401, 'and nobody is logged in');
 
 
 
@@ -97,7 +97,7 @@ is("$answer->{status} $answer->{headers}{location}", '302 /users/log-in', 'refus
 is($browser->session->{phoenix_flash}{error}, 'Invalid email or password', 'as if it were wrong');
 is($rows->(), $before, 'no row');
 (undef, $answer) = log_in_over({}, { email => 'bob@example.com', password => $::password });
-is($answer->{headers}{location}, '/', 'who has none is in');
+is($answer->{headers}{location}, '/', 'a user without one is logged in');
 
 
 
@@ -148,7 +148,7 @@ for (['a second factor', { email => 'ada@example.com', password => $::password }
     ['a long body', { email => 'bob@example.com', more => 'x' x 6000 }], ['no email either', {}]) {
     my ($what, $form) = @$_;
     my ($answer, $body) = $ask->($form);
-    like($answer->{body}, qr{\APOST /users/log-in\?x=y HTTP/1\.[01]\r\n}, "$what: the application is asked");
+    like($answer->{body}, qr{\APOST /users/log-in\?x=y HTTP/1\.[01]\r\n}, "$what: passed to the application");
     is($answer->{body} =~ s/.*?\r\n\r\n//sr, $body, "$what: with the body as it came");
     unlike($answer->{body}, qr/^X-Auth-User-Id/mi, "$what: and nobody's identity");
     is(Sigra::Raw::header($answer, 'Set-Cookie'), 'of=application', "$what: the answer is its own");
@@ -156,19 +156,19 @@ for (['a second factor', { email => 'ada@example.com', password => $::password }
 for (['a wrong password', { email => 'ada@example.com', password => 'wrong' }, '/users/log-in'], ['nobody\'s', { email => 'x@example.com', password => 'x' }, '/users/log-in'],
     ['no second factor', { email => 'bob@example.com', password => $::password }, '/']) {
     my ($answer) = $ask->($_->[1]);
-    is("$answer->{status} " . Sigra::Raw::header($answer, 'Location'), "302 $_->[2]", "$_->[0]: the application is not asked");
+    is("$answer->{status} " . Sigra::Raw::header($answer, 'Location'), "302 $_->[2]", "$_->[0]: not passed to the application");
 }
 is(client()->post('/users/log-in', { email => 'ada@example.com' })->{status}, 403, 'without a CSRF token: nor then');
-is(client()->post('/users/log-in', { email => 'ada@example.com' }, { 'sec-fetch-site' => 'cross-site' })->{status}, 403, 'from elsewhere: nor then');
+is(client()->post('/users/log-in', { email => 'ada@example.com' }, { 'sec-fetch-site' => 'cross-site' })->{status}, 403, 'from another site: nor then');
 
 # A right password is not counted as an attempt when the login is passed on.
 my $attempts = sub { db()->selectrow_array(q(SELECT failed_login_attempts FROM users WHERE email = 'ada@example.com')) };
 $ask->({ email => 'ada@example.com', password => 'wrong' }) for 1, 2;
-is($attempts->(), 3, 'mistakes count, with the one from before');
+is($attempts->(), 3, 'wrong passwords count, with the one from before');
 for (1 .. 6) {
     my ($answer) = $ask->({ email => 'ada@example.com', password => $::password });
     like($answer->{body}, qr/\APOST /, 'a right password, however often');
-    is($attempts->(), 0, 'begins the count anew');
+    is($attempts->(), 0, 'resets the count');
 }
 close $server;
 unlink $path;
@@ -218,5 +218,5 @@ for (['/a?b', '/a?b'], ["$own/a", '/a'], ['https://a.site.test/a', undef], ['//e
     my ($asked, $kept) = @$_;
     my ($browser, $answer) = log_in_over({ user_return_to => '/before' }, { %ada, return_to => $asked });
     is($answer->{headers}{location}, '/users/second-factor', "$asked: to the second factor");
-    is($browser->session->{user_return_to}, $kept, "$asked: what is kept");
+    is($browser->session->{user_return_to}, $kept, "$asked: the path that is kept");
 }

@@ -51,7 +51,7 @@ sub is_refused_unasked {
 
 sub next_good_request {
     is_served(ask('/private', $ada->{header}), 'the next good request is served');
-    is(ask('/dead', $ada->{header})->{status}, 503, 'and where the database is away it would have been asked');
+    is(ask('/dead', $ada->{header})->{status}, 503, 'and it would ask a database that is down');
 }
 
 sub invalid { is_refused_unasked(@_[0, 1], qr/\Ainvalid\z/) }
@@ -95,7 +95,7 @@ my ($name, $value) = split /=/, $::host->{cookie}, 2;
 is_served(ask('/host', qq{Cookie: lang="b; $name=$value; c=d"}), 'a pair inside quotes is a pair');
 is_anonymous(ask('/host', qq{Cookie: lang="b; x; c=d"}), 'nothing is made of what is left');
 is_anonymous(ask('/host', qq{Cookie: $name="$value"}), 'a quoted value holds its quotes');
-is_anonymous(ask('/host', qq{Cookie: $name=$value"; c=d}), 'and one that stands behind');
+is_anonymous(ask('/host', qq{Cookie: $name=$value"; c=d}), 'and one that comes after it');
 is_anonymous(ask('/host', qq{Cookie: \$Version=1; $name=$value, other=1}), 'a comma is no separator');
 is_served(ask('/host', qq{Cookie: \$Version=1; $name=$value; \$Path=/}), "RFC 2109's attributes are cookies");
 next_good_request();
@@ -207,7 +207,7 @@ invalid("$name=" . sign($payload, ''), 'an empty key');
 invalid("$name=" . sign($payload, secret_key_base), 'the secret itself as key');
 invalid("$name=" . (split /=/, remember_me_cookie($::ada->{token}), 2)[1], 'the remember-me cookie as session');
 is_refused_unasked(remember_me_cookie_name . "=$value", 'the session as remember-me cookie');
-invalid("$name=" . encrypt($payload, derive_key(secret_key_base, encryption_salt)), 'encrypted where signed is asked for');
+invalid("$name=" . encrypt($payload, derive_key(secret_key_base, encryption_salt)), 'encrypted instead of signed');
 next_good_request();
 
 
@@ -249,7 +249,7 @@ is(scalar @in, 0, scalar(@altered) . ' alterations: none gets in');
 for my $other ('', 'x', signing_salt) {
     is_anonymous(ask('/encrypted', "Cookie: $name=" . encrypt($payload, derive_key(secret_key_base, $other))), "salt '$other'");
 }
-is_anonymous(ask('/encrypted', $::ada->{header}), 'signed where encrypted is asked for');
+is_anonymous(ask('/encrypted', $::ada->{header}), 'signed instead of encrypted');
 is_anonymous(ask('/encrypted', "Cookie: $name=$_"), $_) for 'XCP.', 'XCP', 'xcp.' . substr($value, 4), 'QTEyOEdDTQ.' . substr($value, 4);
 next_good_request();
 

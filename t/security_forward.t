@@ -67,7 +67,7 @@ sub is_told_nobody {
     my ($answer, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is($answer->{status}, 200, "$name - served");
-    is_deeply(told($answer), {}, "$name - nobody is named");
+    is_deeply(told($answer), {}, "$name - no identity is sent");
 }
 
 # With a session, without one, and with the gate off.

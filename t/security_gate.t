@@ -166,7 +166,7 @@ for my $place ('/private', '/open') {
 }
 is_protected('OPTIONS /private', @preflight);
 my $answer = ask('OPTIONS /open', @preflight, $::ada->{header}, 'X-Auth-User-Id: 1');
-is($answer->{status}, 200, 'a real preflight passes where it is told to');
+is($answer->{status}, 200, 'a real preflight passes where configured');
 next_good_request();
 
 
@@ -186,7 +186,7 @@ start_upstream(http => "$ENV{TEST_NGINX_SERVER_ROOT}/logs/up.sock");
 my $answer = ask('OPTIONS /a', 'Origin: https://elsewhere.example', 'Access-Control-Request-Method: PUT', $::ada->{header},
     'X-Auth-User-Id: 1', 'X-Auth-Email: eve@example.com');
 is($answer->{status}, 200, 'it passes');
-unlike($answer->{body}, qr/^x.auth/mi, 'as nobody');
+unlike($answer->{body}, qr/^x.auth/mi, 'as anonymous');
 is_protected('/a', 'Origin: https://elsewhere.example', 'Access-Control-Request-Method: PUT');
 
 

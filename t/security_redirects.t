@@ -19,7 +19,7 @@ sub leads_nowhere {
         unlike($answer->{text}, qr/for ada|^(?:Set-Cookie|Location):/mi, "$name - refused without a word");
     } else {
         is_login_redirect($answer, $name);
-        is(kept($answer)->{user_return_to}, undef, "$name - no way back is kept");
+        is(kept($answer)->{user_return_to}, undef, "$name - no path to return to is kept");
         is(kept($answer)->{phoenix_flash}{error}, 'You must log in to access this page.', "$name - but the flash is");
     }
     unlike($answer->{head}, qr/^[^:]*Location:.*evil/mi, "$name - nowhere in a Location");
@@ -32,7 +32,7 @@ sub leads_back {
     my ($target, @headers) = @_;
     my $answer = ask($target, 'Accept: text/html', @headers);
     is_login_redirect($answer, $target);
-    is(kept($answer)->{user_return_to}, $target, "$target - kept as it was asked for");
+    is(kept($answer)->{user_return_to}, $target, "$target - kept as it was requested");
 }
 
 sub next_good_request { is_served(ask('/page', $ada->{header}), 'the next good request is served') }
@@ -136,7 +136,7 @@ for my $target ('/page%0d%0aSet-Cookie:%20evil=1', '/page%0aSet-Cookie:evil=1', 
     '/page%E5%98%8D%E5%98%8ASet-Cookie:evil=1', "/page\rSet-Cookie:evil=1") {
     my $answer = ask($target, 'Accept: text/html');
     my $name = $target =~ s/\r/<cr>/r;
-    unlike(head_of($answer), qr/evil/i, "$name - no header comes of it");
+    unlike(head_of($answer), qr/evil/i, "$name - it adds no header");
     like($answer->{status}, qr/^(?:302|400)$/, "$name - not in");
 }
 next_good_request();
@@ -152,7 +152,7 @@ my $poisoned = session_cookie({ phoenix_flash => { info => "a\r\nSet-Cookie: evi
 for my $cookie ('a=%0d%0aSet-Cookie:%20evil=1', session_cookie_name . '=%0d%0aSet-Cookie:%20evil=1', $poisoned) {
     my $answer = ask('/page', "Cookie: $cookie");
     is_login_redirect($answer, substr $cookie, 0, 40);
-    unlike(head_of($answer), qr/evil/i, 'no header comes of it');
+    unlike(head_of($answer), qr/evil/i, 'it adds no header');
 }
 next_good_request();
 
@@ -166,8 +166,8 @@ GET /page
 my $session = session_cookie({ user_return_to => '//evil', other => 'kept' });
 my $answer  = ask('/page?a=1', 'Accept: text/html', "Cookie: $session");
 is_login_redirect($answer, 'a session with a foreign target');
-is(kept($answer)->{user_return_to}, '/page?a=1', 'the new target stands');
-is(kept($answer)->{other}, 'kept', 'beside what else there was');
+is(kept($answer)->{user_return_to}, '/page?a=1', 'the new target is kept');
+is(kept($answer)->{other}, 'kept', 'with the other keys');
 next_good_request();
 
 
@@ -206,7 +206,7 @@ for my $target ('/' . 'a' x 2048, '/' . 'a' x 8191, '/?' . 'a' x 8190, '/' . '%C
     my $answer = ask($target, 'Accept: text/html');
     my $name = sprintf '%d bytes', length $target;
     is_login_redirect($answer, $name);
-    is(kept($answer)->{user_return_to}, undef, "$name - no way back");
+    is(kept($answer)->{user_return_to}, undef, "$name - no path to return to");
     cmp_ok($size->($answer), '<=', 4096, "$name - the cookie is not oversized");
 }
 # A session that is already large: what no longer fits is dropped, and the cookie stays within Plug's limit.

@@ -50,7 +50,7 @@ sub is_refused_unasked {
 
 sub next_good_request {
     is_served(ask('/private', $ada->{header}), 'the next good request is served');
-    is(ask('/dead', $ada->{header})->{status}, 503, 'and where the database is away it would have been asked');
+    is(ask('/dead', $ada->{header})->{status}, 503, 'and it would ask a database that is down');
 }
 
 sub signed { my ($payload) = @_; return session_cookie($payload) }
@@ -196,7 +196,7 @@ is_refused_unasked(remember_me_cookie($token, name => 'other') =~ s/\Aother/reme
 my ($name, $value) = split /=/, $::ada->{remember_cookie}, 2;
 is_refused_unasked("$name=" . substr($value, 0, -1) . ($value =~ /A\z/ ? 'E' : 'A'), 'a signature off by a bit', qr/\Ainvalid\z/);
 is_refused_unasked("$name=" . (split /\./, $value)[0] . '.' . (split /\./, $value)[1] . '.', 'no signature', qr/\Ainvalid\z/);
-is_served(ask('/private', $::ada->{remember_header}), 'the honest one');
+is_served(ask('/private', $::ada->{remember_header}), 'the valid one');
 next_good_request();
 
 
@@ -226,7 +226,7 @@ is_anonymous(ask('/private', $::old->{remember_header}), 'remembered');
 $answer = ask('/private', $::gone->{header});
 is_anonymous($answer, 'no row');
 is(header($answer, 'X-Status'), 'unknown', 'status');
-is_anonymous(ask('/private', "Cookie: $_->{cookie}; $::ada->{remember_cookie}"), 'a dead session and a live remember-me cookie') for $::old, $::gone;
+is_anonymous(ask('/private', "Cookie: $_->{cookie}; $::ada->{remember_cookie}"), 'an expired session and a live remember-me cookie') for $::old, $::gone;
 next_good_request();
 
 
@@ -259,14 +259,14 @@ GET /private
 --- flow
 for (1 .. 2) {
     is_served(ask('/lax', $::late->{header}), 'lax: in');
-    is_anonymous(ask('/strict', $::late->{header}), 'then strict: asked anew');
+    is_anonymous(ask('/strict', $::late->{header}), 'then strict: checked again');
     is_anonymous(ask('/from-lax', $::late->{header}), 'by an internal redirect');
     is(ask('/lax-then', $::late->{header})->{status}, 401, 'by auth_request');
     unlike(ask('/lax-page', $::late->{header})->{text}, qr/for ada/, 'by an include');
     is(ask('/other', $::late->{header})->{status}, 503, 'another database: its own answer');
     is(ask('/from-lax-other', $::late->{header})->{status}, 503, 'by an internal redirect');
 }
-is_served(ask($_, $::ada->{header}), "$_ - who meets both") for '/lax', '/strict', '/from-lax', '/lax-then';
+is_served(ask($_, $::ada->{header}), "$_ - a user who meets both") for '/lax', '/strict', '/from-lax', '/lax-then';
 next_good_request();
 
 
@@ -283,7 +283,7 @@ GET /private
 is_served(ask('/private', $::of_type{$_}{header}), $_) for qw(standard remember_me);
 is_anonymous(ask('/private', $::of_type{mfa_pending}{$_}), "mfa_pending, $_") for qw(header remember_header);
 is_anonymous(ask('/private', "Cookie: $::of_type{mfa_pending}{cookie}; $::bob->{remember_cookie}"), "mfa_pending, and another's remember-me cookie");
-is_anonymous(ask('/private', $::of_type{other}{header}), 'a type that nobody knows');
+is_anonymous(ask('/private', $::of_type{other}{header}), 'an unknown type');
 is_anonymous(ask('/private', $::dead{$_}{header}), $_) for sort keys %::dead;
 is_anonymous(ask('/private', $::idle->{header}), 'idle for half an hour');
 is_served(ask('/private', $::remembered->{header}), 'idle, but remembered');
@@ -315,7 +315,7 @@ for my $place ('/private', '/proxied') {
     my $answer = ask($place, $::ada->{remember_header});
     is($answer->{status}, 200, "$place, remembered - in");
     is(kept($answer)->{user_token}, $::ada->{token}, "$place, remembered - the session is set");
-    is(header($answer, 'Cache-Control'), 'private, no-store', "$place, remembered - and nobody keeps it");
+    is(header($answer, 'Cache-Control'), 'private, no-store', "$place, remembered - and no cache stores it");
     is(header($answer, 'Expires'), '', "$place, remembered - no other word about it");
     is(header(ask($place), 'Cache-Control'), 'private, no-store', "$place, anonymous");
 }

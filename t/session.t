@@ -47,7 +47,7 @@ for my $name (layouts()) {
     like($me->{authenticated_at} // '', $known ? qr/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ : qr/^$/, "$name: when it began");
     is_deeply($answer->{cookies}, {}, "$name: no cookie is set");
     is($browser->delete("/$name/log-out", undef, { 'x-csrf-token' => $me->{csrf_token} })->{status}, 302, "$name: the token is the session's");
-    is(client()->get("/$name/session", { cookie => $ada->{cookie} })->{status}, 401, "$name: and then nobody");
+    is(client()->get("/$name/session", { cookie => $ada->{cookie} })->{status}, 401, "$name: and then anonymous");
 }
 use_layout('sigra');
 # Larger than JavaScript's numbers, but with all digits, as Jason writes it.
@@ -141,7 +141,7 @@ $browser = client()->use_cookie($bob->{cookie});
 is($me->{csrf_token}, undef, 'none for a prefetch');
 is($browser->session->{_csrf_token}, undef, 'whose answer sets no cookie');
 (undef, $me) = me($browser);
-is($browser->session->{other}, 'kept', 'the session goes on');
+is($browser->session->{other}, 'kept', 'the session continues');
 is($browser->delete('/log-out', undef, { 'x-csrf-token' => $me->{csrf_token} })->{status}, 302, 'with a state');
 
 

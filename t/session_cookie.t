@@ -158,7 +158,7 @@ for (
     my ($path, $expected) = @$_;
     is(attributes(set_cookie($path)), $expected, $path);
 }
-like(set_cookie('/age/')->{expires}, qr/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/, 'expires beside max-age');
+like(set_cookie('/age/')->{expires}, qr/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/, 'expires with max-age');
 
 
 
@@ -187,9 +187,9 @@ my $port = client()->get('/port')->{headers}{'x-port'};
 my $over = sub { my ($line) = grep { /^set-cookie:/i } qx(curl -sk -i @_); return $line // '' };
 for my $http ('--http1.1', '--http2') {
     like($over->($http, "https://127.0.0.1:$port/"), qr/; secure;/, "TLS, $http");
-    unlike($over->($http, "https://127.0.0.1:$port/off/"), qr/secure/, "told not to, $http");
+    unlike($over->($http, "https://127.0.0.1:$port/off/"), qr/secure/, "configured off, $http");
 }
-unlike($over->('-H X-Forwarded-Proto:https', "http://127.0.0.1:$ENV{TEST_NGINX_SERVER_PORT}/"), qr/secure/, 'what a client says of it does not count');
+unlike($over->('-H X-Forwarded-Proto:https', "http://127.0.0.1:$ENV{TEST_NGINX_SERVER_PORT}/"), qr/secure/, 'a client\'s header does not count');
 
 
 

@@ -168,7 +168,7 @@ for (['', '/'], ['?to=/account', '/account'], ['?to=%2Faccount%3Fa%3Db', '/accou
 my ($other) = @others;
 my $answer = $post->(4711, '');
 is($answer->{status}, 404, 'no such session');
-like($answer->{headers}{'content-type'}, qr{^text/html}, 'a page says so');
+like($answer->{headers}{'content-type'}, qr{^text/html}, 'a page shows it');
 for my $method (qw(put get post patch), '') {
     $answer = $post->($other->{session_id}, '', _method => $method);
     is("$answer->{status} $answer->{headers}{allow}", '405 GET, HEAD, POST, DELETE', "_method=$method");
@@ -288,7 +288,7 @@ for my $method (qw(PUT PATCH OPTIONS PROPFIND)) {
 }
 my $answer = $browser->request('HEAD', '/sessions', {});
 is("$answer->{status} $answer->{headers}{'content-type'} " . ($answer->{content} // ''), '200 application/json ', 'HEAD');
-is(main::ids((main::list($browser))[1]), "$other->{session_id} $ada->{session_id}*", 'not fresh, and told all the same');
+is(main::ids((main::list($browser))[1]), "$other->{session_id} $ada->{session_id}*", 'not fresh, but listed all the same');
 is(main::alive($ada, $other), 2, 'nothing has changed');
 
 
@@ -357,7 +357,7 @@ for my $name (qw(sigra phx sessions)) {
         $answer = $bobs_browser->post("/$name/sessions/$other->{session_id}", { _method => 'delete' }, { accept => 'text/html', authorization => "Bearer $text" });
         is("$answer->{status} $answer->{headers}{'content-type'} " . keys %{ $answer->{cookies} }, "$status application/json 0", "$name: a form with $status");
     }
-    is(main::end_session($bobs_browser, $other->{session_id}, '', "/$name/sessions")->{status}, 403, "$name: without one CSRF is asked for");
+    is(main::end_session($bobs_browser, $other->{session_id}, '', "/$name/sessions")->{status}, 403, "$name: without one, CSRF is required");
 }
 use_layout('sigra');
 

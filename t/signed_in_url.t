@@ -32,7 +32,7 @@ for (['/inherited' => '/server'], ['/path' => '/home?tab=1'], ['/host' => 'https
     my $answer = $browser->submit($path, { 'user[email]' => 'ada@example.com', 'user[password]' => $::password });
     is("$answer->{status} $answer->{headers}{location}", "302 $url", "$path: after a login");
     $answer = client()->get($path, { cookie => $::ada->{cookie} });
-    is("$answer->{status} $answer->{headers}{location}", "302 $url", "$path: for who is logged in");
+    is("$answer->{status} $answer->{headers}{location}", "302 $url", "$path: for a user who is logged in");
 }
 
 

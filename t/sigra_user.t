@@ -90,8 +90,8 @@ for my $name (qw(sigra phx sessions_uuid admin)) {
     push @secrets, "first $name O'Word \$1", "second $name";
     done("$name: add", "$secrets[-2]\n", 'add', 'eve@example.com', '--hash', $scheme, @confirmed);
     my ($status, undef, $error) = sigra_user("again\n", 'add', 'EVE@example.com');
-    is($status, 1, "$name: twice is refused");
-    like($error, qr/already/, "$name: and says why");
+    is($status, 1, "$name: a second time is refused");
+    like($error, qr/already/, "$name: and gives the reason");
     like(done("$name: show", undef, 'show', 'eve@example.com'), qr/password\s*\|\s*\Q@{[$scheme]}\E/, "$name: show");
 
     my ($code, $browser) = $in->($secrets[-2]);
@@ -149,7 +149,7 @@ for my $name (qw(sigra phx sessions_uuid admin)) {
 
     authenticated_fixture(age => 400 * 86400) for 1 .. 3;
     my $fresh = authenticated_fixture();
-    is(done("$name: prune", undef, 'prune'), "3 deleted\n", "$name: what has expired goes");
+    is(done("$name: prune", undef, 'prune'), "3 deleted\n", "$name: expired sessions are deleted");
     ok(session_row($fresh), "$name: and nothing else");
     done("$name: delete", undef, 'delete', 'eve@example.com');
     is((sigra_user(undef, 'show', 'eve@example.com'))[0], 2, "$name: no such user");
@@ -182,10 +182,10 @@ for my $case (
     my ($expected, @arguments) = @$case;
     my ($status, $out, $err) = sigra_user("secret\n", @arguments);
     is($status, $expected, "status of: @arguments");
-    isnt("$out$err", '', "a word about: @arguments");
+    isnt("$out$err", '', "a message about: @arguments");
 }
 my ($status, undef, $error) = sigra_user('', 'add', 'empty@example.com');
 is($status, 1, 'no password');
 ($status, undef, $error) = sigra_user(undef, '--dsn', 'host=/nowhere', 'list');
 is($status, 1, 'no server');
-isnt($error, '', 'and a word about it');
+isnt($error, '', 'and a message about it');

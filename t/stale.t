@@ -56,14 +56,14 @@ for my $way ('frozen', 'stopped') {
     is(asked('ada'), '200 stale', "$way: again");
     is(client(port => $nginx->port)->get('/page', { cookie => $who{ada}{cookie} })->{headers}{'x-who'}, 'ada@example.com', "$way: by name");
     is(asked('ada', '/optional/page'), '200 stale', "$way: where it is optional");
-    is(asked('ada', '/strict/page'), '503 error', "$way: only where it is said");
+    is(asked('ada', '/strict/page'), '503 error', "$way: only where it is configured");
     is(asked('eve'), '503 error', "$way: not what was revoked");
     is(asked('new'), '503 error', "$way: not what was never seen");
     until_seen('503 error', 'bob', '/short/page');
-    pass("$way: only for as long as it is said");
+    pass("$way: only for the configured time");
     until_seen('401 expired', 'ending', '/old/page');
     pass("$way: a life ends all the same");
-    is(asked('bob'), '200 stale', "$way: and longer where that is said");
+    is(asked('bob'), '200 stale', "$way: and longer where that is configured");
     # Both wait for the lookup; a reissue would wait as long again.
     my %took;
     for my $path ('/page', '/aging/page', '/page', '/aging/page') {
@@ -74,9 +74,9 @@ for my $way ('frozen', 'stopped') {
     cmp_ok($took{'/aging/page'}, '<', 1.6 * $took{'/page'} + 0.4, "$way: no reissue is tried");
     my $answer = client(port => $nginx->port)->delete('/users/log-out', '', { cookie => "$who{tired}{cookie}; $who{remembered}{cookie}", 'x-csrf-token' => $who{tired}{csrf_token} });
     is($answer->{status}, 503, "$way: no log-out without a database");
-    like($answer->{content}, qr/still logged in/, "$way: says so");
+    like($answer->{content}, qr/still logged in/, "$way: shows it");
     is_deeply($answer->{cookies}, {}, "$way: and touches no cookie");
-    is(asked('tired'), '503 error', "$way: but a user who wanted to log out does not pass by what was known");
+    is(asked('tired'), '503 error', "$way: but a user who wanted to log out does not pass with stale");
     is(asked('remembered'), '503 error', "$way: nor by the remember-me cookie");
     is(asked('ada'), '200 stale', "$way: the others are");
     cluster($way eq 'frozen' ? 'thaw' : 'start');
@@ -111,7 +111,7 @@ my @wires = map { wire(get('/page', $who{$_}{header}), port => $nginx->port) } q
 Sigra::Wire::await { wire(get('/status', 'Connection: close'), port => $nginx->port)->answer->{body} =~ /Writing: 3\b/ } 'two that wait';
 is(asked('ada'), '503 error', 'a queue that is full is no outage');
 $lock->rollback;
-is($_->answer->{status}, 200, 'who has waited is in') for @wires;
+is($_->answer->{status}, 200, 'the waiting request passes') for @wires;
 
 undef $nginx;
 done_testing();

@@ -60,7 +60,7 @@ for my $path (qw(public either sudo)) {
         ok(!%{ $answer->{cookies} } && !$answer->{headers}{location}, "$path: $name, no cookie, no redirect");
     }
 }
-is(client()->post('/public/page.txt', 'a=b', {cookie => $::ada->{cookie}})->{status}, 405, 'POST comes as far as the file');
+is(client()->post('/public/page.txt', 'a=b', {cookie => $::ada->{cookie}})->{status}, 405, 'POST gets as far as the file');
 is(wire(get('/public/page.txt', 'Cookie: a=1', $::ada->{header}))->answer->{status}, 500, 'two Cookie headers: 400 is an error to nginx');
 
 
@@ -110,7 +110,7 @@ GET /page/
 lookups();
 my $answer = client()->get('/page/', {cookie => $::ada->{cookie}});
 is($answer->{content} =~ s/\s+//gr, '[forada|forada|fresh]', 'included');
-cmp_ok(lookups(), '<=', 3, 'each asks for itself at most');
+cmp_ok(lookups(), '<=', 3, 'at most one query each');
 unlike(client()->get('/page/', {cookie => $::stale->{cookie}})->{content}, qr/fresh/, 'not fresh enough');
 like(client()->get('/page/', {cookie => $::stale->{cookie}})->{content}, qr/for ada/, 'but in');
 ok(!%{ client()->get('/page/', {cookie => $::kept->{remember_cookie}})->{cookies} }, 'a subrequest sets no cookie');
@@ -165,4 +165,4 @@ await { mirrored() == 1 } 'the mirror of ada';
 is(client()->get('/public/page.txt', {cookie => $::dead})->{content}, "for ada\n", 'the main request does not mind');
 is(client()->get('/public/page.txt', {cookie => $::ada->{cookie}})->{status}, 200, 'ada again');
 await { mirrored() >= 2 } 'the second mirror of ada';
-is(mirrored(), 2, 'nobody else is mirrored');
+is(mirrored(), 2, 'no other request is mirrored');

@@ -79,18 +79,18 @@ is($answer->{headers}{location}, '/users/log-in', 'to the login page');
 is($answer->{headers}{'cache-control'}, 'private, no-store', 'Cache-Control');
 my $session = $browser->session;
 is($session->{auth_sigra_sudo}, 600, 'auth_sigra_sudo: what would have been fresh');
-is($session->{user_return_to}, '/page?a=b', 'the way back');
+is($session->{user_return_to}, '/page?a=b', 'the path to return to');
 is($session->{$_}, $stale->{session}{$_}, "$_ is kept") for qw(user_token live_socket_id _csrf_token);
-is($session->{phoenix_flash}, undef, 'nobody says that there was no login');
-is(client()->get('/page', { cookie => $browser->cookies->{_my_app_key} })->{status}, 302, 'asked again');
+is($session->{phoenix_flash}, undef, 'there is no message to log in');
+is(client()->get('/page', { cookie => $browser->cookies->{_my_app_key} })->{status}, 302, 'redirected again');
 $browser = client();
 $browser->post('/page', 'a=b', { cookie => $stale->{cookie} });
-is($browser->session->{user_return_to}, undef, 'no way back to a POST');
+is($browser->session->{user_return_to}, undef, 'no path to return to for a POST');
 
 my $remembered = aged('sigra', 7000);
 $browser = client();
 is($browser->get('/page', { cookie => $remembered->{remember_cookie} })->{status}, 302, 'by remember-me: not fresh');
-ok($browser->session->{auth_sigra_sudo}, 'asked to confirm');
+ok($browser->session->{auth_sigra_sudo}, 'the form to confirm');
 
 
 
@@ -165,9 +165,9 @@ my $page = $browser->get('/users/log-in');
 like($page->{content}, qr/<h1>Confirm your password<\/h1>/, 'which asks for the password');
 is($browser->submit('/users/log-in', { 'user[password]' => 'wrong' })->{headers}{location}, '/users/log-in', 'a mistake');
 ok($browser->session->{auth_sigra_sudo}, 'is to be confirmed');
-is($browser->session->{user_token}, $stale->{token}, 'and logs nobody out');
+is($browser->session->{user_token}, $stale->{token}, 'and the session continues');
 $page = $browser->get('/users/log-in');
-like($page->{content}, qr/Invalid email or password/, 'and told');
+like($page->{content}, qr/Invalid email or password/, 'and with a message');
 my $answer = $browser->submit('/users/log-in', { 'user[password]' => $password });
 is("$answer->{status} $answer->{headers}{location}", '302 /page?a=b', 'back to the page');
 my $session = $browser->session;

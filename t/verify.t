@@ -58,11 +58,11 @@ for my $path (qw(/verify /distant /nobody /query /status)) {
 like(client()->get('/verify', { cookie => $ada->{cookie} })->{headers}{'x-auth-authenticated-at'}, qr/^20\d\d-.*Z$/, 'and since when');
 for my $method (qw(HEAD POST PUT DELETE OPTIONS)) {
     is(identity(client()->request($method, '/status', { cookie => $ada->{cookie} })), "200 $who", $method);
-    is(identity(client()->request($method, '/status')), '401 - - -', "$method by nobody");
+    is(identity(client()->request($method, '/status')), '401 - - -', "$method, anonymous");
 }
 is(identity(client()->request('POST', '/status', { cookie => $ada->{cookie} }, 'x' x 5000)), "200 $who", 'with a body');
-is(identity(client()->get('/admin', { cookie => $ada->{cookie} })), '403 - - -', 'who may not');
-is(identity(client()->get('/sudo', { cookie => $ada->{cookie} })), '403 - - -', 'who has to confirm');
+is(identity(client()->get('/admin', { cookie => $ada->{cookie} })), '403 - - -', 'a user who does not meet the condition');
+is(identity(client()->get('/sudo', { cookie => $ada->{cookie} })), '403 - - -', 'a user who must confirm the password');
 my $token = api_token_fixture();
 is(identity(client()->get('/token', { authorization => "Bearer $token->{text}" })), "200 $token->{user_id} $token->{email} example.com", 'a program');
 is(client()->get('/token', { authorization => 'Bearer x' })->{headers}{'www-authenticate'}, 'Bearer error="invalid_token"', 'and what is wrong with its token');
@@ -77,9 +77,9 @@ GET /off
 --- error_code: 401
 --- flow
 my $ada = authenticated_fixture();
-is(identity(client()->get($_)), '401 - - -', "$_: nobody") for qw(/off /optional /any);
-is(identity(client()->get('/off', { cookie => $ada->{cookie} })), '401 - - -', 'somebody, whom the location does not look at');
-like(identity(client()->get('/optional', { cookie => $ada->{cookie} })), qr/^200 $ada->{user_id} /, 'somebody, where everybody passes');
+is(identity(client()->get($_)), '401 - - -', "$_: anonymous") for qw(/off /optional /any);
+is(identity(client()->get('/off', { cookie => $ada->{cookie} })), '401 - - -', 'a user, without a gate');
+like(identity(client()->get('/optional', { cookie => $ada->{cookie} })), qr/^200 $ada->{user_id} /, 'a user, with optional');
 
 
 
@@ -191,7 +191,7 @@ location = /users/log-in { auth_sigra on; auth_sigra_verify; auth_sigra_require 
 GET /verify
 --- error_code: 302
 --- flow
-is(sent('/if'), '302 /users/log-in /reports?year=2026', 'the path that was asked for');
+is(sent('/if'), '302 /users/log-in /reports?year=2026', 'the requested path');
 is(sent('/if', 'x-forwarded-method' => 'POST'), '302 /users/log-in no session', 'an "if": nothing is written over a session for a POST');
 my $browser = client();
 my $answer = $browser->post('/verify', {}, { accept => 'text/html', 'sec-fetch-site' => 'cross-site', 'x-forwarded-uri' => '/a' });

@@ -77,12 +77,12 @@ for my $name (sort keys %port) {
     my $answer = $page->(cookie => $ada->{cookie}, %forged);
     is("$answer->{status} $answer->{content}", "200 id=$ada->{user_id} email=$ada->{email} all= GET /page?a=b", "$name: a session, and nothing of the client");
     $answer = client(port => $port)->post('/page', { a => 'b' }, { cookie => $ada->{cookie} });
-    is("$answer->{status} $answer->{content}", "200 id=$ada->{user_id} email=$ada->{email} all= POST /page", "$name: a POST is asked for, and stays one");
+    is("$answer->{status} $answer->{content}", "200 id=$ada->{user_id} email=$ada->{email} all= POST /page", "$name: a POST is checked, and stays one");
 
     my $browser = client(port => $port);
     $answer = $browser->get('/page?a=b', { accept => 'text/html', %forged });
-    is("$answer->{status} " . ($answer->{headers}{location} // ''), '302 /users/log-in', "$name: nobody");
-    is($browser->session->{user_return_to}, '/page?a=b', "$name: the way back");
+    is("$answer->{status} " . ($answer->{headers}{location} // ''), '302 /users/log-in', "$name: anonymous");
+    is($browser->session->{user_return_to}, '/page?a=b', "$name: the path to return to");
     is($browser->get('/users/log-in')->{status}, 200, "$name: the login page is reached");
 
     $answer = $page->(accept => 'application/json');
@@ -90,7 +90,7 @@ for my $name (sort keys %port) {
 
     $browser = client(port => $port);
     $browser->get('/page', { accept => 'text/html', 'x-forwarded-uri' => '/elsewhere', 'x-forwarded-method' => 'POST' });
-    is($browser->session->{user_return_to}, '/page', "$name: a client that says what Caddy says is not believed");
+    is($browser->session->{user_return_to}, '/page', "$name: a client's own headers are not trusted");
 
     $browser = client(port => $port)->use_cookie($ada->{remember_cookie});
     $answer = $browser->get('/page');
@@ -103,6 +103,6 @@ for my $name (sort keys %port) {
 
 is($nginx->stop, 0, 'nginx ends');
 for my $name (sort keys %port) {
-    like(client(port => $port{$name})->get('/page', { cookie => $ada->{cookie} })->{status}, qr/^50[23]$/, "$name: nobody can say: closed");
+    like(client(port => $port{$name})->get('/page', { cookie => $ada->{cookie} })->{status}, qr/^50[23]$/, "$name: no answer: refused");
 }
 done_testing;

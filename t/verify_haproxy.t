@@ -64,8 +64,8 @@ is("$answer->{status} $answer->{content}", "200 id=$ada->{user_id} email=$ada->{
 
 my $browser = client(port => $port);
 $answer = $browser->get('/page?a=b', { accept => 'text/html' });
-is("$answer->{status} " . ($answer->{headers}{location} // ''), '302 /users/log-in', 'nobody');
-is($browser->session->{user_return_to}, '/page?a=b', 'the way back');
+is("$answer->{status} " . ($answer->{headers}{location} // ''), '302 /users/log-in', 'anonymous');
+is($browser->session->{user_return_to}, '/page?a=b', 'the path to return to');
 is($browser->get('/users/log-in')->{status}, 200, 'the login page is reached');
 
 $answer = page(accept => 'application/json');
@@ -76,11 +76,11 @@ is($browser->get('/page')->{status}, 200, 'a remember-me cookie');
 is($browser->session->{user_token}, $ada->{token}, 'and the session that it begins');
 
 my $forged = page('x-forwarded-uri' => '/elsewhere');
-like($forged->{headers}{'set-cookie'} // '', qr/./, 'a client that says what HAProxy says');
+like($forged->{headers}{'set-cookie'} // '', qr/./, 'a client that sends HAProxy\'s headers');
 $browser = client(port => $port);
 $browser->get('/page', { accept => 'text/html', 'x-forwarded-uri' => '/elsewhere' });
 is($browser->session->{user_return_to}, '/page', 'is not believed');
 
 is($nginx->stop, 0, 'nginx ends');
-is(page(cookie => $ada->{cookie})->{status}, 503, 'nobody can say: closed');
+is(page(cookie => $ada->{cookie})->{status}, 503, 'no answer: refused');
 done_testing;

@@ -37,7 +37,7 @@ await_requests('/status', 20);
 $lock->rollback;
 is_deeply([map { my $a = $_->answer; "$a->{status} $a->{headers}{'x-who'}" } @wires], [('200 user-0@example.com') x 20], 'all in');
 is(lookups(), 1, 'one query');
-is($wires[0]->send(get('/private/page.txt', $::ada->{header}))->answer->{status}, 200, 'and the connection goes on');
+is($wires[0]->send(get('/private/page.txt', $::ada->{header}))->answer->{status}, 200, 'and the connection stays open');
 is(lookups(), 1, 'with a query of its own');
 
 
@@ -60,7 +60,7 @@ my @lost  = map { wire(get('/private/page.txt', 'Cookie: ' . session_cookie({use
 await_requests('/status', 25);
 $lock->rollback;
 is_deeply([map { $_->answer->{headers}{'x-who'} } @wires], [map { $_->{email} } @::users], 'each its own');
-is_deeply([map { $_->answer->{status} } @lost], [(401) x 5], 'and nobody');
+is_deeply([map { $_->answer->{status} } @lost], [(401) x 5], 'and anonymous');
 is(lookups(), 25, 'a query each');
 
 
@@ -82,7 +82,7 @@ await_requests('/status', 8);
 $_->leave for @wires[1 .. 7];
 await { wire(get('/status', 'Connection: close'))->answer->{body} =~ /Writing: 2\b/ } 'the leave of seven';
 $lock->rollback;
-is($wires[0]->answer->{status}, 200, 'who stayed is in');
+is($wires[0]->answer->{status}, 200, 'the one that stayed passes');
 is($wires[0]->send(get('/private/page.txt', $::users[1]{header}))->answer->{status}, 200, 'the next one as well');
 
 $lock = hold_lock();
@@ -93,7 +93,7 @@ await { wire(get('/status', 'Connection: close'))->answer->{body} =~ /Writing: 1
 my $next = wire(get('/private/page.txt', $::ada->{header}));
 await_requests('/status', 1);
 $lock->rollback;
-is($next->answer->{status}, 200, 'who comes after the last has left');
+is($next->answer->{status}, 200, 'a request after the last client has left');
 --- access_log
  499 
 
@@ -164,7 +164,7 @@ await {
 my ($refused, $waiting) = ([], []);
 push @{ IO::Select->new($_->{socket})->can_read(0) ? $refused : $waiting }, $_ for @wires;
 is_deeply([map { my $a = $_->answer; "$a->{status} $a->{headers}{'retry-after'} $a->{headers}{'cache-control'}" } @$refused],
-    [('503 2 no-store') x 18], 'refused at once, and told when to come again');
+    [('503 2 no-store') x 18], 'refused at once, with Retry-After');
 my $other = 'Cookie: ' . session_cookie({user_token => 'x' x 32});
 is(wire(get('/optional/page.txt', $other))->answer->{headers}{'x-status'}, 'error', 'optional passes');
 $lock->rollback;

@@ -88,7 +88,7 @@ for (qw(GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND)) {
         is($session->{user_return_to}, '/page.txt', "$_: where to return to");
         is($session->{phoenix_flash}{error}, 'You must log in to access this page.', "$_: flash");
     } else {
-        is(keys %{ $answer->{cookies} }, 0, "$_: the session may have been held back, and is not replaced");
+        is(keys %{ $answer->{cookies} }, 0, "$_: the browser may not have sent the session, which is not replaced");
     }
     is(client()->request($_, '/status/page.txt')->{status}, 401, "$_: status");
 }
@@ -129,7 +129,7 @@ my $answer = client()->get('/any/');
 is($answer->{status}, 401, 'satisfy any');
 unlike($answer->{content}, qr/"error"/, 'no JSON');
 $answer = client()->get('/elsewhere/');
-is("$answer->{status} $answer->{headers}{location}", '302 https://login.example.com/', 'error_page elsewhere');
+is("$answer->{status} $answer->{headers}{location}", '302 https://login.example.com/', 'error_page in another location');
 is(client()->request('HEAD', '/page.txt')->{headers}{'content-length'}, 48, 'HEAD');
 my $wire = wire(get('/page.txt') . get('/page.txt'));
 is($wire->answer->{body}, $::body, 'kept alive') for 1, 2;

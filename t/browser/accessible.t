@@ -124,7 +124,7 @@ sub pages {
     # A page that is shown for a moment before the browser requests the page again; here it stays.
     my $passing = HTTP::Tiny->new->get("$site/strict", { headers => {
         'accept' => 'text/html', 'accept-language' => $lang, 'sec-fetch-site' => 'cross-site', 'sec-fetch-mode' => 'navigate', 'sec-fetch-dest' => 'document' } })->{content};
-    ok($passing =~ s/<meta http-equiv="refresh" content="0">//, "$lang: a page that is asked for again");
+    ok($passing =~ s/<meta http-equiv="refresh" content="0">//, "$lang: a page that is requested again");
     $b->visit('data:text/html;charset=utf-8;base64,' . encode_base64($passing, ''));
     is_accessible("$lang: asked for again");
     return;

@@ -27,7 +27,7 @@ END { local $?; undef $here; undef $there }
 sub log_in {
     my ($b) = @_;
     $b->visit($page);
-    is($b->path, '/users/log-in', 'the page is for who is logged in');
+    is($b->path, '/users/log-in', 'the page is for users who are logged in');
     $b->type('input[name="user[email]"]',    $email);
     $b->type('input[name="user[password]"]', $password);
     $b->follow(sub { $b->click('form button') });
@@ -53,13 +53,13 @@ await_rows($here, $others + 2, 'both are there');
 await_rows($there, $others + 2, 'in either browser');
 is(scalar(grep { /This device/ } @{ rows($_) }), 1, 'one of them is this device') for $here, $there;
 is(scalar(grep { /Log out/ } @{ rows($here) }), 1, 'with a log-out');
-is($here->run('return document.querySelectorAll("tbody button:not([aria-label])").length'), 0, 'each button says what it is for');
+is($here->run('return document.querySelectorAll("tbody button:not([aria-label])").length'), 0, 'each button has a name');
 
 # The newest session is that of the other browser.
 is($here->run('return document.querySelector("tbody button").textContent'), 'End session', 'the newest is another');
 $here->run('document.querySelector("tbody button").click()');
 $here->await('an end', sub { $here->text_of('[role=status]') ne '' });
-is($here->text_of('[role=status]'), 'The session has ended.', 'which is said');
+is($here->text_of('[role=status]'), 'The session has ended.', 'with a message');
 is(scalar @{ rows($here) }, $others + 1, 'and it is gone');
 $there->follow(sub { $there->visit($page) });
 is($there->path, '/users/log-in', 'the other browser is logged out');

@@ -48,7 +48,7 @@ for my $lang (qw(de fr es pt-BR ja ar)) {
         is($b->text_of('form button'), $text->{log_in}, 'the button');
         # The checkbox is before its text, on whichever side that is.
         my $left = $b->run('return document.querySelector("input[type=checkbox]").getBoundingClientRect().left > innerWidth / 2');
-        is($left ? 1 : 0, $dir eq 'rtl' ? 1 : 0, 'the box stands where reading begins');
+        is($left ? 1 : 0, $dir eq 'rtl' ? 1 : 0, 'the box is where the line begins');
         is($b->run('return getComputedStyle(document.getElementById("email")).direction'), 'ltr', 'an email runs from left to right');
         for my $width (320, 390) {
             $b->look(width => $width, height => 700, mobile => 1);

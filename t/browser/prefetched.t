@@ -49,7 +49,7 @@ END
     is($status, 204, "$kind: logged out");
     $b->follow(sub { $b->click('a') });
     is($b->path, '/users/log-in', "$kind: what was fetched ahead is not shown");
-    unlike($b->text, qr/\Q$email\E/, "$kind: and nobody is seen");
+    unlike($b->text, qr/\Q$email\E/, "$kind: and no user is shown");
 }
 
 $b->close_browser;

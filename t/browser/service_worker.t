@@ -41,8 +41,8 @@ for my $case (['changed', 'same-origin'], ['unchanged', 'navigate|same-origin'])
     my ($head) = grep { m{\A\S+ \S*by=$name } } $front->requests('/private/');
     like($head, qr/^Sec-Fetch-Mode: (?:$mode)\r?$/mi, "$name: the worker's request");
     like($head, qr/^Sec-Fetch-Dest: empty\r?$/mi, "$name: of no document");
-    is($b->path, '/users/log-in', "$name: the visitor comes to the login page");
-    is($b->text_of('[role=alert]'), 'You must log in to access this page.', "$name: and is told why");
+    is($b->path, '/users/log-in', "$name: the user gets to the login page");
+    is($b->text_of('[role=alert]'), 'You must log in to access this page.', "$name: and sees the reason");
     $b->type('input[name="user[email]"]',    $email);
     $b->type('input[name="user[password]"]', $password);
     $b->follow(sub { $b->click('form button') });

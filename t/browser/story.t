@@ -36,10 +36,10 @@ sub log_in {
 subtest 'the public page, and the way to the login page' => sub {
     $b->visit("$site/");
     is($b->path, '/', 'public');
-    unlike($b->text, qr/\Q$email/, 'nobody is there');
+    unlike($b->text, qr/\Q$email/, 'not logged in');
     $b->visit("$site/private/");
     is($b->path, '/users/log-in', 'sent to the login page');
-    is($b->text_of('[role=alert]'), 'You must log in to access this page.', 'and told why');
+    is($b->text_of('[role=alert]'), 'You must log in to access this page.', 'and sees the reason');
     $b->visit("$site/users/log-in");
     is(scalar($b->find('[role=alert]')), 0, 'once');
 };
@@ -66,7 +66,7 @@ subtest 'the login page' => sub {
 subtest 'a mistake' => sub {
     log_in("not $password");
     is($b->path, '/users/log-in', 'back at the login page');
-    is($b->text_of('[role=alert]'), 'Invalid email or password', 'said');
+    is($b->text_of('[role=alert]'), 'Invalid email or password', 'shown');
     is($b->value_of('input[name="user[email]"]'), $email, 'the email is kept');
     is($b->value_of('input[name="user[password]"]'), '', 'the password is not');
     is($b->run('return document.activeElement.name'), 'user[password]', 'which is to be typed again');
@@ -94,13 +94,13 @@ subtest 'the browser closed, and opened again' => sub {
     $b->visit("$site/private/");
     is($b->path, '/private/', 'and passes');
     like($b->text, qr/\Q$email/, 'as the user');
-    ok($b->cookies->{$session_cookie}, 'with a session made anew');
+    ok($b->cookies->{$session_cookie}, 'with a new session');
 };
 
 subtest 'out' => sub {
     $b->follow(sub { $b->click('form[action="/users/log-out"] button') });
     is($b->path, '/', 'at the public page');
-    unlike($b->text, qr/\Q$email/, 'nobody is there');
+    unlike($b->text, qr/\Q$email/, 'not logged in');
     ok(!$b->cookies->{$remember_cookie}, 'nothing is remembered');
     $b->follow(sub { $b->back });
     is($b->path, '/users/log-in', 'the back button asks to log in');

@@ -44,7 +44,7 @@ my @load = map { start_load(port => $_->port, clients => \%clients) } @nodes;
 for my $load (@load) {
     ok($load->await_answers(20, 20, sub { $_[0]{kind} eq 'ada' && $_[0]{status} == 200 }), 'well before');
 }
-ok($standby->has_caught_up(db()), 'the standby knows it all');
+ok($standby->has_caught_up(db()), 'the standby has everything');
 db()->disconnect;
 
 my $down = now();
@@ -80,7 +80,7 @@ for my $node (@nodes) {
 $standby->db('fault')->do('DELETE FROM users_tokens WHERE id = ?', undef, $user{carl}{session_id});
 for my $node (@nodes) {
     Sigra::Wire::await { seen('/cached/page', $user{carl}, port => $node->port) =~ /^401/ } 'the end of carl';
-    is(seen('/cached/page', $user{carl}, port => $node->port), '401 unknown', 'what ends there is heard of');
+    is(seen('/cached/page', $user{carl}, port => $node->port), '401 unknown', 'a session that ends there is noticed');
     has_no_problems($node);
 }
 cluster('start');

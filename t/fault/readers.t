@@ -69,7 +69,7 @@ for my $line (map { split /\n/, Sigra::Nginx::slurp("$folder/$_") } 1 .. $client
     if ($line =~ /^(\w+) (\d+)$/) { $sum{$1} += $2 }
     else                          { push @mistakes, $line }
 }
-is("@mistakes[0 .. ($#mistakes < 4 ? $#mistakes : 4)]", '', 'nobody was taken for another');
+is("@mistakes[0 .. ($#mistakes < 4 ? $#mistakes : 4)]", '', 'no request got another session');
 is_deeply([sort keys %sum], ['hit', 'miss'], 'each passed');
 cmp_ok($sum{hit}, '>', $clients * $each / 4, "many from the cache: $sum{hit}");
 cmp_ok($sum{miss}, '>', 3 * $users, "and many displaced others: $sum{miss}");

@@ -22,7 +22,7 @@ sub are_gone {
     my $load  = start_load(port => $nginx->port, clients => { clients() });
     for my $round (1 .. 5) {
         my @old = $nginx->reload;
-        ok($load->await_everybody(now()), "reload $round: everybody is served");
+        ok($load->await_everybody(now()), "reload $round: all are served");
         ok(are_gone($nginx, @old), "reload $round: the old workers go");
         is(scalar(my @workers = $nginx->workers), 2, "reload $round: two new ones");
     }

@@ -69,11 +69,11 @@ END
     db()->disconnect;
     cluster('stop');
     until_seen('200 stale', 'admin', '/admin/page');
-    pass('outage: who was known to be an administrator is');
-    is(asked('user', '/admin/page'), '403 forbidden', 'outage: who was not is not');
+    pass('outage: a cached administrator is still one');
+    is(asked('user', '/admin/page'), '403 forbidden', 'outage: another cached user is not');
     is(asked('user', '/page'), '200 stale', 'outage: but logged in');
     is(asked('user', '/acme/page'), '200 stale', 'outage: an attribute is remembered');
-    is(asked('new', '/admin/page'), '503 error', 'outage: of whom nothing is known');
+    is(asked('new', '/admin/page'), '503 error', 'outage: a user who is not cached');
 
     # The cached results do not tell whether the new condition is met.
     reconfigured(q(u.role = 'admin'), q(u.role <> 'admin'));
@@ -153,7 +153,7 @@ END
         return ok($closed, $name);
     };
     until_seen('200 hit', $_, '/page') for qw(admin user);
-    is($open->('admin', '/app/socket'), undef, 'no WebSocket for who may not');
+    is($open->('admin', '/app/socket'), undef, 'no WebSocket for a user who does not meet it');
     db()->do('INSERT INTO memberships VALUES (?, ?)', undef, $who{$_}{user_id}, 'admin') for qw(admin user);
     await { $open->('admin', '/app/socket') } 'the membership, which is watched';
     await { $open->('user', '/app/socket') } 'the other one';

@@ -69,7 +69,7 @@ revoke($carl);
 ok(await(sub { status_of()->{closed}{revoked} == 1 }), 'closed: revoked');
 my $short;
 for my $left (5, 20, 60) { $short ||= begun('/short', authenticated_fixture(age => 3600 - $left)) }
-ok($short, 'a download whose session is about to end');
+ok($short, 'a download whose session ends soon');
 ok(await(sub { status_of()->{closed}{expired} == 1 }), 'closed: expired');
 
 cluster('freeze');

@@ -59,7 +59,7 @@ pass('and so does a user');
 
 $there->do(q(UPDATE users SET email = 'caroline@example.com' WHERE id = ?), undef, $user{carl}{user_id});
 Sigra::Wire::await { seen('/page', $user{carl}, port => $nginx->port) eq '200 miss' } 'another look at carl';
-pass('a user that changed is asked for again');
+pass('a user who changed is looked up again');
 
 is_a_hit('dora');
 $there->do('TRUNCATE users_tokens');

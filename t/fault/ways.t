@@ -31,7 +31,7 @@ has_no_problems($nginx);
 
 $nginx = gated_nginx(conninfo => "host=other.example hostaddr=127.0.0.1 $rest sslmode=verify-full sslrootcert=$folder/ca.crt");
 is(status($nginx), 503, 'another name is refused');
-like($nginx->log, qr/server certificate for "localhost".* does not match host name "other\.example"/, 'and the log says why');
+like($nginx->log, qr/server certificate for "localhost".* does not match host name "other\.example"/, 'and the reason is in the log');
 has_no_problems($nginx);
 
 SKIP: {
@@ -66,7 +66,7 @@ my @others;
         { RaiseError => 1, PrintError => 0 }) };
 cmp_ok(@others, '>', 10, scalar(@others) . ' connections were left');
 is(status($nginx), 503, 'none for nginx');
-like($nginx->log, qr/too many clients already|remaining connection slots/, 'the log says why');
+like($nginx->log, qr/too many clients already|remaining connection slots/, 'the reason is in the log');
 $_->disconnect for @others;
 ok(await(10, sub { status($nginx) == 200 }), 'until there is one again');
 has_no_problems($nginx);

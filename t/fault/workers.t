@@ -19,11 +19,11 @@ for my $signal (qw(KILL TERM)) {
         my ($victim, $survivor) = $nginx->workers;
         $nginx->signal($signal => $victim);
         ok(await(sub { my @now = $nginx->workers; @now == 2 && !grep { $_ == $victim } @now }), "$signal, $database: replaced");
-        ok(scalar(grep { $_ == $survivor } $nginx->workers), "$signal, $database: the other lives");
+        ok(scalar(grep { $_ == $survivor } $nginx->workers), "$signal, $database: the other one lives");
         if ($database eq 'frozen') { cluster('thaw') }
-        ok($load->await_everybody(now()), "$signal, $database: everybody is served again");
+        ok($load->await_everybody(now()), "$signal, $database: all are served again");
         my $again = now();
-        ok($load->await_everybody($again), "$signal, $database: and goes on being served");
+        ok($load->await_everybody($again), "$signal, $database: and served from then on");
         my @answers = $load->stop;
         # A connection to the dead worker breaks once; the client repeats the request.
         my @broken = grep { !$_->{status} } @answers;
