@@ -347,26 +347,26 @@ Sigra::Fixture - users and sessions in a database, and the cookies that belong t
     --- response_body_like eval: qr/^email=ada\@example\.com$/m
 
 Run it with C<t/lib/with-postgres prove -It/lib -It/lib/harness t/>, or with your own configuration instead of
-C<sigra_http_config()>: a fixture's cookies are signed with what you hand over as C<secret_key_base>,
-C<signing_salt>, C<cookie_name> and C<remember_cookie_name>. nginx's C<return> runs before the access phase; what is
-to be guarded needs a file, a proxied server or another content handler.
+C<sigra_http_config()>: a fixture's cookies are signed with the values that you give as C<secret_key_base>,
+C<signing_salt>, C<cookie_name> and C<remember_cookie_name>. nginx's C<return> runs before the access phase;
+protect a file, a proxied server or another content handler instead.
 
 =head1 DATABASE
 
-The server is the one that SIGRA_TEST_PGHOST and SIGRA_TEST_PGPORT name, trusted for the roles C<postgres> and
-C<sigra>.
+The server is that of SIGRA_TEST_PGHOST and SIGRA_TEST_PGPORT; the roles C<postgres> and C<sigra> log in without a
+password.
 
 =over
 
 =item fresh_database($layout, %options)
 
-Makes the database anew: C<sigra>, C<phx_gen_auth>, C<phx_gen_auth_17> (no C<authenticated_at>) or
-C<sigra_sessions>. Options: C<name> (default from the test file's), C<id> (C<bigint>, C<uuid>), C<users>, C<tokens>,
-C<singular>, C<plural>. Everything below is about the database made last; C<database()> tells its options.
+Creates the database again: C<sigra>, C<phx_gen_auth>, C<phx_gen_auth_17> (no C<authenticated_at>) or
+C<sigra_sessions>. Options: C<name> (by default from the name of the test file), C<id> (C<bigint>, C<uuid>), C<users>, C<tokens>,
+C<singular>, C<plural>. All functions below use the database that was created last; C<database()> returns its options.
 
 =item use_database($database)
 
-Goes back to what C<database()> returned before.
+Uses a database again that C<database()> has returned before.
 
 =item db()
 
@@ -374,15 +374,15 @@ A DBI handle.
 
 =item session_row($fixture_or_token)
 
-The token's row as a hash; undef when it is gone.
+The token's row as a hash; undef if it does not exist.
 
 =item backends($condition)
 
-The process ids of nginx's connections to it, of those that meet a condition on C<pg_stat_activity> where one is given.
+The process ids of nginx's connections to the database; with a condition on C<pg_stat_activity>, of those that meet it.
 
 =item kill_backends()
 
-Ends them; returns their number.
+Ends them, and returns how many there were.
 
 =back
 
@@ -392,28 +392,28 @@ Ends them; returns their number.
 
 =item authenticated_fixture(%options)
 
-Inserts a user and a session. Options, all of them optional: C<user_id> (an existing user's), C<id> (the new user's),
+Inserts a user and a session. Options: C<user_id> (an existing user's), C<id> (the new user's),
 C<email>, C<password> (hashed quickly) or C<hashed_password> (undef: none), C<columns> (more of the users row),
 C<token>, C<age> (seconds since C<inserted_at>), C<authenticated_age> (default: the age; undef: NULL), C<context>,
 C<sent_to>, C<type> and C<idle> (C<sigra_sessions>), C<row> (more of the token's row), C<session> (more of the
-session; undef drops a key), C<csrf_state>, C<remember_me> (max_age of that cookie), C<signed_age>,
+session; undef removes a key), C<csrf_state>, C<remember_me> (max_age of that cookie), C<signed_age>,
 C<secret_key_base>, C<signing_salt>, C<encryption_salt> (an encrypted session), C<digest>, C<cookie_name>,
 C<remember_cookie_name>. In C<columns> and C<row> a
 reference to a string is SQL: C<< deleted_at => \"now()" >>.
 
-Returns a hash: C<user_id>, C<email>, C<hashed_password>, C<session_id>, C<token> (32 bytes), C<token_text> (as the
-cookies carry it), C<token_hash>, C<stored_hex>, C<session_hex16>, C<session>, C<cookie> and C<remember_cookie>
+Returns a hash: C<user_id>, C<email>, C<hashed_password>, C<session_id>, C<token> (32 bytes), C<token_text> (as in
+the cookies), C<token_hash>, C<stored_hex>, C<session_hex16>, C<session>, C<cookie> and C<remember_cookie>
 (NAME=VALUE), C<header> and C<remember_header> (Cookie: NAME=VALUE), C<csrf_state>, C<csrf_token>.
 
 =item api_token_fixture(%options)
 
-Inserts an API token, and a user where none is named: C<user_id> and C<email>, C<context> (C<api-token>), C<sent_to> (the
+Inserts an API token, and a user if none is given: C<user_id> and C<email>, C<context> (C<api-token>), C<sent_to> (the
 email), C<age>, C<tokens> (its table). Returns a hash: C<user_id>, C<email>, C<token_id>, C<tokens>, C<token>, C<text> (in
 base64url), C<header> (Authorization: Bearer TEXT).
 
 =item user_fixture(%options)
 
-Only the user. Without a password it is the one of C<argon2id_hash()>: «correct horse battery staple».
+Inserts only the user. The default password is that of C<argon2id_hash()>: «correct horse battery staple».
 
 =back
 
@@ -424,20 +424,20 @@ Only the user. Without a password it is the one of C<argon2id_hash()>: «correct
 =item sigra_http_config(%options)
 
 The directives for C<http {}>. Options: C<conninfo>, C<postgres> (parameters after it;
-C<timeout=60s> where neither is given), C<layout>, C<users>,
+C<timeout=60s> if neither is given), C<layout>, C<users>,
 C<tokens>, C<singular>, C<plural>, C<where>, C<secret_key_base> (one or an array), C<signing_salt>,
 C<encryption_salt>, C<cookie_name>, C<session_cookie> and C<remember_me_cookie> (more parameters), C<remember_cookie_name>, C<extra> (more lines).
 
 =item echo_upstream()
 
-An C<upstream echo> that answers with what it is sent: method and URI, C<id=>, C<email=>, C<authenticated_at=>,
-C<cookie=>, a line each.
+An C<upstream echo> that answers with what it was sent: method and URI, C<id=>, C<email=>, C<authenticated_at=>,
+C<cookie=>, one per line.
 
 =back
 
 =head1 FLOWS
 
-A section C<flow> is code that runs once while the block's nginx does, after the block's first request, with a
+A section C<flow> is code that runs once while the block's nginx runs, after the block's first request, with a
 C<$client> that keeps cookies (L<Sigra::Client>) and the C<$block>:
 
     --- request

@@ -397,13 +397,13 @@ Test::Nginx::Socket - Test::Nginx blocks without CPAN
     TEST_NGINX_LOAD_MODULES=build/ngx_http_auth_sigra_module.so \
         t/lib/with-postgres prove -It/lib -It/lib/harness t/
 
-With the genuine module installed, leave C<-It/lib/harness> out; where it is not installed,
-C<make suite HARNESS=/path/to/test-nginx/lib> takes it from its sources. Unix sockets belong into the server root's
-F<logs>: of what else is left there by an nginx that was killed, the genuine one complains.
+If the original module is installed, leave C<-It/lib/harness> out; otherwise C<make suite
+HARNESS=/path/to/test-nginx/lib> uses its sources. Put unix sockets into F<logs> of the server root: the original module
+complains about other files that an nginx which was killed has left there.
 
 =head1 DESCRIPTION
 
-The genuine documentation holds. Here are: C<config>, C<http_config>, C<main_config>, C<post_main_config>,
+See the original documentation. These sections are supported: C<config>, C<http_config>, C<main_config>, C<post_main_config>,
 C<server_name>, C<log_level>, C<error_log_file>, C<init>, C<request>, C<raw_request>, C<raw_request_middle_delay>,
 C<pipelined_requests>, C<more_headers>, C<http09>, C<http2>, C<curl_protocol>, C<curl_options>,
 C<server_addr_for_client>, C<timeout>, C<abort>, C<shutdown>, C<ignore_response>, C<wait>, C<error_code>,
@@ -411,22 +411,22 @@ C<error_code_like>, C<response_headers>, C<response_headers_like>, C<raw_respons
 C<raw_response_headers_unlike>, C<response_body>, C<response_body_like>, C<response_body_unlike>,
 C<response_body_filters>, C<error_log>, C<no_error_log>, C<grep_error_log>, C<grep_error_log_out>, C<access_log>,
 C<no_access_log>, C<shutdown_error_log>, C<no_shutdown_error_log>, C<user_files>, C<must_die>, C<skip_nginx>,
-C<skip_nginx2>, C<skip_eval>, C<ONLY>, C<LAST>, C<SKIP>. Not here: C<tcp_listen> and C<udp_listen>, C<curl>,
+C<skip_nginx2>, C<skip_eval>, C<ONLY>, C<LAST>, C<SKIP>. Not supported: C<tcp_listen> and C<udp_listen>, C<curl>,
 C<stap>, valgrind, HTTP/3, reload by HUP between blocks.
 
-What differs: a block that gives a C<config> always starts nginx anew, in the foreground of a child, so that its
-exit status counts; an C<error_log> line may take C<TEST_NGINX_LOG_PATIENCE> seconds (60) to appear; a section whose C<eval> dies ends the file;
-after the last block there is an assertion of its own that the logs hold no alert, critical or emergency line that no
-C<error_log> asked for, and no report of a sanitizer (a file with a planned number of tests sees it only when it
-fails).
+Differences: a block with a C<config> always starts a new nginx, in the foreground of a child process, so that its exit
+status counts; an C<error_log> line may take C<TEST_NGINX_LOG_PATIENCE> seconds (60) to appear; a section whose C<eval>
+dies ends the file; after the last block there is one more assertion: that the logs have no alert, critical or emergency
+line that no C<error_log> expects, and no report of a sanitizer (in a file with a planned number of tests it only shows
+when it fails).
 
-Of the environment: C<TEST_NGINX_BINARY>, C<TEST_NGINX_LOAD_MODULES> (from the working directory), C<TEST_NGINX_PORT>,
+Environment variables: C<TEST_NGINX_BINARY>, C<TEST_NGINX_LOAD_MODULES> (from the working directory), C<TEST_NGINX_PORT>,
 C<TEST_NGINX_SERVER_PORT>, C<TEST_NGINX_CLIENT_PORT>, C<TEST_NGINX_SERVROOT>, C<TEST_NGINX_RANDOMIZE> (a port and a
 temporary root of its own, for C<prove -j>), C<TEST_NGINX_TIMEOUT>, C<TEST_NGINX_LOG_LEVEL>, C<TEST_NGINX_ERROR_LOG>,
 C<TEST_NGINX_NO_SHUFFLE>, C<TEST_NGINX_NO_CLEAN>, C<TEST_NGINX_NO_NGINX_MANAGER>,
 C<TEST_NGINX_FORCE_RESTART_ON_TEST>, C<TEST_NGINX_MASTER_PROCESS>, C<TEST_NGINX_WORKER_USER>,
 C<TEST_NGINX_EVENT_TYPE>, C<TEST_NGINX_POSTPONE_OUTPUT>, C<TEST_NGINX_IGNORE_MISSING_DIRECTIVES>,
-C<TEST_NGINX_REUSE_PORT>. C<TEST_NGINX_LD_PRELOAD> is nginx's LD_PRELOAD alone, so that Perl runs without the
-sanitizer; LD_PRELOAD and the sanitizers' options reach nginx as well.
+C<TEST_NGINX_REUSE_PORT>. C<TEST_NGINX_LD_PRELOAD> is LD_PRELOAD only for nginx, so that Perl runs without the
+sanitizer; LD_PRELOAD and the sanitizers' options are passed to nginx as well.
 
 =cut
