@@ -156,7 +156,7 @@ sub round_trip {
 
     my $second = authenticated_fixture(user_id => $user->{user_id}, remember_me => 60);
     is($second->{user_id}, $user->{user_id}, 'a second session of the same user');
-    is(open_session($second->{cookie})->{user_remember_me}, 'true', 'remembered');
+    is(open_session($second->{cookie})->{user_remember_me}, 'true', 'with remember-me');
     is(session_row($second)->{type}, 'remember_me', 'type') if $layout eq 'sigra_sessions';
     is(session_row(random_bytes(32)), undef, 'no row');
     ok(!eval { authenticated_fixture(email => uc $user->{email}); 1 }, 'emails are unique, whatever their case');

@@ -98,7 +98,7 @@ for my $round (1, 2) {
         my $other = %$headers ? 'mine' : '';
         is(ask('/page', 'ada', %$headers)->{content}, "name=Ada Lovelace tenant=acme groups=admin,staff bio= other=$other connection=close ", 'from the module');
         is(ask('/page', 'bob', %$headers)->{content}, "name= tenant=other groups= bio= other=$other connection=close ", 'a line feed makes no header');
-        is(ask('/page', 'eve', %$headers)->{content}, "name= tenant= groups= bio= other=$other connection=close ", 'nor does a blank at an end, nor NULL');
+        is(ask('/page', 'eve', %$headers)->{content}, "name= tenant= groups= bio= other=$other connection=close ", 'nor does a space at an end, nor NULL');
         is(ask($_, 'ada', %$headers)->{content}, "name= tenant= groups= bio= other=$other connection=close ", "$_: only the module sets them") for '/open/page', '/bare/page';
         is(ask('/optional/page', 'nobody', %$headers)->{content}, "name= tenant= groups= bio= other=$other connection=close ", 'optional, anonymous');
         is(ask('/optional/page', 'zoe', %$headers)->{content}, "name=Zo\xc3\xab tenant=acme groups= bio= other=$other connection=close ", 'optional, zoe');

@@ -113,7 +113,7 @@ is(answer('/on/page', bearer(api_token_fixture(context => 'reset_password'))), "
 is(answer('/other/page', bearer(api_token_fixture(context => 'mobile.v2'))), '200 miss', 'its own location');
 is(answer('/other/page', bearer(api_token_fixture(context => 'mobile.v2', age => 3700))), "401 expired $::wrong", 'its own ttl');
 is(answer('/other/page', bearer($ada)), "401 unknown $::wrong", 'and none of the others');
-is(answer('/on/page', bearer(api_token_fixture(sent_to => 'old@example.com'))), "401 unknown $::wrong", 'given out to an old email');
+is(answer('/on/page', bearer(api_token_fixture(sent_to => 'old@example.com'))), "401 unknown $::wrong", 'issued for an old email');
 db()->do('UPDATE users SET email = ? WHERE id = ?', undef, 'countess@example.com', $ada->{user_id});
 is(answer('/on/page', bearer($ada)), "401 unknown $::wrong", 'the email has changed');
 db()->do('UPDATE users SET email = ? WHERE id = ?', undef, $ada->{email}, $ada->{user_id});
@@ -249,7 +249,7 @@ use_database($::other_database);
 my $ada = api_token_fixture();
 is(statuses(3, '/off/page', authenticated_fixture()), '200 miss, 200 miss, 200 miss', 'nothing is kept');
 is(answer('/on/page', bearer($ada)), '200 miss', 'nor this');
-await { backends(q(query LIKE '%pg_trigger%')) } 'the look for the triggers';
+await { backends(q(query LIKE '%pg_trigger%')) } 'the query for the triggers';
 # The triggers as they were before: three arguments.
 my $listener = db()->clone;
 $listener->do('LISTEN auth_sigra_revoked');

@@ -43,7 +43,7 @@ is(seen('/optional/page', $::ada), '200 hit', 'in a location that inherits it');
 is(lookups(), 0, 'and no query');
 is(statuses(2, '/off/page', $::ada), '200 miss, 200 miss', 'where it is off');
 is(lookups(), 2, 'a query each');
-is(seen('/page', $::bob), '200 miss', 'another session is not known');
+is(seen('/page', $::bob), '200 miss', 'another session is not cached');
 is(seen('/page', {cookie => session_cookie({})}), '401 anonymous', 'anonymous');
 
 
@@ -61,7 +61,7 @@ GET /page
 --- flow
 my $old = authenticated_fixture(age => 7000);
 warm('/page', $old);
-is(seen('/one/page', $old), '401 expired', 'a shorter life');
+is(seen('/one/page', $old), '401 expired', 'a shorter auth_sigra_session_ttl');
 is(seen('/two/page', $old), '403 hit', 'not fresh');
 is(seen('/page', $old), '200 hit', 'and here still good');
 my $fresh = authenticated_fixture(age => 10);
@@ -69,8 +69,8 @@ warm('/page', $fresh);
 is(seen('/two/page', $fresh), '200 hit', 'a fresh one');
 my $ending = authenticated_fixture(age => 3597);
 warm('/page', $ending);
-await { seen('/one/page', $ending) eq '401 expired' } 'the end of its life';
-is(seen('/page', $ending), '200 hit', 'a life ends on a hit, by the row, not by the entry');
+await { seen('/one/page', $ending) eq '401 expired' } 'the end of the session';
+is(seen('/page', $ending), '200 hit', 'a session expires on a hit too, by its row, not by the entry');
 
 
 
@@ -88,7 +88,7 @@ GET /page
 warm('/page', $::ada);
 await { seen('/page', $::ada) eq '200 miss' } 'a miss';
 await { seen('/page', $::ada) eq '200 hit' } 'a hit';
-pass('then known again');
+pass('then cached again');
 warm('/one/page', $::bob);
 await { seen('/page', $::bob) eq '200 miss' } 'a miss by the shorter ttl';
 
@@ -185,8 +185,8 @@ is(seen('/page', $::bob), '200 miss', 'one that was not is evicted');
 seen('/page', { cookie => session_cookie({ user_token => sprintf '%032d', $_ }) }) for 1 .. 200;
 is(seen('/page', $::ada), '200 hit', 'a flood of missing sessions evicts nothing');
 seen('/page', $_) for @many;
-is(seen('/page', $::ada), '200 miss', 'but a flood of the living does');
-is(join(' ', map { seen('/page', $_) } @many[-50 .. -1]), join(' ', ('200 hit') x 50), 'the last of them are there');
+is(seen('/page', $::ada), '200 miss', 'but a flood of live sessions does');
+is(join(' ', map { seen('/page', $_) } @many[-50 .. -1]), join(' ', ('200 hit') x 50), 'the last of them are cached');
 
 === TEST 8: a cached cookie does not help a similar one
 --- http_config eval: $::http
@@ -233,7 +233,7 @@ is(seen('/page', $born), '401 expired', 'an infinitely old session');
 is(statuses(20, '/page', $born), join(', ', ('401 expired') x 20), 'is one from the cache as well');
 is(seen('/off/page', $born), '401 expired', 'and without it');
 my $never = $lasting->(inserted_at => 'infinity');
-is(statuses(3, '/page', $never), '200 miss, 200 hit, 200 hit', 'one that is yet to begin is alive');
+is(statuses(3, '/page', $never), '200 miss, 200 hit, 200 hit', 'one that starts in the future is live');
 is(seen('/off/page', $never), '200 miss', 'without the cache too');
 my $long_ago = $lasting->(authenticated_at => '-infinity');
 is(seen('/page', $long_ago), '200 miss', 'authenticated before all times');

@@ -126,7 +126,7 @@ is($seen->("POST $_", @remembered, @cross, 'Content-Length: 0'), '405 ', "POST, 
 my $key = session_cookie_name;
 is($seen->('/strict/', @remembered, 'Sec-Fetch-Site: same-origin'), "200 $key", 'Strict, of the site itself');
 is($seen->('/strict/sudo', @remembered, 'Sec-Fetch-Site: none'), "302 $key", 'Strict: to confirm');
-is($seen->('/', @remembered, @cross), "200 $key", 'Lax: a link brings the session along, so there is none');
+is($seen->('/', @remembered, @cross), "200 $key", 'Lax: a link sends the session cookie, so there is no session');
 is($seen->('POST /', @remembered, 'Sec-Fetch-Site: same-origin', 'Content-Length: 0'), "405 $key", 'a form of its own');
 my $both = 'Cookie: ' . session_cookie({ basket => 'apples' }) . "; $bob->{remember_cookie}";
 is($seen->('/strict/', $both, @cross), "200 $key", 'a session was sent');

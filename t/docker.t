@@ -63,7 +63,7 @@ mkdir "$place/logs";
 my $load = join '', map { 'load_module ' . abs_path($_) . ";\n" } split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
 spew("$place/nginx.conf", "${load}pid logs/nginx.pid;\nerror_log stderr;\nevents { }\nhttp {\n$site}\n");
 ($status, $said) = run($ENV{TEST_NGINX_BINARY} || 'nginx', '-t', '-p', "$place/", '-e', 'stderr', '-c', 'nginx.conf');
-is($status, 0, 'nginx -t takes the site') or diag($said);
+is($status, 0, 'nginx -t accepts the site') or diag($said);
 unlike($said, qr/\[warn\]/, 'without a warning');
 
 # ---- the role

@@ -161,7 +161,7 @@ GET /log-out
 --- timeout: 30
 --- flow
 my ($ada, $bob, $eve) = map { authenticated_fixture() } 1 .. 3;
-is(wire(log_out($eve))->answer->{status}, 302, 'the connection is there');
+is(wire(log_out($eve))->answer->{status}, 302, 'the connection is open');
 my $lock = hold_lock('users_tokens');
 my $wire = wire(log_out($ada));
 await_lookup();
@@ -181,7 +181,7 @@ GET /
 --- flow
 my $nginx = Sigra::Nginx->new(http => sigra_http_config(postgres => 'timeout=60s'), server => $::locations, workers => 1);
 my ($ada, $bob, $eve) = map { authenticated_fixture() } 1 .. 3;
-is(wire(log_out($eve), port => $nginx->port)->answer->{status}, 302, 'the connection is there');
+is(wire(log_out($eve), port => $nginx->port)->answer->{status}, 302, 'the connection is open');
 my $lock = hold_lock('users_tokens');
 my $wire = wire(log_out($ada), port => $nginx->port);
 await_lookup();

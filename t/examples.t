@@ -301,25 +301,25 @@ sub story {
     my $user = user_fixture(email => "story-$$-@{[ int rand 1e9 ]}\@example.com", password => $password);
     my %field = ('user[email]' => $user->{email}, 'user[password]' => $password);
     my $browser = client(port => $port, headers => {%browser});
-    is_sent_to_login($browser->get($path), 'the story: anonymous');
-    is_answer(log_in($browser, { %field, 'user[password]' => 'wrong' }, %as), 302, 'the story: a mistake');
+    is_sent_to_login($browser->get($path), 'the flow: anonymous');
+    is_answer(log_in($browser, { %field, 'user[password]' => 'wrong' }, %as), 302, 'the flow: a wrong password');
     like($application ? $browser->session(%session)->{phoenix_flash}{error} : $browser->get('/users/log-in')->{content},
-        qr/Invalid email or password/, 'the login: with a message');
+        qr/Invalid email or password/, 'the flow: with a message');
     my $answer = log_in($browser, \%field, %as);
-    is("$answer->{status} $answer->{headers}{location}", "302 $path", 'the story: in');
+    is("$answer->{status} $answer->{headers}{location}", "302 $path", 'the flow: logged in');
     is_answer($browser->get($path), 200, 'the story: what was wanted', $content) for 1, 2;
     my $state = $browser->session(%session)->{_csrf_token};
     $answer = $browser->post('/users/log-out', { _csrf_token => csrf_mask($state), _method => 'delete' });
-    is_answer($answer, 302, 'the story: out');
-    is_sent_to_login($browser->get($path), 'the story: after the log-out');
+    is_answer($answer, 302, 'the flow: logged out');
+    is_sent_to_login($browser->get($path), 'the flow: after the log-out');
 
     $browser = client(port => $port, headers => {%browser});
-    is_answer(log_in($browser, { %field, 'user[remember_me]' => 'true' }, %as), 302, 'the story: in again');
+    is_answer(log_in($browser, { %field, 'user[remember_me]' => 'true' }, %as), 302, 'the flow: logged in again');
     is_answer($browser->get($path), 200, 'the story: there again', $content) for 1, 2;
     my $tokens = database()->{tokens};
     db()->do("DELETE FROM $tokens WHERE user_id = ?", undef, $user->{user_id});
     await('a deleted row', sub { $browser->get($path)->{status} == 302 });
-    pass('the story: a deleted row ends it');
+    pass('the flow: a deleted row ends the session');
 }
 
 # The same for a page that not every user may see.
@@ -501,7 +501,7 @@ runs 'api.conf: a login as JSON', example('api.conf'), sub {
 runs 'api.conf, PostgreSQL out of reach', example('api.conf') =~ s/file:conninfo/$& timeout=1s/r, sub {
     my $answer = get('/api/things', as($ada));
     is_answer($answer, 503, 'a session', qr/\A\{"error":"Try again in a moment\."\}\z/);
-    ok($answer->{headers}{'retry-after'}, 'a session: when to come again');
+    ok($answer->{headers}{'retry-after'}, 'a session: Retry-After');
     ok(!$answer->{headers}{'set-cookie'}, 'a session: its cookies stay');
     is_answer(get('/api/things', anybody), 401, 'anonymous: needs no database');
     is_answer(get('/api/public/things', as($ada)), 200, 'public');
@@ -541,7 +541,7 @@ runs 'phoenix.conf', example('phoenix.conf'), sub {
         is_answer(get("/users/log-in$slash", anybody), 200, "log-in$slash: the application's page", qr{^GET /users/log-in$slash });
         my $answer = client(port => $port)->post("/users/log-in$slash", { 'user[email]' => 'eva@example.com', 'user[password]' => 'x' });
         is_answer($answer, 403, "log-in$slash: a POST does not reach the application");
-        is_answer(client(port => $port)->post("/users/log-out$slash", {}), 403, "log-out$slash: nor does one");
+        is_answer(client(port => $port)->post("/users/log-out$slash", {}), 403, "log-out$slash: nor does a POST here");
     }
     story('/dashboard', qr/^GET \/dashboard /, name => '_my_app_key', signing_salt => 'iLejisiU', application => 1);
     is(upgrade('/live/websocket'), "101 echo: hello\r\n\r\n", 'an upgrade of LiveView, anonymous');
@@ -561,7 +561,7 @@ runs 'second-factor.conf', example('second-factor.conf'), sub {
         is_answer($browser->get('/'), $status, "$user->{email}: the application");
         is_answer($browser->get('/users/second-factor'), 200, "$user->{email}: the second factor");
         is_answer($browser->get('/confirmed'), 404, "$user->{email}: users cannot confirm themselves");
-        is_answer($browser->get('/confirm-me'), 302, "$user->{email}: nor does half a session") if $status == 302;
+        is_answer($browser->get('/confirm-me'), 302, "$user->{email}: nor does a session with a pending factor") if $status == 302;
         next if $status == 302;
         my $before = $browser->session(%default_session)->{user_token};
         $answer = $browser->get('/confirm-me');
@@ -596,10 +596,10 @@ runs 'devices.conf', example('devices.conf'), sub {
     is_deeply([map { [@$_{qw(user_agent ip)}, $_->{current} ? 'this' : ''] } sort { $a->{id} <=> $b->{id} } @{ $list->{sessions} }],
         [['A <b>browser</b>', '127.0.0.1', 'this'], ['Another one', '127.0.0.1', '']], 'both are listed');
     my ($other) = map { $_->{id} } grep { !$_->{current} } @{ $list->{sessions} };
-    is_answer($there->get('/account/devices/'), 200, 'the other one is in') for 1, 2;
+    is_answer($there->get('/account/devices/'), 200, 'the other one passes') for 1, 2;
     is_answer($here->request('DELETE', "/users/sessions/$other", { 'x-csrf-token' => $list->{csrf_token}, accept => 'application/json' }), 204, 'its end');
     is_sent_to_login($there->get('/account/devices/'), 'the other one is out');
-    is_answer($here->get('/account/devices/'), 200, 'this one is in');
+    is_answer($here->get('/account/devices/'), 200, 'this one passes');
     story('/account/devices/', qr/Your devices/, %default_session);
 }, map { ("html/account/devices/$_" => [slurp("$top/examples/devices/$_")]) } qw(index.html devices.css devices.js);
 

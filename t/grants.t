@@ -82,9 +82,9 @@ for my $name (layouts()) {
 
     is(main::grants(), '', "$name: the gate alone");
     my $eve = authenticated_fixture();
-    is(client()->get("/$name/private", { cookie => $eve->{cookie} })->{status}, 200, "$name: which is all that it takes");
+    is(client()->get("/$name/private", { cookie => $eve->{cookie} })->{status}, 200, "$name: which is enough");
     is(client()->get("/$name/sessions", { cookie => $eve->{cookie} })->{status}, 200, "$name: a list as well");
-    ok(!db()->selectrow_array("SELECT has_table_privilege(?, ?, 'INSERT, UPDATE, DELETE')", undef, $main::role, database()->{tokens}), "$name: and gives");
+    ok(!db()->selectrow_array("SELECT has_table_privilege(?, ?, 'INSERT, UPDATE, DELETE')", undef, $main::role, database()->{tokens}), "$name: and the role has no more rights");
 }
 --- no_error_log
 42501
@@ -97,8 +97,8 @@ for my $name (layouts()) {
 GET /
 --- flow
 use_layout('sigra');
-like(main::grants('users=nosuch'), qr/relation "nosuch" does not exist/, 'a table that is not there');
-like(main::grants('role=nosuch'), qr/role "nosuch" does not exist/, 'a role that is not there');
+like(main::grants('users=nosuch'), qr/relation "nosuch" does not exist/, 'a table that does not exist');
+like(main::grants('role=nosuch'), qr/role "nosuch" does not exist/, 'a role that does not exist');
 
 
 
@@ -152,5 +152,5 @@ for my $table ('memberships', 'billing."Plans"') {
     ok(!db()->selectrow_array("SELECT has_table_privilege(?, ?, 'INSERT, UPDATE, DELETE, TRUNCATE')", undef, $::role, $table), "no more than to read: $table");
 }
 is(main::grants('reads=memberships,billing."Plans"', 'login=on'), '', 'again');
-like(main::grants('reads=memberships,nosuch'), qr/relation "nosuch" does not exist/, 'a table that is not there');
+like(main::grants('reads=memberships,nosuch'), qr/relation "nosuch" does not exist/, 'a table that does not exist');
 is($nginx->stop, 0, 'the end');

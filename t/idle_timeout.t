@@ -76,7 +76,7 @@ my $old = authenticated_fixture(idle => 320, age => 1000);
 my $was = idle($old);
 status('/page', $old);
 await { idle($old) gt $was } 'another';
-is(idle($dead), $before, 'is not brought back to life');
+is(idle($dead), $before, 'is not revived');
 
 
 
@@ -93,7 +93,7 @@ my $old  = authenticated_fixture(idle => 320, age => 1000);
 my $was  = idle($old);
 my $lock = db()->clone({AutoCommit => 0});
 $lock->do('LOCK TABLE user_sessions IN SHARE MODE');    # reads pass, writes wait
-is(status('/page', $old), 200, 'the answer is there');
+is(status('/page', $old), 200, 'the answer has arrived');
 await_lookup();
 is(status('/page', $old), 200, 'and the next');
 is(idle($old), $was, 'while the write still waits');

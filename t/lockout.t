@@ -62,11 +62,11 @@ GET /users/log-in
 --- flow
 use_database($::of{sigra});
 my $user = somebody();
-is(try_login($user), 'refused', 'a mistake') for 1 .. 4;
+is(try_login($user), 'refused', 'a wrong password') for 1 .. 4;
 is(state_of($user), '4 0', 'counted, not locked');
 is(try_login($user, $::password), 'in', 'the fifth is right');
 is(state_of($user), '0 0', 'a success resets the count');
-is(try_login($user), 'refused', 'a mistake') for 1 .. 5;
+is(try_login($user), 'refused', 'a wrong password') for 1 .. 5;
 is(state_of($user), '5 1', 'locked');
 is(try_login($user, $::password), 'refused', 'the right password is too late');
 is(try_login($user, $::password, 'X-Forwarded-For: 192.0.2.' . $_), 'refused', 'whatever X-Forwarded-For is') for 1 .. 3;
@@ -131,9 +131,9 @@ my $locked = sub { somebody({ failed_login_attempts => $_[1] // 5, locked_at => 
 my $user = $locked->(890);
 is(try_login($user, $::password), 'refused', 'after 890 s');
 $user = $locked->(901);
-is(try_login($user), 'refused', 'after 901 s: a mistake');
+is(try_login($user), 'refused', 'after 901 s: a wrong password');
 is(state_of($user), '1 0', 'is the first of a new count');
-is(try_login($user, $::password), 'in', 'and the right one is in');
+is(try_login($user, $::password), 'in', 'and the right one logs in');
 $user = $locked->(901, 500);
 is(try_login($user, $::password), 'in', 'at once as well');
 is(state_of($user), '0 0', 'and the count is reset');
@@ -148,7 +148,7 @@ is($at->('/off/log-in', $user, $::password), 'in', 'off: no account is locked');
 is(state_of($user), '3 1', 'and nothing counted');
 $user = somebody();
 $at->('/off/log-in', $user, 'wrong') for 1 .. 7;
-is(state_of($user), '0 0', 'off: no mistake is');
+is(state_of($user), '0 0', 'off: no wrong password is counted');
 
 
 
@@ -160,7 +160,7 @@ GET /users/log-in
 --- flow
 use_database($::of{sigra_sessions});
 my $user = somebody();
-is(try_login($user), 'refused', 'a mistake') for 1 .. 5;
+is(try_login($user), 'refused', 'a wrong password') for 1 .. 5;
 is(state_of($user), '5 1', 'locked');
 is(try_login($user, $::password), 'refused', 'locked');
 
@@ -232,13 +232,13 @@ use_database($::of{sigra});
 my $user = somebody();
 is(try_login($user, $::password), '503 ', 'no right to INSERT') for 1 .. 6;
 await { state_of($user) eq '0 0' } 'none of them counts';
-is(try_login($user), 'refused', 'a mistake') for 1 .. 2;
+is(try_login($user), 'refused', 'a wrong password') for 1 .. 2;
 is(state_of($user), '2 0', 'counts');
 is(try_login($user, $::password), '503 ', 'the right password');
 await { state_of($user) eq '0 0' } 'resets the count';
-is(try_login($user), 'refused', 'a mistake') for 1 .. 5;
+is(try_login($user), 'refused', 'a wrong password') for 1 .. 5;
 is(state_of($user), '5 1', 'guesses lock as ever');
 is(try_login($user, $::password), 'refused', 'then the right password is too late');
-is(state_of($user), '6 1', 'and gives nothing back');
+is(state_of($user), '6 1', 'and the count stays');
 --- error_log
 PostgreSQL refused: 42501

@@ -157,9 +157,9 @@ is_deeply($session->{phoenix_flash}, { info => 'Welcome back!' }, 'the flash');
 isnt($session->{_csrf_token}, $csrf, 'a new CSRF state');
 is(length $session->{_csrf_token}, 24, 'of 24 characters');
 is_deeply([sort keys %$session], [qw(_csrf_token live_socket_id phoenix_flash user_token)], 'and nothing else');
-is($browser->cookies->{$::remember}, undef, 'not remembered');
+is($browser->cookies->{$::remember}, undef, 'without remember-me');
 like($browser->get('/private/page')->{content}, qr/^email=Ada\@example\.com$/m, 'logged in');
-is($browser->get('/users/log-in')->{headers}{location}, '/', 'the login page leads onwards');
+is($browser->get('/users/log-in')->{headers}{location}, '/', 'the login page redirects');
 
 
 
@@ -261,7 +261,7 @@ my %of = (email => 'ada@example.com', password => $::password);
 is("$answer->{status} " . ref $client->session->{phoenix_flash}, '302 HASH', 'flat names');
 ok($client->session->{user_token}, 'flat names: in');
 ($client) = log_in_over({}, %of, 'user[email]' => undef, 'user[password]' => undef, remember_me => 'true');
-ok($client->cookies->{$::remember}, 'flat names: remembered');
+ok($client->cookies->{$::remember}, 'flat names: with remember-me');
 
 for (['false', 'true' => 1], ['true', 'false' => 0], ['true' => 1], ['on' => 0], ['1' => 0]) {
     my $expected = pop @$_;

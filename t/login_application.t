@@ -152,7 +152,7 @@ GET /users/log-in
 --- flow
 my $browser = client()->use_cookie('__phoenix_flash__=SFMyNTY.x.y');
 my $page = $browser->get('/users/log-in', { purpose => 'prefetch' });
-is(ref $page->{cookies}{__phoenix_flash__}, '', 'a prefetch leaves it');
+is(ref $page->{cookies}{__phoenix_flash__}, '', 'a prefetch keeps it');
 $page = $browser->get('/users/log-in');
 is_deeply($page->{cookies}{__phoenix_flash__}{'max-age'}, 0, 'cleared');
 is($page->{cookies}{__phoenix_flash__}{path}, '/', 'as LiveView sets it');

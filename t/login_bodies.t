@@ -43,7 +43,7 @@ my ($browser, $token) = visitor();
 my @fields = ('user[email]' => 'ada@example.com', 'user[password]' => $::password, 'user[remember_me]' => 'false', 'user[remember_me]' => 'true');
 my $answer = send_multipart($browser, multipart(_csrf_token => $token, @fields));
 is("$answer->{status} $answer->{headers}{location}", '302 /', 'in');
-ok($answer->{cookies}{_my_app_user_remember_me}, 'remembered: the last value counts');
+ok($answer->{cookies}{_my_app_user_remember_me}, 'remember-me: the last value counts');
 
 ($browser, $token) = visitor();
 $answer = send_multipart($browser, multipart(@fields), { 'x-csrf-token' => $token, accept => 'application/json' });

@@ -38,7 +38,7 @@ my $ada = user('ada');
 cluster(stop => 'fast');
 is(attempt(), $away, 'stopped: 503');
 is(attempt($ada), $away, 'stopped, with a session: 503');
-is(Sigra::Client->new(port => $nginx->port)->get('/users/log-in')->{status}, 200, 'the page is there');
+is(Sigra::Client->new(port => $nginx->port)->get('/users/log-in')->{status}, 200, 'the page is shown');
 cluster('start');
 is_back('stopped');
 
@@ -74,7 +74,7 @@ db()->do('CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEG
 db()->do('CREATE TRIGGER full_disk BEFORE INSERT ON users_tokens FOR EACH ROW EXECUTE FUNCTION full_disk()');
 is(attempt(), $away, 'full: 503');
 is(attempt($ada), $away, 'full, with a session: 503');
-ok(session_row($ada), 'and the row stays');
+ok(session_row($ada), 'and the row is kept');
 db()->do('DROP TRIGGER full_disk ON users_tokens');
 is(attempt(), $in, 'full: back at once');
 

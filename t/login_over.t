@@ -53,7 +53,7 @@ isnt($now->{user_token}, $ada->{token}, 'another token');
 # A late answer to a request with the old cookie must not log the browser out.
 is(db()->selectrow_array("SELECT CAST(? AS timestamp) + interval '60 days' - CAST(? AS timestamp) <= interval '61 seconds'", undef,
     session_row($ada)->{inserted_at}, session_row($now->{user_token})->{inserted_at}), 1, 'the old token has a minute more');
-ok(session_row($now->{user_token}), 'the new one is there');
+ok(session_row($now->{user_token}), 'the new one exists');
 is($now->{theme}, 'dark', 'other keys are kept');
 is_deeply($now->{cart}, $session{cart}, 'whatever they are') or diag explain $now->{cart};
 is($now->{_csrf_token}, $ada->{csrf_state}, 'the CSRF state too');
@@ -75,7 +75,7 @@ isnt($now->{_csrf_token}, $eve->{csrf_state}, 'another CSRF state');
 is_deeply([map { session_row($_) } $eve, $bobs], [undef, undef], 'both rows of the first are gone');
 is_deeply([@{ $answer->{cookies}{$::remember} }{qw(value max-age path)}], ['', 0, '/'], 'the other user\'s remember-me cookie is cleared');
 is($browser->cookies->{$::remember}, undef, 'and gone');
-like($browser->get('/private/')->{content}, qr/^email=Ada/m, 'the second is in');
+like($browser->get('/private/')->{content}, qr/^email=Ada/m, 'the second is logged in');
 
 # Over the remember-me cookie of another user, with remember-me: the browser is then remembered as the second user.
 $eve = authenticated_fixture(user_id => $eve->{user_id}, email => 'eve@example.com', remember_me => 5_000_000);

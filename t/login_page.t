@@ -79,7 +79,7 @@ is(csrf_unmask($json->{csrf_token}), $client->session->{_csrf_token}, 'of the se
 $answer = page({ accept => 'application/json' }, $::ada->{cookie});
 is($answer->{status}, 200, 'logged in: too');
 is(csrf_unmask(decode_json($answer->{content})->{csrf_token}), $::ada->{csrf_state}, 'of this session');
-is($answer->{headers}{'set-cookie'}, undef, 'which stays as it is');
+is($answer->{headers}{'set-cookie'}, undef, 'which is not changed');
 is(page({ accept => 'text/html, application/json' })->{headers}{'content-type'}, 'text/html; charset=utf-8', 'a browser gets the page');
 for ([{ 'sec-fetch-site' => 'cross-site' } => 403], [{ 'sec-fetch-site' => 'same-site' } => 403], [{ origin => 'http://evil.example' } => 403], [{ origin => 'null', 'sec-fetch-site' => 'cross-site' } => 403],
     [{ 'sec-fetch-site' => 'same-origin' } => 200], [{ origin => 'null' } => 200], [{ origin => "http://127.0.0.1:$ENV{TEST_NGINX_SERVER_PORT}" } => 200]) {
@@ -108,7 +108,7 @@ is(page({}, authenticated_fixture(age => 61 * 86400)->{cookie})->{status}, 200, 
 is(page({}, '_my_app_key=rubbish')->{status}, 200, 'with a cookie that does not open: the page');
 my $remembered = authenticated_fixture();
 my $browser = client()->use_cookie($remembered->{remember_cookie});
-is($browser->get('/users/log-in')->{status}, 302, 'remembered: sent on');
+is($browser->get('/users/log-in')->{status}, 302, 'with remember-me: redirected');
 
 my $sudo = authenticated_fixture(session => { auth_sigra_sudo => atom('true') });
 my $page = page({}, $sudo->{cookie});
@@ -133,7 +133,7 @@ my $page = $browser->get('/users/log-in');
 like($page->{content}, qr/role="alert"[^>]*>&lt;b&gt;no&lt;\/b&gt;</, 'the error, escaped');
 like($page->{content}, qr/role="status"[^>]*>&lt;i&gt;yes&lt;\/i&gt; &amp; &quot;q&quot;</, 'the information, escaped');
 like($page->{content}, qr/value="&quot;&gt;&lt;script&gt;alert\(&#39;x&#39;\)&lt;\/script&gt;&amp;amp;\xc3\xa4\@example\.com"/, 'the email, escaped');
-unlike($page->{content}, qr/<script|<b>|<i>/, 'and nothing as it came');
+unlike($page->{content}, qr/<script|<b>|<i>/, 'and nothing unescaped');
 is_deeply($browser->session, { %session, phoenix_flash => { note => 'for the application' } }, 'what was shown is gone, the rest is kept');
 unlike($browser->get('/users/log-in')->{content}, qr/&lt;|role="alert"/, 'shown once');
 for my $odd (atom('nil'), ['x'], 7, { error => atom('nil') }, { error => ['x'], email => { a => 'b' } }, { error => '' }) {
@@ -212,11 +212,11 @@ GET /users/log-in
 my $user = user_fixture(email => 'template@example.com', password => 'right');
 my $browser = client();
 my %form = ('user[email]' => 'template@example.com', 'user[password]' => 'wrong');
-is($browser->submit('/users/log-in', \%form)->{headers}{location}, '/users/log-in', 'a mistake');
+is($browser->submit('/users/log-in', \%form)->{headers}{location}, '/users/log-in', 'a wrong password');
 my $page = $browser->get('/users/log-in');
 like($page->{content}, qr/Invalid email or password/, 'is reported');
 like($page->{content}, qr/value="template\@example\.com"/, 'the email is kept');
-is($browser->submit('/users/log-in', { %form, 'user[password]' => 'right' })->{headers}{location}, '/', 'and in');
+is($browser->submit('/users/log-in', { %form, 'user[password]' => 'right' })->{headers}{location}, '/', 'logged in');
 
 
 

@@ -131,7 +131,7 @@ GET /private
 --- flow
 my $ada = authenticated_fixture();
 my $browser = client()->use_cookie($ada->{cookie});
-is($browser->get('/private')->{status}, 200, 'known to the cache');
+is($browser->get('/private')->{status}, 200, 'in the cache');
 my $lock = db()->clone({ AutoCommit => 0 });
 $lock->do('LOCK TABLE users_tokens IN SHARE MODE');
 my $wire = wire("POST /log-out HTTP/1.1\r\nHost: localhost\r\n$ada->{header}\r\nX-CSRF-Token: $ada->{csrf_token}\r\nContent-Length: 0\r\n\r\n");

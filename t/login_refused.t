@@ -110,7 +110,7 @@ is(db()->selectrow_array('SELECT count(*) FROM users_tokens'), $sessions, 'nobod
 unlike(join("\n", grep { /argon2|bcrypt|pbkdf2/ && !/stored/ } @log), qr/\$2b\$|\$argon2|\$pbkdf2/, 'no hash is in the log');
 my $answer = post(form(email => 'twice@example.com', password => $::password));
 is(kept($answer)->{user_token}, undef, 'two rows of one email: neither');
-is(post(right())->{lines}[-1] && kept(post(right()))->{phoenix_flash}{info}, 'Welcome back!', 'a right one gets in');
+is(post(right())->{lines}[-1] && kept(post(right()))->{phoenix_flash}{info}, 'Welcome back!', 'a right one logs in');
 
 
 
@@ -251,7 +251,7 @@ is(Sigra::Wire::wire(join "\r\n", 'POST /log-in HTTP/1.1', 'Host: localhost', 'O
 is(from('Early-Data: 1')->{status}, 425, 'early data');
 is(from('Early-Data: 0')->{status}, 425, 'however it is sent');
 is(from('Cookie: a=b')->{status}, 400, 'two Cookie headers');
-is(ask('/log-in', 'Early-Data: 1')->{status}, 200, 'the page may come early');
+is(ask('/log-in', 'Early-Data: 1')->{status}, 200, 'early data is accepted for the page');
 for ('//log-in', '/%6cog-in', '/x/../log-in') {
     my $body = form(email => 'unknown@example.com', password => 'x');
     my $answer = raw_exchange(join "\r\n", "POST $_ HTTP/1.1", 'Host: evil.example', 'Connection: close', 'Cookie: ' . session_cookie({ _csrf_token => $::state }),
@@ -388,4 +388,4 @@ Sigra::Wire::await_lookup();
 $_->leave for @wires;
 ok($alone->(), 'left while the user was looked up');
 $lock->rollback;
-ok(kept(post(right()))->{user_token}, 'the next one is in');
+ok(kept(post(right()))->{user_token}, 'the next one logs in');

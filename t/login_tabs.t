@@ -36,7 +36,7 @@ for my $own (@::own) {
     my ($before, $session) = (rows(), $browser->session);
     my $second = $browser->post('/users/log-in', { %::form, _csrf_token => $token }, $own);
     is("$second->{status} $second->{headers}{location}", '302 /', 'the second: onwards');
-    ok(!$second->{headers}{'set-cookie'}, 'with the session that there is');
+    ok(!$second->{headers}{'set-cookie'}, 'with the existing session');
     is(rows(), $before, 'it logged nobody in');
     $browser->use_cookie(session_cookie({ %$session, user_return_to => '/there' }));
     is($browser->post('/users/log-in', { %::form, _csrf_token => $token }, $own)->{headers}{location}, '/there', 'where the login would have led');

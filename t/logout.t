@@ -145,7 +145,7 @@ is_logged_out($answer, $browser, 'in the header, without a body');
 is(alive($ada, $remembered), 0, 'the rows');
 
 my $none = client();
-is($none->delete('/log-out', { _csrf_token => $right })->{status}, 403, 'no cookie at all: there is no token to know');
+is($none->delete('/log-out', { _csrf_token => $right })->{status}, 403, 'no cookie at all, so no token');
 is($none->delete('/log-out', { _csrf_token => $right }, { cookie => '_my_app_key=garbage' })->{status}, 403, 'a cookie that is none');
 is($none->delete('/log-out', {}, { cookie => session_cookie({}) })->{status}, 403, 'a session without a state');
 is($none->delete('/log-out', { _csrf_token => '' }, { cookie => session_cookie({ _csrf_token => '' }) })->{status}, 403, 'an empty one');
@@ -171,7 +171,7 @@ for ({ origin => 'null', 'sec-fetch-site' => 'cross-site' }, { origin => 'https:
 }
 is(alive($ada, $remembered), 2, 'nothing has changed');
 my $wire = wire(join "\r\n", 'POST /log-out HTTP/1.1', 'Host: localhost', 'Origin: file://', "Cookie: $ada->{cookie}", 'Content-Length: 100', '', '');
-is($wire->answer->{status}, 403, 'answered before the body is there');
+is($wire->answer->{status}, 403, 'answered before the body has arrived');
 for ({ origin => 'null' }, { origin => "http://$here" }, { origin => "https://$here" }, { origin => 'https://www.example.com' }, { 'sec-fetch-site' => 'same-origin' }, { 'sec-fetch-site' => 'none' }) {
     my ($bob, $other, $client) = visitor();
     is($client->delete('/log-out', { _csrf_token => $bob->{csrf_token} }, $_)->{status}, 302, join ' ', %$_);
@@ -450,7 +450,7 @@ is(alive($ada, $remembered), 2, 'and so it is');
 await {
     $answer = $browser->delete('/log-out', { _csrf_token => $ada->{csrf_token} });
     $answer->{status} != 503;
-} 'PostgreSQL, known as back';
+} 'PostgreSQL, known to be back';
 is_logged_out($answer, $browser, 'when it is back');
 --- error_log
 auth_sigra

@@ -77,7 +77,7 @@ for my $lang (@::shipped) {
     has($page, $text->{$_}, "$lang: $_") for qw(log_in email password remember_me or_else email_link forgot_password register_account must_log_in);
     is(scalar(() = $page->{content} =~ / dir="ltr"/g), $lang eq 'ar' ? 2 : $page->{content} =~ /<html[^>]* dir="ltr"/ ? 1 : 0, "$lang: emails run from left to right");
 
-    is($browser->submit('/users/log-in', { %::form, 'user[password]' => 'x' })->{status}, 302, "$lang: a mistake");
+    is($browser->submit('/users/log-in', { %::form, 'user[password]' => 'x' })->{status}, 302, "$lang: a wrong password");
     is(said($browser, 'error'), $text->{invalid}, "$lang: invalid");
     is($browser->post('/users/log-in', {%::form}, { 'sec-fetch-site' => 'same-origin' })->{status}, 303, "$lang: an old form");
     is(said($browser, 'error'), $text->{try_again}, "$lang: try_again");
@@ -120,7 +120,7 @@ for my $lang (@::shipped) {
     is("$answer->{headers}{'content-language'} $answer->{headers}{vary}", "$lang Accept-Language", "$lang: its headers");
     my $token = decode_json($program->get('/users/log-in')->{content})->{csrf_token};
     $answer = $program->post('/users/log-in', { _csrf_token => $token, %::form, 'user[password]' => 'x' });
-    is("$answer->{status} $answer->{content}", qq(401 {"error":"$text->{invalid}"}), "$lang: a mistake");
+    is("$answer->{status} $answer->{content}", qq(401 {"error":"$text->{invalid}"}), "$lang: a wrong password");
     is($answer->{headers}{'content-language'}, $lang, "$lang: its language");
     is($program->post('/renew', { _csrf_token => $token })->{content}, qq({"error":"$text->{must_log_in}"}), "$lang: renew");
 }

@@ -50,7 +50,7 @@ my $served = $::upstream->accept;
 like(head_of($served), qr/^X-Auth-User-Id: $kim->{user_id}\r$/mi, 'the upstream gets the user');
 syswrite $served, "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
 my $hints = $wire->answer;
-is("$hints->{status} $hints->{headers}{link}", '103 </style.css>; rel=preload', 'the hints are there at once');
+is("$hints->{status} $hints->{headers}{link}", '103 </style.css>; rel=preload', 'the hints arrive at once');
 is_deeply([grep { !/^(?:link|date|server|connection)$/ } sort keys %{ $hints->{headers} }], [], 'with nothing of the module');
 syswrite $served, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 close $served;

@@ -55,7 +55,7 @@ is(checks_of(nginx_pid()), 1, 'while one check runs');
 release_checks($check);
 my @answers = map { $_->answer } @wires;
 is_deeply([sort map { $_->{status} } @answers], [302, 302, 302, 503, 503], 'three were checked');
-is_deeply([grep { $_->{status} == 503 && $_->{headers}{'retry-after'} !~ /^\d+$/ } @answers], [], 'the others may come again');
+is_deeply([grep { $_->{status} == 503 && $_->{headers}{'retry-after'} !~ /^\d+$/ } @answers], [], 'the others get Retry-After');
 await { !checks_of(nginx_pid()) } 'the end of the last thread';
 is(quick_login()->answer->{status}, 302, 'and there is room');
 

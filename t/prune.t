@@ -40,8 +40,8 @@ END
 );
 await { !grep { session_row($_) } @dead[0 .. 5] } 'the rows';
 ok(session_row($alive), 'a live session stays');
-ok(session_row($elsewhere), 'one that is alive in another location stays');
-ok(session_row($dead[6]), 'what is no session stays');
+ok(session_row($elsewhere), 'one that is valid in another location stays');
+ok(session_row($dead[6]), 'rows that are not sessions stay');
 await { $nginx->log =~ /\[info\].*auth_sigra: 6 expired sessions were deleted/ } 'the line';
 like(wire(get('/status'), port => $nginx->port)->answer->{body}, qr/"pruned":\s*6\b/, 'counted');
 # Rows that expire later, too.
@@ -69,7 +69,7 @@ my $nginx = Sigra::Nginx->new(
 );
 await { $nginx->log =~ /\[warn\].*auth_sigra: expired sessions were not deleted: permission denied/ } 'the line';
 is(wire(get('/page', authenticated_fixture()->{header}), port => $nginx->port)->answer->{status}, 200, 'the gate');
-ok(session_row($dead), 'the row is there');
+ok(session_row($dead), 'the row exists');
 db()->do('GRANT DELETE ON users_tokens TO sigra');
 await { !session_row($dead) } 'and are deleted once the right is there';
 
@@ -139,4 +139,4 @@ my $nginx = Sigra::Nginx->new(
 END
 );
 await { !session_row($dead) } 'what has expired everywhere';
-is(wire(get('/long/page', $long->{header}), port => $nginx->port)->answer->{status}, 200, 'what is alive by the other name stays');
+is(wire(get('/long/page', $long->{header}), port => $nginx->port)->answer->{status}, 200, 'a row that is valid with the other name stays');

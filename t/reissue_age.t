@@ -73,7 +73,7 @@ for my $name (layouts()) {
     is($session->{live_socket_id}, live_socket_id($session->{"${key}_token"}, database()->{plural}), "$name: live_socket_id");
     is($session->{_csrf_token}, $ada->{csrf_state}, "$name: the CSRF state is kept");
     is(encode_term($session->{other}), encode_term($ada->{session}{other}), "$name: so are other keys");
-    is($answer->{cookies}{_my_app_user_remember_me}, undef, "$name: not remembered");
+    is($answer->{cookies}{_my_app_user_remember_me}, undef, "$name: without remember-me");
     like($answer->{content}, qr/^cookie=_my_app_key=\Q@{[ $browser->cookies->{_my_app_key} ]}\E$/m, "$name: the upstream sees the new cookie");
     my $row = session_row(raw_token($session));
     is($row->{"${key}_id"}, $ada->{user_id}, "$name: the row of the user");

@@ -287,7 +287,7 @@ GET /renew
 --- timeout: 30
 --- flow
 my $first = authenticated_fixture();
-is(client()->post('/renew', { _csrf_token => $first->{csrf_token} }, { cookie => $first->{cookie} })->{status}, 302, 'the connection is there');
+is(client()->post('/renew', { _csrf_token => $first->{csrf_token} }, { cookie => $first->{cookie} })->{status}, 302, 'the connection is open');
 my $ada = authenticated_fixture();
 my $body = '_csrf_token=' . $ada->{csrf_token};
 my $request = join "\r\n", 'POST /renew HTTP/1.1', 'Host: localhost', $ada->{header}, 'Content-Type: application/x-www-form-urlencoded',
@@ -326,7 +326,7 @@ for my $mode ('SHARE', 'ACCESS EXCLUSIVE') {
     }
     $lock->rollback;
 }
-ok(session_row($ada), 'the row is there');
+ok(session_row($ada), 'the row exists');
 is($browser->post('/renew', { _csrf_token => $ada->{csrf_token} })->{status}, 302, 'and renewed when it is back');
 --- error_log
 auth_sigra

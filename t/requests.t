@@ -85,7 +85,7 @@ my $answer = client()->request('HEAD', '/private/page.txt');
 is($answer->{status}, 401, 'and anonymous');
 ok(!length($answer->{content} // ''), 'no body');
 my $wire = wire("HEAD /private/page.txt HTTP/1.1\r\nHost: x\r\n\r\n" . get('/private/page.txt', $::ada->{header}));
-is($wire->answer('HEAD')->{status}, 401, 'HEAD, kept alive');
+is($wire->answer('HEAD')->{status}, 401, 'HEAD, on a keep-alive connection');
 is($wire->answer->{body}, "for ada\n", 'what follows is in its place');
 
 
@@ -123,7 +123,7 @@ $chunked->send("2\r\nde\r\n0\r\n\r\n");
 is($chunked->answer->{body}, '5 ' . Digest::SHA::sha256_hex('abcde'), 'chunked');
 my $expecting = wire($post->('/private/', '', 'Expect: 100-continue', $::ada->{header}) =~ s/Length: 0/Length: 5/r);
 is($expecting->answer->{status}, 100, 'nginx asks for the body');
-is($expecting->send('abcde')->answer->{body}, '5 ' . Digest::SHA::sha256_hex('abcde'), 'which then comes');
+is($expecting->send('abcde')->answer->{body}, '5 ' . Digest::SHA::sha256_hex('abcde'), 'which then arrives');
 
 
 
@@ -162,7 +162,7 @@ my $wire = wire();
 for my $i (0 .. 19) {
     $wire->send(get("/private/$i", $i % 2 ? $::ada->{header} : ()));
     my $answer = $wire->answer;
-    is("$answer->{status} " . ($answer->{headers}{connection} // ''), $i % 2 ? '200 keep-alive' : '401 keep-alive', "kept alive, $i");
+    is("$answer->{status} " . ($answer->{headers}{connection} // ''), $i % 2 ? '200 keep-alive' : '401 keep-alive', "keep-alive, $i");
 }
 
 

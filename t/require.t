@@ -209,7 +209,7 @@ $check->('from the cache');
 # A failure is kept for a second, and it takes a dozen queries here to find out which condition fails.
 lookups();
 my $since = Sigra::Nginx::now();
-is(statuses(100, '/level/page', $who{broken}), join(', ', ('503 error') x 100), 'what is not known is kept for a second');
+is(statuses(100, '/level/page', $who{broken}), join(', ', ('503 error') x 100), 'a failure is kept for a second');
 cmp_ok(lookups(), '<=', 16 * (2 + int(Sigra::Nginx::now() - $since)), 'and costs few queries');
 is(statuses(2, '/admin/page', $who{broken}), '200 hit, 200 hit', 'and known ones from the cache');
 is(lookups(), 0, 'which costs none');
@@ -223,7 +223,7 @@ db()->do('ALTER TABLE users ADD rolle text');
 db()->do(q(UPDATE users SET rolle = role));
 kill_backends();
 await { all_of('/typo/page') eq '200 403 403 401' } 'the column';
-pass('a column that is there now');
+pass('a column that exists now');
 # A condition that begins to fail while nginx runs.
 db()->do('ALTER TABLE users DROP rolle');
 db()->do(q(UPDATE users SET level = '1'));    # has all known users looked up again

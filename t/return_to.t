@@ -131,7 +131,7 @@ for (    # bytes of the application's own, what is kept of the email and of the 
     next unless $session;
     is(defined $session->{phoenix_flash}{email} ? 1 : 0, $email, "$own bytes: the flash's email goes first");
     is(defined $session->{user_return_to} ? 1 : 0, $back, "$own bytes: the path to return to is dropped second");
-    is($session->{phoenix_flash}{error}, $::must, "$own bytes: the error stays");
+    is($session->{phoenix_flash}{error}, $::must, "$own bytes: the error is kept");
     is($session->{own}, 'o' x $own, "$own bytes: the application's stays");
 }
 my %seen;

@@ -70,7 +70,7 @@ my $answer = browser()->get('/page', { 'sec-purpose' => 'prefetch' });
 is(answer_of($answer) . ' ' . keys %{ $answer->{cookies} }, '302 ' . to_login('/page') . ' 0', 'a prefetch: it needs no session for it');
 my $browser = browser()->use_cookie(session_cookie({ user_return_to => '/of-the-application' }));
 $browser->get('/page');
-is($browser->session->{user_return_to}, '/of-the-application', 'what an application has put there stays');
+is($browser->session->{user_return_to}, '/of-the-application', 'the path of an application is kept');
 
 
 
@@ -88,7 +88,7 @@ my ($one, $two) = map { $browser->get($_)->{headers}{location} } '/one?a=1&b=2',
 like($browser->get($one)->{content}, qr{<input type="hidden" name="return_to" value="/one\?a=1&amp;b=2">}, 'in the form');
 unlike($browser->get('/users/log-in')->{content}, qr/return_to/, 'not where there is none');
 my $wrong = $browser->submit($one, { %::form, 'user[password]' => 'wrong' });
-is(answer_of($wrong), "302 $one", 'a mistake: the same page again');
+is(answer_of($wrong), "302 $one", 'a wrong password: the same page again');
 my $second = $browser->get($two)->{content};
 is(leads($one, $browser), '/one?a=1&b=2', 'the first tab is led where it wanted');
 is(answer_of($browser->get($two)), '302 /two', 'the second is logged in: onwards');
@@ -121,7 +121,7 @@ for my $case (['/users/log-in', '/a?b=c', '/a?b=c'], [to_login('/q'), undef, '/q
     my $client = browser(headers => {%json});
     my $token = decode_json($client->get('/users/log-in')->{content})->{csrf_token};
     my $body = sub { encode_json({ email => 'ada@example.com', password => $_[0], _csrf_token => $token, defined $asked ? (return_to => $asked) : () }) };
-    is($client->request(POST => $path, {}, $body->('wrong'))->{status}, 401, 'a mistake');
+    is($client->request(POST => $path, {}, $body->('wrong'))->{status}, 401, 'a wrong password');
     is(decode_json($client->request(POST => $path, {}, $body->($::password))->{content})->{redirect_to}, $target, "$path: $target");
 }
 
@@ -162,7 +162,7 @@ for my $target (@good, @bad) {
     my $browser = browser();
     my ($token) = $browser->get('/users/log-in')->{content} =~ /name="_csrf_token" value="([^"]+)/;
     my %posted = (%::form, _csrf_token => $token, return_to => $target);
-    is(answer_of($browser->post('/users/log-in', { %posted, 'user[password]' => 'x' })), '302 ' . ($good ? to_login($target) : '/users/log-in'), "$name: a mistake");
+    is(answer_of($browser->post('/users/log-in', { %posted, 'user[password]' => 'x' })), '302 ' . ($good ? to_login($target) : '/users/log-in'), "$name: a wrong password");
     is(answer_of($browser->post('/users/log-in', \%posted)), '302 ' . ($good ? $target : '/'), "$name: in");
 }
 like(browser()->get(to_login('https://a.site.test/x'))->{headers}{'content-security-policy'}, qr{form-action 'self' https://a\.site\.test:443;}, 'the form may lead there');

@@ -130,7 +130,7 @@ for my $case (['sigra', 'bigint'], ['sigra', 'uuid'], ['phx_gen_auth', 'bigint']
     my @answers;
     db()->do('UPDATE users SET failed_login_attempts = failed_login_attempts + 1');
     revoke(my $eve = authenticated_fixture());
-    await { !!$listener->pg_notifies } 'what came after';
+    await { !!$listener->pg_notifies } 'what was notified later';
     is(asked($bob), '200 hit', 'wrong passwords evict nothing');
 }
 
@@ -230,7 +230,7 @@ for my $require ('on', 'off') {
     } else {
         revoke($who{ada});
         my %seen = map { asked($who{bob}) => 1 } 1 .. 20;
-        is(join(', ', keys %seen), '200 hit', 'require_listen=off: what is known counts without a channel');
+        is(join(', ', keys %seen), '200 hit', 'require_listen=off: cached sessions count without a channel');
     }
     restore_channel();
     await { listening() == 2 } 'the listeners';

@@ -74,23 +74,23 @@ my $browser = client()->use_cookie($ada->{cookie});
 my $answer = $browser->get('/reissue');
 is("$answer->{status} " . keys(%{ $answer->{cookies} }) . ' ' . rows_of($ada), '200 0 1', 'it is not reissued');
 my $old = session_row($ada);
-is(in($browser), 200, 'and in');
+is(in($browser), 200, 'and passes');
 
 $answer = $browser->post('/renew', { _csrf_token => $ada->{csrf_token} });
 is("$answer->{status} " . keys(%{ $answer->{cookies} }) . ' ' . rows_of($ada), '500 0 1', 'nor renewed');
 is_deeply(session_row($ada), $old, 'the row is as it was');
-is(in($browser), 200, 'and in');
+is(in($browser), 200, 'and passes');
 
 $answer = $browser->get('/application', { 'x-session' => "$ada->{cookie}; path=/" });
 is("$answer->{status} " . rows_of($ada), '500 1', 'nor by the application');
 is("_my_app_key=$answer->{cookies}{_my_app_key}{value}", $ada->{cookie}, 'and the application\'s own cookie is sent');
-is(in($browser), 200, 'and in');
+is(in($browser), 200, 'and passes');
 
 $answer = $browser->post('/log-in', { _csrf_token => $ada->{csrf_token}, email => $ada->{email}, password => $::password });
 is($answer->{status}, 302, 'a login');
 is($browser->session->{pad}, undef, 'begins an empty session');
 isnt($browser->session->{user_token}, $ada->{token}, 'of a new token');
-is(in($browser), 200, 'and in');
+is(in($browser), 200, 'and passes');
 --- error_log
 does not fit in a cookie and was not written
 
@@ -114,14 +114,14 @@ my $answer = $browser->get('/there');
 is($answer->{status}, 302, 'the second location is anonymous');
 is_deeply([sort keys %{ $answer->{cookies} }], [qw(_my_app_key _other_key)], 'a cookie of each name');
 isnt($browser->session->{user_token}, $ada->{token}, 'the new token is among them');
-is(in($browser), 200, 'and in');
+is(in($browser), 200, 'and passes');
 
 my $bob = authenticated_fixture(age => 7200);
 $browser = client()->use_cookie($bob->{cookie});
 $answer = $browser->get('/same');
 is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 1', 'a second location of the same');
 is($answer->{content} =~ /^cookie=_my_app_key=(.*)$/m ? $1 : '', $browser->cookies->{_my_app_key}, 'whose upstream gets the new cookie');
-is(in($browser), 200, 'and in');
+is(in($browser), 200, 'and passes');
 
 
 

@@ -65,7 +65,7 @@ is($answer->{headers}{location}, '/users/log-in', 'a wrong password is a wrong p
 ($browser, $answer) = log_in_over({}, { %ada, email => 'bob@example.com' });
 is($answer->{headers}{location}, '/', 'a user without one is logged in');
 is($browser->get('/private/x.txt')->{status}, 200, 'everywhere');
-is(session_row(decode_base64url($browser->session->{user_token}))->{type}, 'remember_me', 'and remembered');
+is(session_row(decode_base64url($browser->session->{user_token}))->{type}, 'remember_me', 'and with remember-me');
 
 my $state = csrf_state();
 $browser = client()->use_cookie(session_cookie({ _csrf_token => $state }));
@@ -149,7 +149,7 @@ for (['a second factor', { email => 'ada@example.com', password => $::password }
     my ($what, $form) = @$_;
     my ($answer, $body) = $ask->($form);
     like($answer->{body}, qr{\APOST /users/log-in\?x=y HTTP/1\.[01]\r\n}, "$what: passed to the application");
-    is($answer->{body} =~ s/.*?\r\n\r\n//sr, $body, "$what: with the body as it came");
+    is($answer->{body} =~ s/.*?\r\n\r\n//sr, $body, "$what: with the body unchanged");
     unlike($answer->{body}, qr/^X-Auth-User-Id/mi, "$what: and nobody's identity");
     is(Sigra::Raw::header($answer, 'Set-Cookie'), 'of=application', "$what: the answer is its own");
 }

@@ -45,7 +45,7 @@ $fresh->get('/signed/page');
 ok($fresh->session(secret_key_base => $::new), 'the first one signs');
 is($fresh->session(secret_key_base => $::old), undef, 'the others do not');
 my $other = client();
-is($other->get('/page', { cookie => $::by{$::old}{remember_cookie} })->{status}, 200, 'remembered with the old secret');
+is($other->get('/page', { cookie => $::by{$::old}{remember_cookie} })->{status}, 200, 'remember-me cookie with the old secret');
 is($other->session(secret_key_base => $::new)->{user_token}, $::by{$::old}{token}, 'a session with the new one');
 --- no_error_log eval
 ["oooooooo", "nnnnnnnn", "tttttttt"]

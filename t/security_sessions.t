@@ -160,7 +160,7 @@ GET /private
 my $token = $::ada->{token};
 for my $size (0, 1, 16, 31, 33, 43, 64, 10_000) {
     is_refused_unasked(signed({ user_token => substr $token x 400, 0, $size }), "a token of $size bytes", qr/\Ainvalid\z/);
-    is_refused_unasked(remember_me_cookie(substr $token x 400, 0, $size), "a remembered token of $size bytes");
+    is_refused_unasked(remember_me_cookie(substr $token x 400, 0, $size), "a remember-me token of $size bytes");
 }
 my %other = (
     'an atom' => atom('x'), 'true' => atom('true'), 'an integer' => integer(1), 'a float' => float(1), 'a list' => [$token],
@@ -220,9 +220,9 @@ GET /private
 --- more_headers eval: $::ada->{header}
 --- flow
 my $answer = ask('/private', $::old->{header});
-is_anonymous($answer, 'a row past its life');
+is_anonymous($answer, 'an expired row');
 is(header($answer, 'X-Status'), 'expired', 'status');
-is_anonymous(ask('/private', $::old->{remember_header}), 'remembered');
+is_anonymous(ask('/private', $::old->{remember_header}), 'with remember-me');
 $answer = ask('/private', $::gone->{header});
 is_anonymous($answer, 'no row');
 is(header($answer, 'X-Status'), 'unknown', 'status');
@@ -286,7 +286,7 @@ is_anonymous(ask('/private', "Cookie: $::of_type{mfa_pending}{cookie}; $::bob->{
 is_anonymous(ask('/private', $::of_type{other}{header}), 'an unknown type');
 is_anonymous(ask('/private', $::dead{$_}{header}), $_) for sort keys %::dead;
 is_anonymous(ask('/private', $::idle->{header}), 'idle for half an hour');
-is_served(ask('/private', $::remembered->{header}), 'idle, but remembered');
+is_served(ask('/private', $::remembered->{header}), 'idle, with remember-me');
 # Here the token is text; the 32 raw bytes are not a token.
 is_anonymous(ask('/private', 'Cookie: ' . session_cookie({ user_token => $::bob->{token} })), 'raw bytes');
 is_anonymous(ask('/private', 'Cookie: ' . session_cookie({ user_token => $_ })), 'a text of other length') for
@@ -313,10 +313,10 @@ GET /private
 --- flow
 for my $place ('/private', '/proxied') {
     my $answer = ask($place, $::ada->{remember_header});
-    is($answer->{status}, 200, "$place, remembered - in");
-    is(kept($answer)->{user_token}, $::ada->{token}, "$place, remembered - the session is set");
-    is(header($answer, 'Cache-Control'), 'private, no-store', "$place, remembered - and no cache stores it");
-    is(header($answer, 'Expires'), '', "$place, remembered - no other word about it");
+    is($answer->{status}, 200, "$place, remember-me - passes");
+    is(kept($answer)->{user_token}, $::ada->{token}, "$place, remember-me - the session is set");
+    is(header($answer, 'Cache-Control'), 'private, no-store', "$place, remember-me - and no cache stores it");
+    is(header($answer, 'Expires'), '', "$place, remember-me - no other caching header");
     is(header(ask($place), 'Cache-Control'), 'private, no-store', "$place, anonymous");
 }
 

@@ -92,8 +92,8 @@ Cache-Control: no-store
 --- flow
 my $ada = authenticated_fixture(age => 3600);
 is(client()->request('HEAD', '/session', { cookie => $ada->{cookie} })->{status}, 200, 'HEAD');
-is((me(client()->use_cookie($ada->{cookie})))[1]{user}{email}, $ada->{email}, 'not fresh, and known all the same');
-is(client()->get('/session', { accept => 'text/html' })->{status}, 401, 'a person is not sent away');
+is((me(client()->use_cookie($ada->{cookie})))[1]{user}{email}, $ada->{email}, 'not fresh, but shown all the same');
+is(client()->get('/session', { accept => 'text/html' })->{status}, 401, 'a browser is not redirected');
 
 
 

@@ -116,7 +116,7 @@ for (['/', {}], ['/encrypted/', $::crypt], ['/digest/', { key_digest => 'sha512'
     my $before = session_cookie({ cart => 'full' }, %$option);
     $client->get($path, { accept => 'text/html', cookie => $before });
     my $session = $client->session(%$option);
-    is($session->{cart}, 'full', "$path: what was there");
+    is($session->{cart}, 'full', "$path: the other keys");
     is($session->{user_return_to}, $path, "$path: and what is new");
     my $value = $client->cookies->{_my_app_key};
     like($value, $path eq '/encrypted/' ? qr/^XCP\.[\w-]+$/ : qr/^SFMyNTY\.[\w-]+\.[\w-]+$/, "$path: its form");
@@ -206,4 +206,4 @@ GET /page
 --- response_body
 for ada
 --- flow
-is(client()->get('/page', { cookie => remember_me_cookie($::token, name => '_sigra_user_remember_me') })->{status}, 200, 'remembered as well');
+is(client()->get('/page', { cookie => remember_me_cookie($::token, name => '_sigra_user_remember_me') })->{status}, 200, 'the remember-me cookie as well');

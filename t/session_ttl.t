@@ -98,7 +98,7 @@ for ada
 GET /page
 --- error_code: 401
 --- flow
-is(longest('sigra_sessions', '/page'), join(' ', $::day - 60, 60 * $::day - 60), 'a day, and sixty where remembered');
+is(longest('sigra_sessions', '/page'), join(' ', $::day - 60, 60 * $::day - 60), 'a day, and sixty with remember-me');
 is(longest('sigra_sessions', '/two/page'), join(' ', 30, 14 * $::day - 60), 'each its own');
 is(longest('sigra_sessions', '/hour/page'), '3500 3500', 'one for both');
 

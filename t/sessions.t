@@ -252,14 +252,14 @@ for my $name (layouts()) {
     my $answer = main::end_session($browser, $ada->{session_id}, $ada->{csrf_token}, "/$name/sessions");
     is($answer->{status}, 204, "$name: DELETE");
     ok($cleared->($answer, $_), "$name: $_ is cleared") for session_cookie_name, remember_me_cookie_name;
-    like($answer->{headers}{'clear-site-data'}, qr/prefetchCache/, "$name: what was prefetched is forgotten");
+    like($answer->{headers}{'clear-site-data'}, qr/prefetchCache/, "$name: prefetched pages are cleared");
     is(main::alive($ada, $remembered), 0, "$name: the rows of both cookies");
     is(main::alive($other), 1, "$name: no other");
     is(client(cookies => $kept)->get("/$name/private")->{status}, 401, "$name: out");
 
     ($ada, $browser, $other) = main::visitor(1);
     $answer = $browser->post("/$name/sessions/$ada->{session_id}?to=/account", { _csrf_token => $ada->{csrf_token}, _method => 'delete' }, { accept => 'text/html' });
-    is("$answer->{status} $answer->{headers}{location}", '302 /', "$name: a form leads to where a log-out does");
+    is("$answer->{status} $answer->{headers}{location}", '302 /', "$name: a form redirects as a log-out does");
     is_deeply($browser->session, { phoenix_flash => { info => 'Logged out successfully.' } }, "$name: the session");
     ok($cleared->($answer, remember_me_cookie_name), "$name: remember-me");
     is(main::alive($ada), 0, "$name: the row");
@@ -467,6 +467,6 @@ for (1 .. 5) {
     await { $everywhere->($other) eq '200 hit' } 'a hit on both';
     is(main::end_session($browser, $other->{session_id}, $ada->{csrf_token})->{status}, 204, 'an end');
     is($everywhere->($other), '401 unknown', 'out on both at once');
-    is($browser->get('/page')->{status}, 200, 'the asker is in');
+    is($browser->get('/page')->{status}, 200, 'the current session passes');
 }
 is($nginx->stop, 0, 'the end');

@@ -47,7 +47,7 @@ SKIP: {
     my %path  = output_of('ldd', $module) =~ /^\s*(\S+) => (\S+)/mg;
     my %given = map { s/\@.*//r => 1 } map { /^(\S+) [^Uwv ]/mg } map { output_of(qw(nm -D -P), $_) }
         $ENV{TEST_NGINX_BINARY}, map { $path{$_} // () } output_of(qw(readelf -dW), $module) =~ /NEEDED.*\[(\S+)\]/g;
-    is_deeply([grep { !$given{$_} } map { /^([^\s\@]+)\S* U/ ? $1 : () } split /\n/, $symbols], [], 'all that it needs is there');
+    is_deeply([grep { !$given{$_} } map { /^([^\s\@]+)\S* U/ ? $1 : () } split /\n/, $symbols], [], 'all symbols that it needs exist');
 }
 
 # A unique symbol or a thread-local destructor would keep it mapped for ever.
@@ -58,7 +58,7 @@ SKIP: {
     ok($mapped->($nginx->{pid}), 'the master has the module');
     $nginx->write('conf/nginx.conf', $nginx->configuration =~ s/^load_module .*;$//mr);
     $nginx->reload;
-    ok(await(20, sub { $nginx->workers == 1 }), 'a reload without load_module leaves a worker');
+    ok(await(20, sub { $nginx->workers == 1 }), 'a reload without load_module starts a worker');
     ok(!$mapped->($nginx->{pid}), 'the master has let go of the module');
     is_deeply([grep { $mapped->($_) } $nginx->workers], [], 'and so has the worker');
 }

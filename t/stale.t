@@ -62,7 +62,7 @@ for my $way ('frozen', 'stopped') {
     until_seen('503 error', 'bob', '/short/page');
     pass("$way: only for the configured time");
     until_seen('401 expired', 'ending', '/old/page');
-    pass("$way: a life ends all the same");
+    pass("$way: a session expires all the same");
     is(asked('bob'), '200 stale', "$way: and longer where that is configured");
     # Both wait for the lookup; a reissue would wait as long again.
     my %took;
@@ -81,7 +81,7 @@ for my $way ('frozen', 'stopped') {
     is(asked('ada'), '200 stale', "$way: the others are");
     cluster($way eq 'frozen' ? 'thaw' : 'start');
     until_seen('200 hit', 'ada');
-    pass("$way: well again");
+    pass("$way: it works again");
     is(asked('eve'), '401 unknown', "$way: what was revoked is out");
 }
 

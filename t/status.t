@@ -66,7 +66,7 @@ my $cookie = { cookie => $main::ada->{cookie} };
 is(status()->{workers}, 1, 'one worker');
 is(counted(sub { $client->get('/private') }), 'requests.anonymous=1', 'anonymous');
 is(counted(sub { $client->get('/private', $cookie) }), 'cache_lookups.miss=1 lookups.found=1 requests.miss=1', 'looked up');
-is(counted(sub { $client->get('/private', $cookie) for 1 .. 3 }), 'cache_lookups.hit=3 requests.hit=3', 'remembered');
+is(counted(sub { $client->get('/private', $cookie) for 1 .. 3 }), 'cache_lookups.hit=3 requests.hit=3', 'cached');
 my $gone = authenticated_fixture();
 db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $gone->{session_id});
 is(counted(sub { $client->get('/private', { cookie => $gone->{cookie} }) }),
@@ -78,7 +78,7 @@ is(counted(sub { is(log_in($browser, 'right'), 200, 'logged in') }), 'logins.ok=
 is(status()->{password_check_ms}{count}, 2, 'two hashes were computed');
 my $zone = status()->{zones}{status};
 cmp_ok($zone->{cells}, '>', 3000, 'a zone of 1 MB');
-is($zone->{entries}, 2, 'the session that was found, and the one that is not there');
+is($zone->{entries}, 2, 'the session that was found, and the missing one');
 is($zone->{evictions}, 0, 'nothing was evicted');
 await { my $sizes = status()->{batch_size}; $sizes->{count} > 0 && $sizes->{sum} >= $sizes->{count} } 'statements were sent, one at a time or more';
 is(counted(sub {

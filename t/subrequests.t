@@ -112,12 +112,12 @@ my $answer = client()->get('/page/', {cookie => $::ada->{cookie}});
 is($answer->{content} =~ s/\s+//gr, '[forada|forada|fresh]', 'included');
 cmp_ok(lookups(), '<=', 3, 'at most one query each');
 unlike(client()->get('/page/', {cookie => $::stale->{cookie}})->{content}, qr/fresh/, 'not fresh enough');
-like(client()->get('/page/', {cookie => $::stale->{cookie}})->{content}, qr/for ada/, 'but in');
+like(client()->get('/page/', {cookie => $::stale->{cookie}})->{content}, qr/for ada/, 'but it passes');
 ok(!%{ client()->get('/page/', {cookie => $::kept->{remember_cookie}})->{cookies} }, 'a subrequest sets no cookie');
 
 lookups();
 $answer = client()->get('/who/', {cookie => $::ada->{cookie}});
-is($answer->{content} =~ s/\s+//gr, '[ada@example.com|forada]', 'the main request is known to them');
+is($answer->{content} =~ s/\s+//gr, '[ada@example.com|forada]', 'they use the main request\'s verdict');
 is(lookups(), 1, 'with its one query');
 
 

@@ -163,7 +163,7 @@ my $browser = client(headers => { accept => 'text/html' })->use_cookie($stale->{
 is($browser->get('/page?a=b')->{status}, 302, 'sent to the login page');
 my $page = $browser->get('/users/log-in');
 like($page->{content}, qr/<h1>Confirm your password<\/h1>/, 'which asks for the password');
-is($browser->submit('/users/log-in', { 'user[password]' => 'wrong' })->{headers}{location}, '/users/log-in', 'a mistake');
+is($browser->submit('/users/log-in', { 'user[password]' => 'wrong' })->{headers}{location}, '/users/log-in', 'a wrong password');
 ok($browser->session->{auth_sigra_sudo}, 'is to be confirmed');
 is($browser->session->{user_token}, $stale->{token}, 'and the session continues');
 $page = $browser->get('/users/log-in');
@@ -179,5 +179,5 @@ is($row->{id}, $stale->{session_id}, 'of the same row');
 is($row->{authenticated_at}, $row->{inserted_at}, 'authenticated now');
 ok(!exists $session->{$_}, "no $_ any more") for qw(auth_sigra_sudo user_return_to);
 is("$session->{theme} $session->{_csrf_token}", "dark $stale->{csrf_state}", 'the rest is kept');
-is($browser->get('/page')->{content}, 'for ada', 'and in');
+is($browser->get('/page')->{content}, 'for ada', 'and passes');
 is(client()->get('/page', { cookie => $stale->{cookie} })->{status}, 302, 'by the new token only');

@@ -130,7 +130,7 @@ my $log;
 await { $log = slurp('logs/who.log'); 4 == ($log =~ tr/\n//) } 'four lines';
 my @lines = split /\n/, $log;
 is($lines[0], $::who =~ s/"/\\x22/gr =~ s/\xc3\xa9/\\xC3\\xA9/r, 'the log escapes');
-is($lines[2], "expired|-|-|-|$::old->{session_hex16}|-|-|-", 'what is not there');
+is($lines[2], "expired|-|-|-|$::old->{session_hex16}|-|-|-", 'missing values');
 is($lines[3], '-|-|-|-|-|-|-|-', 'not checked yet');
 
 
@@ -178,7 +178,7 @@ wire("nonsense\r\n\r\n")->more;
 wire("GET / HTTP/1.1\r\n\r\n")->answer;
 my $log;
 await { $log = slurp('logs/who.log'); 3 == ($log =~ tr/\n//) } 'three lines';
-is($log, "-|-|-|-|-|-|-|-\n" x 3, 'nothing is known');
+is($log, "-|-|-|-|-|-|-|-\n" x 3, 'all are empty');
 
 
 

@@ -95,7 +95,7 @@ is(sent($_), '302 /users/log-in no session', "$_: of another, nothing is believe
 is(sent('/query'), '302 https://login.example.com/log-in?return_to=https://app.example.com/reports%3Fyear%3D2026 no path', 'the whole URL');
 is(sent('/verify', 'x-forwarded-method' => 'POST'), '302 /users/log-in no session', 'another method');
 is(sent('/verify', 'x-forwarded-uri' => $_), '302 /users/log-in no path', "not back to $_") for '//evil.example', '/\evil', 'https://evil.example/', '/' . 'a' x 3000;
-is(sent('/verify', 'x-forwarded-uri' => ''), '302 /users/log-in no path', 'nor to nowhere');
+is(sent('/verify', 'x-forwarded-uri' => ''), '302 /users/log-in no path', 'nor to a missing page');
 is(sent('/query', 'x-forwarded-host' => $_), '302 https://login.example.com/log-in no path', "no host «$_»") for 'a b', 'evil.example/', '';
 is(sent('/query', 'x-forwarded-proto' => 'javascript'), '302 https://login.example.com/log-in no path', 'no scheme');
 is(sent('/verify', accept => 'application/json'), '401 no session', 'a program');

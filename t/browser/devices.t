@@ -49,7 +49,7 @@ $here->await('the list', sub { @{ rows($here) } > 0 });
 my $others = @{ rows($here) } - 1;
 log_in($there);
 $here->visit($page);
-await_rows($here, $others + 2, 'both are there');
+await_rows($here, $others + 2, 'both are listed');
 await_rows($there, $others + 2, 'in either browser');
 is(scalar(grep { /This device/ } @{ rows($_) }), 1, 'one of them is this device') for $here, $there;
 is(scalar(grep { /Log out/ } @{ rows($here) }), 1, 'with a log-out');

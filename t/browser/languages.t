@@ -41,7 +41,7 @@ for my $lang (qw(de fr es pt-BR ja ar)) {
         is($b->run('return getComputedStyle(document.body).direction'), $dir, "laid out $dir");
         is($b->text_of('h1'), $text->{log_in}, 'the heading');
         is($b->run('return document.title'), $text->{log_in}, 'the title');
-        is($b->text_of('[role=alert]'), $text->{must_log_in}, 'why the visitor is here');
+        is($b->text_of('[role=alert]'), $text->{must_log_in}, 'why the user is here');
         is($b->text_of('label[for=email]'), $text->{email}, 'the email');
         is($b->text_of('label[for=password]'), $text->{password}, 'the password');
         is($b->text_of('label.check'), $text->{remember_me}, 'the box');
@@ -62,7 +62,7 @@ for my $lang (qw(de fr es pt-BR ja ar)) {
         $b->type('#email', 'nobody@example.com');
         $b->type('#password', 'wrong');
         $b->follow(sub { $b->click('form button') });
-        is($b->text_of('[role=alert]'), $text->{invalid}, 'a mistake');
+        is($b->text_of('[role=alert]'), $text->{invalid}, 'a wrong password');
         $b->visit("$site/dressed");
         is($b->text_of('.or'), $text->{or_else}, 'the second form');
         is($b->text_of('button.plain'), $text->{email_link}, 'its button');

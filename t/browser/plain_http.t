@@ -43,7 +43,7 @@ $b->visit("$url/users/log-in");
 $b->type('input[name="user[email]"]',    $email);
 $b->type('input[name="user[password]"]', $password);
 $b->follow(sub { $b->click('form button') });
-is($b->url =~ s/^\Q$url//r, '/private/?a=b', 'and back where the visitor wanted to go');
+is($b->url =~ s/^\Q$url//r, '/private/?a=b', 'and back where the user wanted to go');
 $b->follow(sub { $b->click('form[action="/users/log-out"] button') });
 is($b->path, '/', 'logged out');
 

@@ -53,14 +53,14 @@ subtest 'the login page' => sub {
     shot('login-dark', scheme => 'dark');
     my $dark = $b->run('return getComputedStyle(document.body).backgroundColor');
     isnt($light, 'rgba(0, 0, 0, 0)', 'its styles are let through by its policy');
-    isnt($dark, $light, 'and know the dark');
+    isnt($dark, $light, 'and support dark mode');
     shot('login-phone', width => 390, height => 700, mobile => 1);
     for my $width (320, 390) {
         $b->look(width => $width, height => 640, mobile => 1);
         cmp_ok($b->run('return document.documentElement.scrollWidth'), '<=', $width, "nothing to scroll to the side at $width pixels");
     }
     $b->look;
-    is(scalar(grep { /Content.Security.Policy/i } $b->console), 0, 'its policy has nothing to complain of');
+    is(scalar(grep { /Content.Security.Policy/i } $b->console), 0, 'it breaks no policy');
 };
 
 subtest 'a mistake' => sub {
@@ -76,7 +76,7 @@ subtest 'a mistake' => sub {
 
 subtest 'in' => sub {
     log_in($password, 1);
-    is($b->path, '/private/', 'back to where the visitor wanted to go');
+    is($b->path, '/private/', 'back to where the user wanted to go');
     like($b->text, qr/\Q$email/, 'as the user');
     my $cookies = $b->cookies;
     ok($cookies->{$_}{httpOnly}, "$_ is out of scripts' reach") for $session_cookie, $remember_cookie;
@@ -90,7 +90,7 @@ subtest 'the browser closed, and opened again' => sub {
     $b->open_browser;
     my $cookies = $b->cookies;
     ok(!$cookies->{$session_cookie}, 'the session cookie is gone');
-    ok($cookies->{$remember_cookie}, 'the other is there');
+    ok($cookies->{$remember_cookie}, 'the other one is kept');
     $b->visit("$site/private/");
     is($b->path, '/private/', 'and passes');
     like($b->text, qr/\Q$email/, 'as the user');

@@ -71,7 +71,7 @@ for my $limit ('connections', 'descriptors') {
         @held = occupy($nginx, 20);
         cmp_ok(scalar @held, '<', 20, "$limit: all are taken");
         close pop @held;
-        ok(await(sub { get($nginx, '/public')->{status} == 200 }), "$limit: there is one for a client");
+        ok(await(sub { get($nginx, '/public')->{status} == 200 }), "$limit: there is one descriptor for a client");
     } else {
         limit_process($worker, nofile => room_for_one($worker));
     }
@@ -82,7 +82,7 @@ for my $limit ('connections', 'descriptors') {
     cmp_ok(now() - $from, '<', 4 * deadline(), "$limit: within the deadline, with room");
     close $_ for splice @held;
     limit_process($worker, nofile => 20000) if $limit eq 'descriptors';
-    ok(await(sub { get($nginx, '/private', $header)->{status} == 200 }), "$limit: well again with room");
+    ok(await(sub { get($nginx, '/private', $header)->{status} == 200 }), "$limit: it works again with room");
     is_deeply([$nginx->workers], [$worker], "$limit: by the same worker");
     has_no_problems($nginx, qr/worker_connections are not enough/, qr/Too many open files/);
 }

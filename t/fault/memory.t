@@ -80,7 +80,7 @@ for my $round (1 .. 3) {
 ok(!@wrong, 'nobody gets what is another user\'s') or diag(join "\n", @wrong);
 diag(join ', ', map { "$_: $seen{$_}" } sort keys %seen) if $ENV{TEST_VERBOSE};
 ok($seen{0} || $seen{500} || $seen{503}, 'it was felt');
-ok(await(sub { get($nginx, '/private', $good)->{status} == 200 }), 'well again with memory');
+ok(await(sub { get($nginx, '/private', $good)->{status} == 200 }), 'it works again with memory');
 is_deeply([$nginx->workers], [$worker], 'by the same worker');
 has_no_problems($nginx, qr/\[emerg\].*(?:alloc|memalign|mmap)\b?.*failed \(12: Cannot allocate memory\)/);
 

@@ -54,7 +54,7 @@ sub are_gone {
     cluster('thaw');
     my $up = now();
     ok(are_gone($nginx, @old), 'reloaded while requests wait: the old workers go');
-    ok($load->await_answers(20, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 && $_[0]{from} > $up }), 'well again');
+    ok($load->await_answers(20, sub { $_[0]{kind} eq 'valid' && $_[0]{status} == 200 && $_[0]{from} > $up }), 'it works again');
     my @answers = $load->stop;
     sees_only('valid|other', '200|503', 'reloaded while frozen', @answers);
     sees_only('unknown',     '302|503', 'reloaded while frozen', @answers);

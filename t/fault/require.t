@@ -72,7 +72,7 @@ END
     pass('outage: a cached administrator is still one');
     is(asked('user', '/admin/page'), '403 forbidden', 'outage: another cached user is not');
     is(asked('user', '/page'), '200 stale', 'outage: but logged in');
-    is(asked('user', '/acme/page'), '200 stale', 'outage: an attribute is remembered');
+    is(asked('user', '/acme/page'), '200 stale', 'outage: an attribute is cached');
     is(asked('new', '/admin/page'), '503 error', 'outage: a user who is not cached');
 
     # The cached results do not tell whether the new condition is met.
@@ -80,7 +80,7 @@ END
     is(asked($_, '/admin/page'), '503 error', "reloaded in an outage: $_ may not by an entry of another condition") for qw(admin user);
     cluster('start');
     until_seen('200 hit', 'user', '/admin/page');
-    is(asked('admin', '/admin/page'), '403 forbidden', 'well again: by the new condition');
+    is(asked('admin', '/admin/page'), '403 forbidden', 'afterwards: by the new condition');
 }
 
 # A reload with the same number of conditions, with more and with fewer, while the database works.

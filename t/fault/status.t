@@ -47,11 +47,11 @@ ok(await(sub { ask('/private') eq '200' }), 'well before');
 my $lock  = Sigra::Wire::hold_lock();
 my @wires = map { Sigra::Wire::wire(Sigra::Wire::get('/private', user($_)->{header}), port => $nginx->port) } (qw(ada bob eve)) x 2;
 my @answers = map { $_->answer->{status} } @wires;
-is(join(' ', grep { $_ != 503 } @answers), '', 'no request passes while nothing is known');
+is(join(' ', grep { $_ != 503 } @answers), '', 'no request passes while nothing is cached');
 cmp_ok(status_of()->{unavailable}{queue_full}, '>', 0, '503 for queue_full');
 cmp_ok(status_of()->{lookups}{queue_full}, '>', 0, 'and the lookup too');
 $lock->rollback;
-ok(await(sub { ask('/private') eq '200' }), 'well again');
+ok(await(sub { ask('/private') eq '200' }), 'it works again');
 
 is_counted(error => '/broken');
 
@@ -76,7 +76,7 @@ cluster('freeze');
 is_counted(timeout => '/private');
 ok(await(sub { channels() eq '0:0/1 1:0/1' }), 'the channels are down') or diag channels();
 cluster('thaw');
-ok(await(sub { ask('/private') eq '200' }), 'well again');
+ok(await(sub { ask('/private') eq '200' }), 'it works again');
 
 my $reconnects = status_of()->{reconnects};
 cluster(stop => 'fast');
