@@ -90,7 +90,7 @@ location /encoded/ { auth_sigra on; $::attributes auth_sigra_forward encoded; pr
 GET /page
 --- error_code: 401
 --- error_log
-the value for X-Auth-Name holds a byte that a header cannot carry, or a blank at an end, it is not forwarded
+the value for X-Auth-Name has a byte that a header cannot carry, or a blank at its start or end: it is not forwarded
 --- flow
 my %spoofed = ('x-auth-name' => 'spoofed', 'X-AUTH-TENANT' => 'spoofed', 'x-auth_user-groups' => 'spoofed', 'X-Auth_Tenant' => 'spoofed', 'X-Other' => 'mine');
 for my $round (1, 2) {

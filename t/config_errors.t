@@ -43,8 +43,8 @@ our @wrong = (
     ["auth_sigra_require 'true'\nauth_sigra_forward on;", 'invalid parameter "auth_sigra_forward" in "auth_sigra_require" directive; is the ";" before it missing\?'],
     ['auth_sigra_attribute team (SELECT t.name FROM teams t);', 'invalid parameter "t.name" in "auth_sigra_attribute" directive; quote the expression as a whole: "\(SELECT'],
     ['auth_sigra_require "";',              'the SQL is empty, it must be on the users row "u" .* in "auth_sigra_require"'],
-    ['auth_sigra_require on;',              '"on" is no condition, it must be SQL on the users row "u" .* in "auth_sigra_require"'],
-    (map { ["$_->[0];", "the SQL is part of a statement: leave out the \";\" at its end in \"$_->[1]\""] }
+    ['auth_sigra_require on;',              '"on" is not a condition, it must be SQL on the users row "u" .* in "auth_sigra_require"'],
+    (map { ["$_->[0];", "the SQL becomes part of a statement: leave out its last \";\" in \"$_->[1]\""] }
         [q(auth_sigra_require "u.role = 'admin'; "), 'auth_sigra_require'], ['auth_sigra_attribute name "u.name;"', 'auth_sigra_attribute'],
         ['auth_sigra_schema sigra "where=u.deleted_at IS NULL;"', 'auth_sigra_schema'], ['auth_sigra_second_factor "true;" url=/code', 'auth_sigra_second_factor']),
     ['auth_sigra_require off; auth_sigra_require "true";', '"off" cannot be used together with a condition in "auth_sigra_require"'],
@@ -60,7 +60,7 @@ our @wrong = (
     ['auth_sigra_attribute a b length=3;',  'invalid parameter "length=3" in "auth_sigra_attribute"'],
     ['limit_except GET { auth_sigra_attribute a b; }', '"auth_sigra_attribute" directive is not allowed here'],
     ['auth_sigra on; ' . join(' ', map { "auth_sigra_attribute a$_ $_;" } 1 .. 33), '"auth_sigra_attribute" is used with more than 32 expressions'],
-    ['auth_sigra on; ' . join(' ', map { "auth_sigra_attribute a$_ $_ size=4096;" } 1 .. 2), '"auth_sigra_attribute" asks for more than 8k of attributes a session'],
+    ['auth_sigra on; ' . join(' ', map { "auth_sigra_attribute a$_ $_ size=4096;" } 1 .. 2), '"auth_sigra_attribute" needs more than 8k for the attributes of a session'],
     ['auth_sigra_lockout 5 15m;',           'invalid parameter "5" in "auth_sigra_lockout" directive; say "threshold=5 duration=15m"'],
     ['auth_sigra_login title="My Site";',   'invalid parameter "Site"" in "auth_sigra_login" directive; quote a parameter that has a blank: "title=My Site"'],
     # Invalid parameters of a directive.
@@ -76,7 +76,7 @@ our @wrong = (
         ['auth_sigra_remember_me_cookie', 'max_age=60d']),
     ["$cookie _my_app_key signing_salt = s;", 'a "=" by itself, it must be written NAME=VALUE in "auth_sigra_session_cookie"'],
     ['auth_sigra_remember_me_cookie on;',   'say the cookie\'s name, or "off" in "auth_sigra_remember_me_cookie"'],
-    ['auth_sigra_revocation_channel on;',   '"on" is no name: leave the directive out for "auth_sigra_revoked" in "auth_sigra_revocation_channel"'],
+    ['auth_sigra_revocation_channel on;',   '"on" is not a name: leave the directive out for "auth_sigra_revoked" in "auth_sigra_revocation_channel"'],
     # Errors that libpq would report only when it connects.
     (map { ["auth_sigra_postgres '$_->[0]';", "invalid conninfo: $_->[1].* in \"auth_sigra_postgres\""] }
         ['host=a sslmode=verify_full', '"sslmode" must be one of disable, allow, prefer, require, verify-ca, verify-full'],
@@ -94,7 +94,7 @@ our @wrong = (
     ['auth_sigra_status; proxy_pass http://127.0.0.1:1;', '"auth_sigra_status" shares its location with another'],
     ['stub_status; auth_sigra_status;',     '"auth_sigra_status" shares its location with another'],
     ['empty_gif; auth_sigra_renew;',        '"auth_sigra_renew" shares its location with another'],
-    ['auth_sigra_login fallback=@nosuch;',  '"auth_sigra_login" leads to "@nosuch", and this server has no "location @nosuch"'],
+    ['auth_sigra_login fallback=@nosuch;',  '"auth_sigra_login" refers to "@nosuch", but this server has no "location @nosuch"'],
     (map { ["auth_sigra_postgres host=a $_;", "invalid (?:value \"[^\"]*\" of )?.*in \"auth_sigra_postgres\""] } qw(connections=0 connections=x connections=-1
         connections=1001 connections= queue=0 queue=1k timeout=0 timeout=x timeout=-1 connect_timeout=0 max_reconnect_delay=soon prepare=yes pool=2 connections)),
     ['auth_sigra_postgres host=a; auth_sigra_postgres host=b;', '"auth_sigra_postgres" directive is duplicate'],
@@ -116,7 +116,7 @@ our @wrong = (
     ['auth_sigra_schema sigra; auth_sigra_schema sigra;', '"auth_sigra_schema" directive is duplicate'],
     ['auth_sigra_schema sigra users=a users=b;', 'invalid parameter "users=b" in "auth_sigra_schema" directive; it is given twice'],
 
-    ["$cookie k;",                          '"signing_salt" is missing; it stands in the application\'s endpoint.ex, in @session_options in "auth_sigra_session_cookie"'],
+    ["$cookie k;",                          '"signing_salt" is missing; it is in the application\'s endpoint.ex, in @session_options in "auth_sigra_session_cookie"'],
     ["$cookie 'a b' signing_salt=s;",       'invalid cookie name "a b" in "auth_sigra_session_cookie"'],
     ["$cookie a=b signing_salt=s;",         'invalid cookie name "a=b"'],
     (map { ["$cookie k signing_salt=s $_;", 'in "auth_sigra_session_cookie" directive'] } qw(key_iterations=0 key_iterations=x key_length=0 key_digest=md5
@@ -131,7 +131,7 @@ our @wrong = (
     (map { ["auth_sigra_remember_me_cookie m $_;", 'in "auth_sigra_remember_me_cookie" directive'] } qw(max_age=0 max_age=x path=x same_site=no age=1)),
     ['auth_sigra_remember_me_cookie __Host-m path=/x;', '"auth_sigra_remember_me_cookie" __Host-m needs path=/'],
     ['auth_sigra_remember_me_cookie __Secure-m; auth_sigra_cookie_secure off;', '"auth_sigra_remember_me_cookie" __Secure-m needs "auth_sigra_cookie_secure" auto or on'],
-    ['auth_sigra_remember_me_cookie _my_app_key;', 'the session and the remember-me cookie have one name, "_my_app_key"'],
+    ['auth_sigra_remember_me_cookie _my_app_key;', 'the session and the remember-me cookie have the same name, "_my_app_key"'],
 
     (map { ["$domain '$_';", 'invalid domain .* in "auth_sigra_cookie_domain"'] } 'a b', 'a;b', 'http://a', 'a:80', ''),
     ['auth_sigra_cookie_secure $https; auth_sigra_cookie_secure on;', '"auth_sigra_cookie_secure" directive is duplicate'],
@@ -177,7 +177,7 @@ our @right = (
 our @warned = (
     ['auth_sigra_verify;', qr{"auth_sigra_verify" in location "/" answers 401 to everybody: "auth_sigra" is "off" there}],
     ['auth_sigra on; auth_sigra_verify trusted=10.0.0.1/8;', qr{low address bits of 10\.0\.0\.1/8 are meaningless in \S+:\d+}],
-    ['auth_sigra on; auth_sigra_bearer only; auth_sigra_sudo 10m;', qr{"auth_sigra_sudo" in location "/" lets nobody in: "auth_sigra_bearer only" takes API tokens alone}],
+    ['auth_sigra on; auth_sigra_bearer only; auth_sigra_sudo 10m;', qr{"auth_sigra_sudo" in location "/" lets nobody in: "auth_sigra_bearer only" accepts only API tokens, and these never count as a fresh login}],
     ['auth_sigra on; auth_sigra_attribute name u.name; add_header X-Name $auth_sigra_attribute_nam;', qr{"\$auth_sigra_attribute_nam" is always empty: no "auth_sigra_attribute" has the name "nam"}],
     ['auth_sigra on; auth_sigra_attribute Full_Name u.name; add_header X-Name $auth_sigra_attribute_full_name;'],
     ['auth_sigra optional; auth_sigra_verify trusted=10.0.0.0/8;'], ['auth_sigra on; auth_sigra_bearer on; auth_sigra_sudo 10m;'],
@@ -250,7 +250,7 @@ for (@::warned) {
     my ($directives, $expected) = @$_;
     my ($said, $content) = test_config($directives);
     ok($content, "accepted: $directives") or diag($said);
-    my $warned = join "\n", grep { !/sends visitors to/ } $said =~ /(\[warn\].*)/g;
+    my $warned = join "\n", grep { !/"auth_sigra on" redirects to/ } $said =~ /(\[warn\].*)/g;
     $expected ? like($warned, $expected, "warned of: $directives") : is($warned, '', "no warning: $directives");
 }
 
@@ -269,7 +269,7 @@ host=a password=hush
 my $html = $ENV{TEST_NGINX_HTML_DIR};
 my ($said, $content) = test_config("auth_sigra_postgres file:$html/conninfo;");
 ok(!$content, 'refused');
-like($said, qr/the file holds no well-formed conninfo in "auth_sigra_postgres" directive/, 'logged');
+like($said, qr/the file does not have a valid conninfo in "auth_sigra_postgres" directive/, 'logged');
 unlike($said, qr/hush/, 'without the password');
 my $root = $ENV{TEST_NGINX_SERVER_ROOT};
 ($said, $content) = test_config("auth_sigra_postgres file:$html/good;");

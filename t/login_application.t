@@ -65,7 +65,7 @@ location = /users/log-in { auth_sigra_login page=@nowhere; }
 --- config eval: "location = /users/log-in { auth_sigra_login page=\@app title=Site; } $::app"
 --- must_die
 --- error_log
-exclude each other
+cannot be used together
 
 
 

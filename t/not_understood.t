@@ -51,4 +51,4 @@ for my $unknown (@::unknown) {
 }
 ok(session_row($::ada), 'no row went');
 --- error_log
-its term is not understood: it was left as it is
+its contents are not understood: it was not replaced

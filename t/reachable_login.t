@@ -11,7 +11,7 @@ sub said {
     my ($http, $server) = @_;
     my $nginx = Sigra::Nginx->new(http => $http, server => $server);
     $nginx->stop;
-    return join "\n", grep { /sends visitors to/ } split /\n/, Sigra::Nginx::slurp($nginx->root . '/logs/stderr.log') . $nginx->log;
+    return join "\n", grep { /"auth_sigra on" redirects to/ } split /\n/, Sigra::Nginx::slurp($nginx->root . '/logs/stderr.log') . $nginx->log;
 }
 
 run_tests();
@@ -24,9 +24,9 @@ __DATA__
 GET /
 --- flow
 like(main::said($::http, 'auth_sigra_login_url /log-in?from=here; location /private/ { auth_sigra on; }'),
-    qr{\[warn\].*"auth_sigra on" sends visitors to "/log-in\?from=here", and no location of the server in \S+:\d+ answers it: "auth_sigra_login" does},
+    qr{\[warn\].*"auth_sigra on" redirects to "/log-in\?from=here", but no location of the server in \S+:\d+ answers it: use "auth_sigra_login"},
     'nobody');
-like(main::said($::http, 'auth_sigra on;'), qr{sends visitors to "/users/log-in"}, 'a gate of the server');
+like(main::said($::http, 'auth_sigra on;'), qr{"auth_sigra on" redirects to "/users/log-in"}, 'a gate of the server');
 for (
     ['the built-in page'          => 'location /private/ { auth_sigra on; } location = /users/log-in { auth_sigra_login; }'],
     ['an application, perhaps'    => 'location /private/ { auth_sigra on; } location /users/ { if ($arg_x) { proxy_pass http://127.0.0.1:1; } }'],
@@ -37,4 +37,4 @@ for (
     is(main::said($::http, $server), '', $title);
 }
 like(main::said("$::http server { listen unix:other.sock; location = /users/log-in { auth_sigra_login; } }", 'auth_sigra on;'),
-    qr{sends visitors to "/users/log-in"}, 'another server is no answer');
+    qr{"auth_sigra on" redirects to "/users/log-in"}, 'another server is no answer');

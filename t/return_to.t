@@ -96,7 +96,7 @@ for my $unknown ("\x83k\0\1x", "\x83t\xff\xff\xff\xff") {
     is("$answer->{status} " . keys %{ $answer->{cookies} }, '302 0', 'what was signed and is not understood is somebody\'s session');
 }
 --- error_log
-its term is not understood
+its contents are not understood
 
 
 

@@ -219,5 +219,5 @@ is($told->("b\xc3\xb6b\@example.com", ' Ada Lovelace'), "200 Ada Lovelace|b\xc3\
 my $lines = authenticated_fixture(columns => { name => "Ada\nLovelace" });
 like(client()->get('/me', { cookie => $lines->{cookie} })->{content}, qr/"attributes":\{"name":"Ada\\nLovelace"\}/, 'JSON has a way to write it');
 --- error_log
-the value of $auth_sigra_email holds a control character or a blank at an end, the variable is empty
-the value of $auth_sigra_attribute_name holds a control character or a blank at an end, the variable is empty
+the value of $auth_sigra_email has a control character, or a blank at its start or end: the variable is empty
+the value of $auth_sigra_attribute_name has a control character, or a blank at its start or end: the variable is empty

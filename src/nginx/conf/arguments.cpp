@@ -50,7 +50,7 @@ void Arguments::check_sql(std::string_view sql) {
             "\"u.role = 'admin'\"");
     } else if (sql[last] == ';') {
         // In a string literal it would not be the last character.
-        fail("the SQL is part of a statement: leave out the \";\" at its end");
+        fail("the SQL becomes part of a statement: leave out its last \";\"");
     }
 }
 

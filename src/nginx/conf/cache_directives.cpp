@@ -77,9 +77,9 @@ Zone* take_zone(ngx_conf_t* cf, Arguments& arguments, std::string_view word) {
     }
     std::size_t& given = known->second.shm->shm.size;
     if (size != 0 && given != 0 && given != size) {
-        arguments.fail("the zone \"" + name +
-                       "\" has another size elsewhere, " +
-                       std::to_string(given) + " bytes; say it in one place");
+        arguments.fail(
+            "the zone \"" + name + "\" has another size elsewhere, " +
+            std::to_string(given) + " bytes; give it in one place only");
     } else if (size != 0) {
         given = size;
     }
@@ -152,9 +152,9 @@ char* deaf_error(ngx_conf_t* cf, const LocationConf& conf,
     }
     return conf_error(
         cf, who +
-                " needs a connection to listen on, and a pooler has none: with "
-                "prepare=off give \"auth_sigra_postgres\" listen=CONNINFO, a "
-                "way around it, or say " +
+                " needs a connection to listen on, which a pooler does not "
+                "have: with prepare=off give \"auth_sigra_postgres\" "
+                "listen=CONNINFO, a way around the pooler, or say " +
                 else_say);
 }
 
@@ -225,7 +225,7 @@ char* set_revocation_channel(ngx_conf_t* cf, ngx_command_t*,
         }
         if (name == "on") {
             arguments.fail(
-                "\"on\" is no name: leave the directive out for "
+                "\"on\" is not a name: leave the directive out for "
                 "\"auth_sigra_revoked\"");
         }
         conf.channel = as_ngx_str(name == "off" ? name.substr(0, 0) : name);

@@ -120,7 +120,7 @@ char* check_and_compile(ngx_conf_t* cf, LocationConf& conf) {
     if (conf.reissue_age > 0 && conf.reissue_age < min_reissue_age) {
         return conf_error(cf,
                           "\"auth_sigra_reissue_age\" must be at least 1m: a "
-                          "token that was replaced passes for as long");
+                          "token that was replaced stays valid that long");
     }
     if (std::string error = cookie_error(conf); !error.empty()) {
         return conf_error(cf, error);
@@ -267,8 +267,8 @@ void warn_of_closed(ngx_conf_t* cf, const LocationConf& conf) {
     if (is_location(cf) && conf.gate == gate_on && conf.endpoint == nullptr &&
         conf.sudo > 0 && conf.bearer->mode == Bearer::Mode::only) {
         warn(cf, "auth_sigra_sudo",
-             "lets nobody in: \"auth_sigra_bearer only\" takes API tokens "
-             "alone, and none of them is fresh");
+             "lets nobody in: \"auth_sigra_bearer only\" accepts only API "
+             "tokens, and these never count as a fresh login");
     }
 }
 

@@ -69,7 +69,7 @@ char* set_session_cookie(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         }
         if (!salt) {
             arguments.fail(
-                "\"signing_salt\" is missing; it stands in the application's "
+                "\"signing_salt\" is missing; it is in the application's "
                 "endpoint.ex, in @session_options");
         }
         if (!cookie->encryption_salt.empty() &&

@@ -41,8 +41,9 @@ std::string cookie_error(const LocationConf& conf) {
                              remember.name, remember.path, remember.same_site);
     }
     if (error.empty() && remember.enabled && remember.name == session.name) {
-        error = "the session and the remember-me cookie have one name, \"" +
-                session.name + "\"";
+        error =
+            "the session and the remember-me cookie have the same name, \"" +
+            session.name + "\"";
     }
     return error;
 }

@@ -79,7 +79,7 @@ std::optional<std::string> read_conninfo(ngx_conf_t* cf, Arguments& arguments,
     } else if (word.starts_with("file:")) {
         // libpq quotes what it cannot parse, and that may be the password that
         // the file was to keep secret.
-        arguments.fail("the file holds no well-formed conninfo");
+        arguments.fail("the file does not have a valid conninfo");
     } else if (conninfo->find(", ") != std::string::npos) {
         error += " (a list of hosts has no blanks: \"host=db1,db2\")";
     }

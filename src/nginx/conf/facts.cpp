@@ -157,8 +157,8 @@ char* set_require(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
             require->variables.push_back(index);
         } else if (word == "on") {
             arguments.fail(
-                "\"on\" is no condition, it must be SQL on the users row \"u\" "
-                "like \"u.role = 'admin'\"");
+                "\"on\" is not a condition, it must be SQL on the users row "
+                "\"u\" like \"u.role = 'admin'\"");
         } else {
             arguments.check_sql(word);
             require->conditions.emplace_back(word);
@@ -226,8 +226,8 @@ char* compile_rules(ngx_conf_t* cf, LocationConf& conf) {
     if (!number_conditions(conf, enforced, facts, *rules)) {
         return conf_error(cf,
                           "\"auth_sigra_require\" is used with more than 64 "
-                          "conditions of one database: put some of them "
-                          "together, or into a function");
+                          "conditions of one database: combine some of them, "
+                          "or put them into a function");
     }
     if (!number_attributes(conf, enforced || tells_attributes(conf), facts,
                            *rules)) {
@@ -237,8 +237,8 @@ char* compile_rules(ngx_conf_t* cf, LocationConf& conf) {
     }
     if (facts.room() > cache::max_attributes) {
         return conf_error(cf,
-                          "\"auth_sigra_attribute\" asks for more than 8k of "
-                          "attributes a session: make their size= smaller");
+                          "\"auth_sigra_attribute\" needs more than 8k for the "
+                          "attributes of a session: make their size= smaller");
     }
     conf.rules = rules;
     return NGX_CONF_OK;

@@ -19,8 +19,8 @@ void warn_of_missing(ngx_conf_t* cf, const ngx_str_t& path,
     }
     if (!missing.empty()) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "auth_sigra_messages: \"%V\" lacks %s: English "
-                           "stands in",
+                           "auth_sigra_messages: \"%V\" lacks %s: English is "
+                           "used",
                            &path, names.c_str());
     }
 }

@@ -31,7 +31,7 @@ bool check_named_locations(ngx_conf_t* cf) {
     for (const NamedLocation& asked : main_conf(cf).named_locations) {
         if (!has(*asked.server, asked.name)) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "\"%s\" leads to \"%s\", and this server has no "
+                          "\"%s\" refers to \"%s\", but this server has no "
                           "\"location %s\" in %s:%ui",
                           asked.directive.c_str(), asked.name.c_str(),
                           asked.name.c_str(), asked.file.c_str(), asked.line);

@@ -21,7 +21,7 @@ void need_variable(ngx_conf_t* cf, std::string_view name, std::string_view file,
 [[nodiscard]] bool check_needed_variables(ngx_conf_t* cf);
 
 // Warns of $auth_sigra_attribute_NAME where no attribute has that name. nginx
-// knows these variables by their prefix alone, so this one would always be
+// knows these variables only by their prefix, so this one would always be
 // empty.
 void warn_of_unknown_attributes(ngx_conf_t* cf);
 

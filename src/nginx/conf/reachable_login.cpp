@@ -27,9 +27,8 @@ void warn_of_unreachable_logins(ngx_conf_t* cf) {
             ngx_str_t url = logins.url;
             ngx_log_error(
                 NGX_LOG_WARN, cf->log, 0,
-                "\"auth_sigra on\" sends visitors to \"%V\", and no location "
-                "of "
-                "the server in %s:%ui answers it: \"auth_sigra_login\" does, "
+                "\"auth_sigra on\" redirects to \"%V\", but no location of "
+                "the server in %s:%ui answers it: use \"auth_sigra_login\", "
                 "or \"proxy_pass\" to an application",
                 &url, server->file_name, server->line);
         }

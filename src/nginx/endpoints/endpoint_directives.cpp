@@ -116,9 +116,9 @@ char* set_login(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         const bool dressed = dress(arguments, *page);
         if (path.has_value() + !page->location.empty() + dressed > 1) {
             arguments.fail(
-                "\"template\", \"page\" and what dresses the built-in page "
-                "(\"title\", \"logo\", \"reset\", \"register\") exclude each "
-                "other");
+                "\"template\", \"page\" and the parameters of the built-in "
+                "page (\"title\", \"logo\", \"reset\", \"register\") cannot be "
+                "used together");
         }
         for (const std::string* name : {&endpoint->fallback, &page->location}) {
             if (!name->empty()) {

@@ -9,15 +9,16 @@ using Row = MetricRow;
 constexpr Family requests{"requests", "auth_sigra_requests_total", "counter",
                           "verdict", "Requests by $auth_sigra_status."};
 constexpr Family cached{"cache_lookups", "auth_sigra_cache_lookups_total",
-                        "counter", "result", "Sessions looked for in a cache."};
+                        "counter", "result", "Lookups in the session cache."};
 constexpr Family lookups{"lookups", "auth_sigra_lookups_total", "counter",
-                         "result", "Questions for a session by answer."};
+                         "result", "Lookups in PostgreSQL by result."};
 constexpr Family logins{"logins", "auth_sigra_logins_total", "counter",
                         "result", "Logins by $auth_sigra_login."};
 constexpr Family logouts{"logouts", "auth_sigra_logouts_total", "counter", "",
                          "Log-outs."};
 constexpr Family unavailable{"unavailable", "auth_sigra_unavailable_total",
-                             "counter", "cause", "Answers of 503 by cause."};
+                             "counter", "cause",
+                             "Responses with 503 by cause."};
 constexpr Family revocations{"revocations", "auth_sigra_revocations_total",
                              "counter", "kind",
                              "Notifications received, counted in each worker."};
@@ -40,7 +41,7 @@ constexpr Family checks{"password_checks", "auth_sigra_password_checks",
                         "gauge", "state", "Password checks."};
 constexpr Family statements{"statements_sent", "auth_sigra_statements_sent",
                             "gauge", "",
-                            "Statements that are sent and not answered."};
+                            "Statements that were sent and not yet answered."};
 constexpr Family waiting{"statements_waiting", "auth_sigra_statements_waiting",
                          "gauge", "class",
                          "Statements that wait for a connection."};

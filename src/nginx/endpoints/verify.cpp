@@ -33,7 +33,7 @@ ngx_int_t verify(ngx_http_request_t* r) {
     if (visit == nullptr) {
         return server_error;
     }
-    visit->answered_here = true;  // nobody is to store it
+    visit->answered_here = true;  // so that nobody stores it
     if (!is_verified(visit, conf)) {
         return visit->verdict.judge == &conf &&
                        visit->verdict.status == Status::error

@@ -142,8 +142,8 @@ bool HeaderList::point_anew() {
             slot(r_->headers_in, h->offset) = now(slot(sent_, h->offset));
         }
     }
-    // Allocated anew, because a subrequest shares the array's memory with its
-    // main request.
+    // A new array, because a subrequest shares the memory of the old one with
+    // its main request.
     const auto anew = [&](const ngx_array_t& old, ngx_array_t& out) {
         out = old;
         if (old.nelts == 0) {

@@ -316,9 +316,9 @@ void Lookup::warn_of_misfit(const Key& key, const LookupResult& result) {
     }
     misfit_logged_ = true;
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                  "auth_sigra: the attributes of a user take %uz bytes, which "
-                  "the cache has no room for: it is asked for with each "
-                  "request; give \"auth_sigra_attribute\" a larger size=",
+                  "auth_sigra: the attributes of a user take %uz bytes and do "
+                  "not fit into the cache: each request of the user costs a "
+                  "query; give \"auth_sigra_attribute\" a larger size=",
                   result.attributes.size());
 }
 
@@ -348,7 +348,7 @@ bool Lookup::goes_on(Flight& flight, const postgres::Outcome& outcome,
 }
 
 // Waking one waiter may end others (a subrequest and its main request), so each
-// turn takes the first that is left. Who asks for the same token from here on
+// turn takes the first that is left. From here on a request for the same token
 // starts a new flight.
 void Lookup::answered(Flight& flight, postgres::Outcome&& outcome) {
     ngx_queue_t over;

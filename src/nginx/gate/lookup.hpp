@@ -41,8 +41,8 @@ struct LookupResult {
     }
 };
 
-// Someone who waits for a lookup. Owned by whoever asks, who detaches it if the
-// request ends first.
+// A caller that waits for a lookup. Owned by the caller, which detaches it when
+// it no longer waits.
 struct Waiter {
     ngx_queue_t link;
     void* data;

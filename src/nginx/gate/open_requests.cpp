@@ -41,7 +41,7 @@ std::int64_t left_ms(const OpenRequest& open) {
 void end(ngx_http_request_t* r) {
     ngx_connection_t* c = r->connection;
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
-                  "auth_sigra: the session has ended, so does its request");
+                  "auth_sigra: the session has ended, its request is closed");
     c->error = 1;
     // The cleanup of an upstream drops a reference. If it were the last one,
     // nginx would keep the connection alive, or free the request while it is

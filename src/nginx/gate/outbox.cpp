@@ -146,8 +146,9 @@ std::optional<std::string> seal_session(ngx_http_request_t* r,
     if (open_session(visit, *conf.cookies).state ==
         phoenix::SessionCookie::State::not_understood) {
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "auth_sigra: the session cookie's signature holds, but "
-                      "its term is not understood: it was left as it is");
+                      "auth_sigra: the session cookie has a valid signature, "
+                      "but its contents are not understood: it was not "
+                      "replaced");
         return std::nullopt;
     }
     std::string header = session_header(r, conf, session);

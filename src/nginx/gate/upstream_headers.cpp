@@ -148,9 +148,9 @@ void add_attributes(List& list, ngx_http_request_t* r, const LocationConf& conf,
             list.add(name, value);
         } else {
             ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                          "auth_sigra: the value for %s holds a byte that a "
-                          "header cannot carry, or a blank at an end, it is "
-                          "not forwarded",
+                          "auth_sigra: the value for %s has a byte that a "
+                          "header cannot carry, or a blank at its start or "
+                          "end: it is not forwarded",
                           name.c_str());
         }
     }
@@ -168,8 +168,8 @@ void add_identity(List& list, ngx_http_request_t* r, const LocationConf& conf,
         } else {
             ngx_str_t header = as_ngx_str(name);
             ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                          "auth_sigra: the value for %V is empty or holds a "
-                          "byte that a header cannot carry, it is not "
+                          "auth_sigra: the value for %V is empty or has a "
+                          "byte that a header cannot carry: it is not "
                           "forwarded",
                           &header);
         }

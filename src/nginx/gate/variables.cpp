@@ -117,8 +117,8 @@ std::string leave_empty(const ngx_http_request_t* r, Visit& visit,
         visit.told_of_variable = true;
         ngx_str_t variable = as_ngx_str(name);
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "auth_sigra: the value of $%V holds a control character "
-                      "or a blank at an end, the variable is empty",
+                      "auth_sigra: the value of $%V has a control character, "
+                      "or a blank at its start or end: the variable is empty",
                       &variable);
     }
     return {};
