@@ -78,7 +78,7 @@ class Connecting final : private IoHandler {
     std::string missed_;            // the errors of addresses, for the log
     std::string error_;
     ConnPtr conn_;
-    std::unique_ptr<Watch> watch_;  // goes before conn_ closes its socket
+    std::unique_ptr<Watch> watch_;  // destroyed before the socket closes
     std::unique_ptr<Timer> timer_;
     std::unique_ptr<Posted> finished_;
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env escript
-%% terms.escript >terms.json: sessions as Erlang writes them, and what Plug
-%% makes of them: `kept`, or `dropped` where it holds the session for none
-%% (ports and functions). `refused` is what binary_to_term() does not read.
+%% terms.escript >terms.json: sessions as Erlang writes them, and what Plug does
+%% with them: `kept`, or `dropped` if the session contains a port or a function.
+%% `refused`: binary_to_term() does not read it.
 %% Needs erlang-base; made with OTP 25.
 -mode(compile).
 
@@ -23,7 +23,7 @@ row(Name, Term) ->
     Expect = case executable(Term) of true -> "dropped"; false -> "kept" end,
     line(Name, term_to_binary(Term), Expect).
 
-%% As it stands in a session, in the place of a value.
+%% A session with these bytes in place of a value.
 raw(Name, Bytes) ->
     Token = token(),
     All = <<131, 116, 2:32, 109, 10:32, "user_token", 109, 32:32,
@@ -36,7 +36,7 @@ line(Name, Bytes, Expect) ->
     io_lib:format(" {\"name\": \"~s\", \"expect\": \"~s\", \"hex\": \"~s\"}",
                   [Name, Expect, Hex]).
 
-%% What Plug.Crypto.non_executable_binary_to_term/2 raises on.
+%% True for terms on which Plug.Crypto.non_executable_binary_to_term/2 raises.
 executable(T) when is_function(T); is_port(T) -> true;
 executable([H | T]) -> executable(H) orelse executable(T);
 executable(T) when is_tuple(T) -> executable(tuple_to_list(T));
