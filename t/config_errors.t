@@ -83,7 +83,7 @@ our @wrong = (
         ['postgresql://a,b/c?target_session_attrs=readwrite', '"target_session_attrs" must be one of any, read-write, read-only, primary, standby, prefer-standby'],
         ['host=a port=54320000', '"port" must be a number from 1 to 65535'], ['host=a,b port=5432,x', '"port" must be'],
         ['host=a,b port=5432,5433,5434', 'the numbers of host and port values differ'],
-        ['postgresql://u:p@ss@db/c', 'the name of a host has a "@": write one in a user or a password of a URI as "%40"'],
+        ['postgresql://u:p@ss@db/c', 'a host name has a "@": in the user and the password of a URI, write "@" as "%40"'],
         ['host=db1, db2 dbname=c', '.*\(a list of hosts has no blanks: "host=db1,db2"\)']),
     # Names that do not exist.
     ['auth_sigra_require $nosuch;',         'unknown "nosuch" variable in "auth_sigra_require" directive'],

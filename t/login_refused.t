@@ -18,9 +18,9 @@ my $argon2 = 'c2lncmF0ZXN0c2FsdDE2Yg$Z47uJ0Lg/emeU1vD7sZx088ojzZVfRORRGCR1zxAIgE
 our %refused = (
     wrong     => [{ password => 'another' }],
     no_hash   => [{ hashed_password => undef }],
-    scheme    => [{ hashed_password => '$scrypt$x' }, 'is of no known scheme'],
-    plain     => [{ hashed_password => $password }, 'is of no known scheme'],
-    empty     => [{ hashed_password => '' }, 'is of no known scheme'],
+    scheme    => [{ hashed_password => '$scrypt$x' }, 'has an unknown scheme'],
+    plain     => [{ hashed_password => $password }, 'has an unknown scheme'],
+    empty     => [{ hashed_password => '' }, 'has an unknown scheme'],
     cut_off   => [{ hashed_password => '$argon2id$v=19$m=1024,t=1,p=1$c2lncmF0ZXN0' }, 'is malformed or cut off'],
     bare      => [{ hashed_password => '$argon2id$' }, 'is malformed or cut off'],
     tebibyte  => [{ hashed_password => "\$argon2id\$v=19\$m=1073741824,t=1,p=1\$$argon2" }, 'asks for more than 256 MiB'],

@@ -240,8 +240,8 @@ my $says = sub {
     return ($? ? 'fails: ' : 'passes: ') . $said;
 };
 my $at = quotemeta "$dir/de.json:";
-like($says->('de=de.json', qq({"log_in": "x",\n\n"login": "y"})), qr/^fails: .*$at\Q3: there is no text of the name "login", in "auth_sigra_messages" directive in $dir\E/s, 'an unknown key: its line');
-like($says->('de=de.json', qq({"log_in":\n\n 7})), qr/^fails: .*$at\Q1: "log_in" must be a text\E|^fails: .*$at\Q3: "log_in" must be a text\E/s, 'no text');
+like($says->('de=de.json', qq({"log_in": "x",\n\n"login": "y"})), qr/^fails: .*$at\Q3: unknown key "login", in "auth_sigra_messages" directive in $dir\E/s, 'an unknown key: its line');
+like($says->('de=de.json', qq({"log_in":\n\n 7})), qr/^fails: .*$at\Q1: "log_in" must be a string\E|^fails: .*$at\Q3: "log_in" must be a string\E/s, 'no text');
 like($says->('de=de.json', qq({"log_in": "x"\n"email": "y"})), qr/^fails: .*$at\Q2: it is not well-formed JSON in UTF-8\E/s, 'a comma that is missing');
 like($says->('de=de.json', qq({\n"log_in": "\xff"})), qr/^fails: .*$at\Q2: it is not well-formed JSON in UTF-8\E/s, 'Latin-1');
 like($says->('de=de.json', qq({\n"log_in": ""})), qr/^fails: .*$at\Q2: "log_in" is empty\E/s, 'an empty text');

@@ -94,7 +94,7 @@ class TextReader final : public nlohmann::json_sax<nlohmann::json> {
         const auto known = std::ranges::find_if(
             texts, [&](const Text& text) { return name == text.key; });
         if (name != "dir" && known == std::end(texts))
-            return fail("there is no text of the name \"" + name + "\"");
+            return fail("unknown key \"" + name + "\"");
         if (has(name))
             return fail("\"" + name + "\" is given twice");
         keys_.push_back(name);
@@ -148,7 +148,7 @@ class TextReader final : public nlohmann::json_sax<nlohmann::json> {
     }
     bool no_text() {
         return fail(keys_.empty() ? "it is not a JSON object of strings"
-                                  : '"' + keys_.back() + "\" must be a text");
+                                  : '"' + keys_.back() + "\" must be a string");
     }
 
     std::string_view json_;

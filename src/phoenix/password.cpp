@@ -260,7 +260,7 @@ std::string_view problem_of(PasswordCheck check) {
         case PasswordCheck::differs:
             return {};
         case PasswordCheck::unknown_scheme:
-            return "the stored password hash is of no known scheme";
+            return "the stored password hash has an unknown scheme";
         case PasswordCheck::malformed:
             return "the stored password hash is malformed or cut off";
         case PasswordCheck::memory_over_bound:

@@ -60,7 +60,7 @@ void Pool::Impl::drop_unwanted(Work work) {
         Pending& pending = *entry->pending;
         if (pending.query.wanted && !pending.query.wanted()) {
             queue.erase(entry);
-            answer(pending, Status::unwanted, "nobody waits for it");
+            answer(pending, Status::unwanted, "no request waits for it");
         }
     }
 }

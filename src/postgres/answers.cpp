@@ -72,11 +72,11 @@ void Connection::take(const PGresult* result) {
         return;
     }
     if (answer_of(result) == Answer::senseless) {
-        lose("an answer that fits no question");
+        lose("unexpected result from the server");
         return;
     }
     if (inflight_.empty()) {
-        lose("an answer to nothing");
+        lose("a result that no query asked for");
         return;
     }
     progressed_at_ = reactor_.now();
@@ -86,7 +86,7 @@ void Connection::take(const PGresult* result) {
         // An error instead of a sync means that the commit failed.
         const std::string message =
             error_field(result, PG_DIAG_MESSAGE_PRIMARY);
-        lose(message.empty() ? "answers out of step" : message);
+        lose(message.empty() ? "results out of order" : message);
         return;
     }
     switch (entry.kind) {

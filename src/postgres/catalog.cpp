@@ -162,8 +162,8 @@ std::vector<std::string> warnings_of(const Layout& layout,
     if (users.has("email") && !users.is("email", equals_visible)) {
         warnings.push_back(
             "the type of column \"email\" of relation \"" + users.name() +
-            "\" is in a schema outside the search_path of this role: in a"
-            " condition of yours it is compared as text, case and all");
+            "\" is in a schema outside the search_path of this role:"
+            " your conditions compare it as text, case-sensitively");
     }
     if (layout.sudo && !catalog.has_authenticated_at) {
         warnings.push_back(

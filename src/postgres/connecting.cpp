@@ -146,7 +146,7 @@ void Connecting::on_io() {
 void Connecting::expired() {
     switch (step_) {
         case Step::resolving:
-            fail("names were not resolved in time");
+            fail("host names were not resolved in time");
             return;
         case Step::polling:
             try {
@@ -164,7 +164,7 @@ void Connecting::expired() {
 }
 
 void Connecting::on_close_request() {
-    fail("the loop wants its descriptors back");
+    fail("closed at the request of the event loop");
 }
 
 void Connecting::poll() {
@@ -197,7 +197,7 @@ void Connecting::wait_for(bool writing) {
         watch_ = reactor_.watch(socket, *this);
     }
     if (!watch_ || !watch_->want(!writing, writing)) {
-        fail("the event loop has no place for a connection");
+        fail("the event loop has no free connection");
     }
 }
 

@@ -63,7 +63,7 @@ void Connection::connected(ConnPtr conn, const std::string& error) {
     watch_ = reactor_.watch(PQsocket(conn_.get()), *this);
     if (!watch_ || !watch_->want(true, false) ||
         PQenterPipelineMode(conn_.get()) != 1) {
-        lose("the event loop has no place for a connection");
+        lose("the event loop has no free connection");
         return;
     }
     life_ = Life::preparing;
@@ -103,7 +103,7 @@ void Connection::on_io() {
 
 void Connection::on_close_request() {
     if (idle()) {
-        give_up("the loop wants its descriptors back");
+        give_up("closed at the request of the event loop");
     }
 }
 
@@ -162,7 +162,7 @@ bool Connection::flush() {
     if (wants_write != wants_write_) {
         wants_write_ = wants_write;
         if (!watch_->want(true, wants_write)) {
-            lose("the event loop refused");
+            lose("the event loop refused to watch the connection");
             return false;
         }
     }
@@ -196,7 +196,7 @@ void Connection::settle() {
 
 void Connection::retire() noexcept {
     if (queries_ == 0) {
-        lose("another takes its place");
+        lose("replaced by a new connection");
     }
 }
 

@@ -77,8 +77,8 @@ std::string error_of(std::string_view option, std::string_view value) {
     if (option == "host" && !all_parts(value, [](std::string_view host) {
             return !has_misplaced_at(host);
         })) {
-        return "the name of a host has a \"@\": write one in a user or a "
-               "password of a URI as \"%40\"";
+        return "a host name has a \"@\": in the user and the password of a "
+               "URI, write \"@\" as \"%40\"";
     }
     return "";
 }

@@ -145,7 +145,7 @@ void Listener::connected(ConnPtr conn, const std::string& error) {
         endpoint_ = connecting_->endpoint();
         watch_ = reactor_.watch(PQsocket(conn_.get()), *this);
         if (!watch_ || !watch_->want(true, false)) {
-            lose("the event loop has no place for a connection");
+            lose("the event loop has no free connection");
             return;
         }
         subscribe();
@@ -203,7 +203,7 @@ bool Listener::pump() {
             taken++;
             ResultPtr result(PQgetResult(conn_.get()));
             if (result && answer_of(result.get()) == Answer::senseless) {
-                return lose("an answer that fits no question");
+                return lose("unexpected result from the server");
             }
             if (result) {
                 answer_ = std::move(result);
@@ -255,8 +255,9 @@ bool Listener::is_still(const Identity& identity) {
         return true;
     }
     conninfo_.leave(endpoint_);
-    return lose(identity.read_only ? "the server takes no writes any more"
-                                   : "it is another server by now");
+    return lose(identity.read_only
+                    ? "the server no longer accepts writes"
+                    : "the connection leads to another server now");
 }
 
 bool Listener::looked(const std::string& missing) {
@@ -269,7 +270,7 @@ bool Listener::looked(const std::string& missing) {
         missing_ = missing;
         reactor_.log(missing.empty() ? LogLevel::notice : LogLevel::warn,
                      missing.empty()
-                         ? "triggers for revocation: in order again"
+                         ? "triggers for revocation found"
                          : "no triggers that notify \"" + options_.channel +
                                "\" on " + missing +
                                ": run examples/revocation.sql");
@@ -315,7 +316,8 @@ void Listener::deliver(std::string_view payload) {
     } else if (const std::string hash = read_hash(payload); !hash.empty()) {
         observer_.revoked_token(hash);
     } else {
-        reactor_.log(LogLevel::debug, "a notification that says nothing");
+        reactor_.log(LogLevel::debug,
+                     "ignored a notification with an unknown payload");
     }
 }
 
@@ -339,7 +341,7 @@ bool Listener::flush() {
     if (wants_write != wants_write_) {
         wants_write_ = wants_write;
         if (!watch_->want(true, wants_write)) {
-            return lose("the event loop refused");
+            return lose("the event loop refused to watch the connection");
         }
     }
     return true;

@@ -211,7 +211,7 @@ void Pool::Impl::silent() noexcept {
         if (connection->life() != Connection::Life::lost &&
             (connection->idle() || !is_open) &&
             connection->progressed_at() <= heard_since) {
-            connection->lose("as long idle as one that is silent");
+            connection->lose("idle while another connection is silent");
         }
     }
     dispatch_->schedule();
@@ -322,7 +322,7 @@ void Pool::Impl::demoted(Connection& connection) noexcept {
     }
     try {
         conninfo_.leave(connection.endpoint());
-        complain("the server takes no writes any more: it is left");
+        complain("the server no longer accepts writes, connecting again");
     } catch (...) {
         // Out of memory: nothing is logged.
     }
@@ -370,7 +370,7 @@ void Pool::Impl::deliver() {
         }
     }
     if (failed) {
-        reactor_.log(LogLevel::error, "an answer was not taken");
+        reactor_.log(LogLevel::error, "an answer could not be processed");
     }
 }
 

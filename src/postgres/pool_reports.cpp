@@ -68,7 +68,7 @@ void Pool::Impl::login_checked(std::size_t layout, const Outcome* error) {
 void Pool::Impl::not_together(std::size_t layout, const Outcome& error) {
     log_new(LogLevel::warn, together_errors_[layout],
             {tables(layout) +
-             ": lookups go one by one, for a statement of many fails: " +
+             ": lookups are sent one by one, because combining them fails: " +
              error.sqlstate + " " + error.message});
 }
 
@@ -111,7 +111,7 @@ void Pool::Impl::report(std::string& logged, const std::string& subject,
     if (!error) {
         if (!logged.empty()) {
             logged.clear();
-            reactor_.log(LogLevel::notice, subject + ": in order again");
+            reactor_.log(LogLevel::notice, subject + ": working again");
         }
         return;
     }

@@ -121,7 +121,7 @@ void Connection::take_many(const Entry& many, const PGresult* result) {
     }
     if (!is_aborted && PQresultStatus(result) != PGRES_FATAL_ERROR) {
         if (!share_out(many.count, result)) {
-            lose("an answer that fits no question");
+            lose("unexpected result from the server");
             return;
         }
         inflight_.pop_front();

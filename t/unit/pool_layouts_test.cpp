@@ -78,7 +78,7 @@ void a_missing_table_is_found_later(void**) {
         "CREATE TABLE auth.later AS SELECT * FROM users_tokens");
     check(bench.reactor.run_until(
         [&] { return bench.status_of(1, 1) == Status::ok; }));
-    check(bench.reactor.count_logged(LogLevel::notice, "in order again") == 1);
+    check(bench.reactor.count_logged(LogLevel::notice, "working again") == 1);
     check(bench.pool->counters().connects == 1);
     session.run("DROP SCHEMA auth CASCADE");
     check(bench.status_of(1, 1) == Status::refused);

@@ -185,7 +185,7 @@ void a_server_that_is_demoted(void**) {
         check(bench.status(read) == Status::ok);
         check(read->outcome.server == write->outcome.server);
         check(bench.reactor.count_logged(LogLevel::error,
-                                         "takes no writes any more") == 1);
+                                         "no longer accepts writes") == 1);
         make_read_only(false);
     }
 }
@@ -229,7 +229,7 @@ void a_listener_leaves_it_too(void**) {
     make_read_only(true);
     check(observed.says({"down", "up"}));
     check(observed.listener->server() != first);
-    check(reactor.logged("the server takes no writes any more"));
+    check(reactor.logged("the server no longer accepts writes"));
     other.within([] {
         Session(database).run("SELECT pg_notify('auth_sigra_revoked', '*')");
     });

@@ -243,7 +243,7 @@ void a_server_that_is_demoted(void**) {
     bench.pool->add_layout(layout);
     const auto all = bench.look_up_many(20);
     check(bench.reactor.run_until(
-        [&] { return bench.reactor.logged("takes no writes any more"); }));
+        [&] { return bench.reactor.logged("no longer accepts writes"); }));
     session.run("UPDATE demoted SET yes = false");
     check(bench.answered(all));
     check(count(all, Status::ok) == 20, all[0]->outcome.message);
@@ -269,7 +269,8 @@ void lookups_that_cannot_be_put_together(void**) {
             check(statements_of(all) == 20);
         }
         check(bench.pool->counters().syncs == before + 1, "tried once");
-        check(bench.reactor.count_logged(LogLevel::warn, "go one by one") == 1);
+        check(bench.reactor.count_logged(LogLevel::warn, "sent one by one") ==
+              1);
     }
 }
 
