@@ -23,7 +23,7 @@ namespace sigra::nginx {
 inline constexpr std::array<unsigned, 10> latency_bounds_ms{
     1, 2, 5, 10, 25, 50, 100, 250, 500, 1000};
 
-// Named in endpoints/metrics.cpp.
+// Named in endpoints/metric_table.cpp.
 enum class Counter : unsigned {
     // Requests that the gate has judged, by $auth_sigra_status.
     request_hit,

@@ -291,8 +291,8 @@ struct MainConf {
     // By database and users table: sessions and API tokens of the same users
     // have the same facts.
     std::map<std::string, std::unique_ptr<Facts>> facts;
-    // The attributes' headers in all locations: in none of them do they pass
-    // from a client.
+    // The attributes' headers of all locations: with auth_sigra_forward on, a
+    // location passes none of them on from a client.
     std::set<std::string> attribute_headers;
     std::map<std::tuple<const Secrets*, const SessionCookie*,
                         const RememberMeCookie*>,

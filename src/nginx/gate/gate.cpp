@@ -123,8 +123,8 @@ bool take_stale(Visit& visit) {
                 verdict.looked_up);
 }
 
-// Whether a verdict from another location can be used here. A result that came
-// from a cache can, only where both locations have the same cache settings.
+// Whether a verdict from another location can be used here. If its result came
+// from a cache, both locations must have the same cache settings.
 bool is_for(const Cache* cache, const Verdict& verdict) {
     return verdict.cache == cache || verdict.looked_up.how == Status::miss ||
            verdict.looked_up.how == Status::none;

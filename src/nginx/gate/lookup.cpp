@@ -180,9 +180,9 @@ void Lookup::detach(Waiter& waiter) {
     }
 }
 
-// Whether a revocation came after the lookup was sent; if not, the answer is
-// cached. Such an answer is not used but looked up again: a changed email
-// counts as a revocation too, and that user is still logged in.
+// Whether a revocation came after the lookup was sent. Then the answer is not
+// used but looked up again: a changed email counts as a revocation too, and
+// that user is still logged in. If none came, the answer is cached.
 bool Lookup::overtaken(const Flight& flight, const LookupResult& result,
                        bool fresh) const {
     const Key& key = *flight.key;

@@ -21,7 +21,7 @@ using Text = std::string phoenix::Messages::*;
 }
 
 // Adds Content-Language and Vary for caches and screen readers; nothing where
-// only English is there. False when memory is out.
+// there is only English. False when memory is out.
 [[nodiscard]] bool add_language(ngx_http_request_t* r);
 
 }  // namespace sigra::nginx

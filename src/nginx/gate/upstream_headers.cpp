@@ -23,8 +23,9 @@ constexpr std::string_view authenticated_at_header = "X-Auth-Authenticated-At";
 constexpr std::array identity_headers = {user_id_header, email_header,
                                          authenticated_at_header};
 
-// The headers of all attributes in the configuration. They are removed in every
-// location, so that one without an attribute is no way around it.
+// The headers of all attributes in the configuration. With auth_sigra_forward
+// on, a location removes all of them from what the client sent, also those of
+// attributes that it does not have.
 using AttributeHeaders = std::set<std::string>;
 
 const AttributeHeaders& attribute_headers(ngx_http_request_t* r) {
