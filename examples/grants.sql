@@ -77,7 +77,10 @@ GROUP BY n.nspname
 \gexec
 
 REVOKE ALL ON :users, :tokens, :api_tokens FROM :"role";
--- REVOKE ALL on a table takes those on its columns too.
+-- This revokes the rights on columns too, but not the one on a bigserial's sequence.
+SELECT format('REVOKE ALL ON SEQUENCE %s FROM %I', pg_get_serial_sequence(:'tokens', 'id')::regclass, :'role')
+WHERE pg_get_serial_sequence(:'tokens', 'id') IS NOT NULL
+\gexec
 GRANT SELECT ON :users, :tokens, :api_tokens TO :"role";
 
 SELECT format('GRANT SELECT ON %s TO %I', name, :'role') FROM unnest(string_to_array(:'reads', ',')::regclass[]) name

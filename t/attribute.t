@@ -10,6 +10,7 @@ our (%http, %who);
 fresh_database('sigra');
 db()->do('ALTER TABLE users ADD name text, ADD tenant text, ADD bio text, ADD level text');
 db()->do('CREATE TABLE groups (user_id bigint, name text)');
+grant_nginx(reads => 'groups');
 add_triggers();
 sub columns { my (%columns) = @_; return columns => \%columns }
 $who{ada}  = authenticated_fixture(email => 'ada@example.com', columns(name => 'Ada Lovelace', tenant => 'acme', bio => 'x' x 300));

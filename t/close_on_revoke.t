@@ -138,11 +138,11 @@ for ('', 'auth_sigra_cache zone=sessions:1m;') {
     my @ada = map { socket_of($ada) } 1 .. 70;
     my @bob = map { socket_of($bob) } 1 .. 70;
     my $admin = Sigra::Fixture::connect_to(database()->{name}, 'postgres');
-    $admin->do('ALTER ROLE sigra NOLOGIN');
+    $admin->do('ALTER ROLE sigra_nginx NOLOGIN');
     kill_backends();
     $admin->do('DELETE FROM users_tokens WHERE id = ?', undef, $ada->{session_id});
     ok((!grep { !echoes($_) } @ada, @bob), 'nothing was received');
-    $admin->do('ALTER ROLE sigra LOGIN');
+    $admin->do('ALTER ROLE sigra_nginx LOGIN');
     is_closed($_, 'looked up when the channel is back') for @ada;
     ok((!grep { !echoes($_) } @bob), 'a session with a row stays');
 

@@ -75,15 +75,22 @@ sub example_database {
     for my $file (qw(schema.sql revocation.sql) x 2) {    # they promise that they can run again
         my @psql = (
             'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-v', "schema=$layout", '-f', "$top/examples/$file",
-            conninfo() . q( options='-c client_min_messages=warning')
+            conninfo('sigra') . q( options='-c client_min_messages=warning')
         );
         system({ $psql[0] } @psql) == 0 or die "$file failed\n";
     }
 }
 
 sub conninfo {
-    return sprintf 'host=%s port=%s dbname=%s user=sigra', @ENV{qw(SIGRA_TEST_PGHOST SIGRA_TEST_PGPORT)},
-        database()->{name};
+    my ($user) = @_;
+    return sprintf 'host=%s port=%s dbname=%s user=%s', @ENV{qw(SIGRA_TEST_PGHOST SIGRA_TEST_PGPORT)}, database()->{name}, $user;
+}
+
+# Grants what the comment at the top of a configuration says, and nothing else.
+sub grant_as_told {
+    my ($text) = @_;
+    my ($options) = $text =~ /^#   psql -v role=nginx (.*) -f grants\.sql /m;
+    grant_nginx(lockout => 'off', rehash => 'off', ($options // 'login=on') =~ /(\w+)=(\S+)/g);
 }
 
 # ---- the upstream: returns what it was sent, and accepts an upgrade
@@ -173,7 +180,7 @@ sub prepare {
     unlink glob "$prefix/logs/*";
     make_path("$prefix/logs");
     %file = (
-        'conf/conninfo'        => [conninfo() . "\n", 0600],
+        'conf/conninfo'        => [conninfo(nginx_role()) . "\n", 0600],
         'conf/secret_key_base' => ["$secret\n",       0600],
         'conf/secret_key_base.new' => ['n' x 64, 0600],
         'html/index.html'      => ["public\n"],
@@ -221,6 +228,7 @@ sub stop_nginx {
 sub runs {
     my ($name, $text, $checks, %file) = @_;
     subtest $name => sub {
+        grant_as_told($text);
         prepare($text, %file);
         start_nginx();
         $checks->();

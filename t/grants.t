@@ -31,7 +31,7 @@ location = PATH/renew { auth_sigra_renew; }
 location PATH/sessions { auth_sigra_sessions; }
 location PATH/private { auth_sigra on; auth_sigra_unauthenticated status; rewrite ^ /echo break; proxy_pass http://echo; }
 END
-$layouts =~ s/user=sigra\b/user=$role/g;
+$layouts =~ s/user=sigra_nginx\b/user=$role/g;
 # The layouts of Phoenix have no columns for this.
 $layouts =~ s{LOCKOUT(?=\nlocation = /(phx|phx_17|admin)/)}{}g;
 $layouts =~ s{LOCKOUT}{auth_sigra_lockout threshold=5 duration=15m;}g;
@@ -85,6 +85,9 @@ for my $name (layouts()) {
     is(client()->get("/$name/private", { cookie => $eve->{cookie} })->{status}, 200, "$name: which is enough");
     is(client()->get("/$name/sessions", { cookie => $eve->{cookie} })->{status}, 200, "$name: a list as well");
     ok(!db()->selectrow_array("SELECT has_table_privilege(?, ?, 'INSERT, UPDATE, DELETE')", undef, $main::role, database()->{tokens}), "$name: and the role has no more rights");
+    my $sequence = db()->selectrow_array("SELECT pg_get_serial_sequence(?, 'id')", undef, database()->{tokens});
+    ok(!defined $sequence || !db()->selectrow_array("SELECT has_sequence_privilege(?, ?, 'USAGE, SELECT, UPDATE')", undef, $main::role, $sequence),
+        "$name: nor on the sequence of the ids");
 }
 --- no_error_log
 42501
@@ -113,7 +116,7 @@ for my $layout (qw(sigra phx_gen_auth sigra_sessions)) {
     is(main::grants('prune=on'), '', "$layout: granted");
     my $dead = authenticated_fixture(age => 3 * 86_400);
     my $nginx = Sigra::Nginx->new(
-        http   => (sigra_http_config(layout => $layout) =~ s/user=sigra\b/user=$::role/r) . ' auth_sigra_prune 100ms;',
+        http   => (sigra_http_config(layout => $layout) =~ s/user=sigra_nginx\b/user=$::role/r) . ' auth_sigra_prune 100ms;',
         server => 'location / { auth_sigra on; auth_sigra_session_ttl 1d; }',
     );
     await { !session_row($dead) } "$layout: the row";
@@ -137,7 +140,7 @@ db()->do('INSERT INTO memberships VALUES (?)', undef, $ada->{user_id});
 db()->do(q(INSERT INTO billing."Plans" VALUES (?, 'pro')), undef, $ada->{user_id});
 is(main::grants(), '', 'without them');
 my $nginx = Sigra::Nginx->new(
-    files  => { page => 'for ada', 'x/page' => 'for ada' }, http => sigra_http_config() =~ s/user=sigra\b/user=$::role/r,
+    files  => { page => 'for ada', 'x/page' => 'for ada' }, http => sigra_http_config() =~ s/user=sigra_nginx\b/user=$::role/r,
     server => 'auth_sigra on; auth_sigra_unauthenticated status; location / { } location /x/ { '
         . 'auth_sigra_require "EXISTS (SELECT FROM memberships m WHERE m.user_id = u.id)"; '
         . q(auth_sigra_attribute plan "(SELECT p.name FROM billing.\"Plans\" p WHERE p.owner_id = u.id)"; add_header X-Plan $auth_sigra_attribute_plan; }),
@@ -154,3 +157,25 @@ for my $table ('memberships', 'billing."Plans"') {
 is(main::grants('reads=memberships,billing."Plans"', 'login=on'), '', 'again');
 like(main::grants('reads=memberships,nosuch'), qr/relation "nosuch" does not exist/, 'a table that does not exist');
 is($nginx->stop, 0, 'the end');
+
+
+
+=== TEST 5: API tokens in a table of their own
+--- config
+--- request
+GET /
+--- timeout: 60
+--- flow
+fresh_database('sigra_sessions', name => 'grants_api_tokens');
+my $ada = api_token_fixture();
+my $nginx = Sigra::Nginx->new(
+    files  => { page => 'for ada' }, http => sigra_http_config() =~ s/user=sigra_nginx\b/user=$::role/r,
+    server => 'auth_sigra on; auth_sigra_bearer only; location / { }',
+);
+my $status = sub { client(port => $nginx->port)->get('/page', { authorization => "Bearer $ada->{text}" })->{status} };
+is(main::grants(), '', 'without the table');
+is($status->(), 503, 'the role may not read it');
+is(main::grants('api_tokens=users_tokens', 'login=on'), '', 'with the table');
+await { $status->() == 200 } 'the right';
+ok(!db()->selectrow_array("SELECT has_table_privilege(?, 'users_tokens', 'INSERT, UPDATE, DELETE, TRUNCATE')", undef, $::role), 'only to read it');
+is($nginx->stop, 0, 'nginx stops');

@@ -108,7 +108,7 @@ await { idle($old) gt $was } 'the write';
 --- user_files eval: $::config[1]
 --- init
 main::db()->do(q{CREATE TABLE writes AS SELECT 1 AS n WHERE false});
-main::db()->do(q{CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO writes VALUES (1); RETURN NEW; END $$});
+main::db()->do(q{CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO writes VALUES (1); RETURN NEW; END $$});
 main::db()->do(q{CREATE TRIGGER count_write AFTER UPDATE ON user_sessions FOR EACH ROW EXECUTE FUNCTION count_write()});
 --- request
 GET /page

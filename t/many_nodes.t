@@ -18,7 +18,7 @@ my ($sessions, $rounds) = (20, 6);
 my @ada = authenticated_fixture(email => 'ada@example.com', password => 'right');
 push @ada, authenticated_fixture(user_id => $ada[0]{user_id}, email => $ada[0]{email}) for 2 .. $sessions;
 my $server = "$ENV{SIGRA_TEST_PGHOST}:$ENV{SIGRA_TEST_PGPORT}";
-my $conninfo = sprintf 'host=%s port=%s dbname=%s user=sigra application_name=nginx', $ENV{SIGRA_TEST_PGHOST}, $ENV{SIGRA_TEST_PGPORT}, database()->{name};
+my $conninfo = sprintf 'host=%s port=%s dbname=%s user=sigra_nginx application_name=nginx', $ENV{SIGRA_TEST_PGHOST}, $ENV{SIGRA_TEST_PGPORT}, database()->{name};
 
 sub node {
     my ($workers) = @_;

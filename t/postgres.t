@@ -9,7 +9,7 @@ fresh_database('sigra');
 our $name     = database()->{name};
 our ($dir, $port, $password, $socket) = @ENV{map { "SIGRA_TEST_PG$_" } qw(DIR PORT PASSWORD HOST)};
 our $ada      = authenticated_fixture(email => 'ada@example.com');
-our $tcp      = "host=127.0.0.1 port=$port dbname=$name user=sigra password=$password";
+our $tcp      = "host=127.0.0.1 port=$port dbname=$name user=sigra_nginx password=$password";
 our $refusing = do {    # a port on which nothing listens
     my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die;
     $probe->sockport;
@@ -37,7 +37,7 @@ run_tests();
 __DATA__
 
 === TEST 1: a unix socket
---- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra")
+--- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra_nginx")
 --- response_body chomp
 for ada
 
@@ -51,7 +51,7 @@ is(connections("client_addr = '127.0.0.1' AND NOT EXISTS (SELECT FROM pg_stat_ss
 
 
 === TEST 3: a URI
---- http_config eval: main::at("postgresql://sigra:$::password\@127.0.0.1:$::port/$::name")
+--- http_config eval: main::at("postgresql://sigra_nginx:$::password\@127.0.0.1:$::port/$::name")
 --- flow
 is(connections("EXISTS (SELECT FROM pg_stat_ssl s WHERE s.pid = pg_stat_activity.pid AND s.ssl)"), 1, 'TLS where it is offered');
 
@@ -106,7 +106,7 @@ certificate verify failed
 
 
 === TEST 10: the first host refuses
---- http_config eval: main::at("host=127.0.0.1,$::socket,127.0.0.1 port=$::refusing,$::port,$::refusing dbname=$::name user=sigra")
+--- http_config eval: main::at("host=127.0.0.1,$::socket,127.0.0.1 port=$::refusing,$::port,$::refusing dbname=$::name user=sigra_nginx")
 --- response_body chomp
 for ada
 
@@ -114,10 +114,10 @@ for ada
 
 === TEST 11: two servers share one pool
 --- http_config eval
-main::at("host=$::socket port=$::port dbname=$::name user=sigra", 'connections=1') . "
+main::at("host=$::socket port=$::port dbname=$::name user=sigra_nginx", 'connections=1') . "
 server {
     listen unix:\$TEST_NGINX_SERVER_ROOT/logs/other.sock;
-    auth_sigra_postgres 'host=$::socket port=$::port dbname=$::name user=sigra' connections=1;
+    auth_sigra_postgres 'host=$::socket port=$::port dbname=$::name user=sigra_nginx' connections=1;
 }"
 --- config
 location /other/ { auth_sigra off; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/logs/other.sock:/; }
@@ -129,8 +129,8 @@ is(connections(), 1, 'one connection for both');
 
 === TEST 12: the same database with other parameters
 --- http_config eval
-main::at("host=$::socket port=$::port dbname=$::name user=sigra") . "
-server { listen unix:\$TEST_NGINX_SERVER_ROOT/logs/other.sock; auth_sigra_postgres 'host=$::socket port=$::port dbname=$::name user=sigra' queue=5; }"
+main::at("host=$::socket port=$::port dbname=$::name user=sigra_nginx") . "
+server { listen unix:\$TEST_NGINX_SERVER_ROOT/logs/other.sock; auth_sigra_postgres 'host=$::socket port=$::port dbname=$::name user=sigra_nginx' queue=5; }"
 --- must_die
 --- error_log eval
 [qr/\[emerg\].*the same conninfo is used elsewhere with other parameters.* in "auth_sigra_postgres" directive/]
@@ -138,7 +138,7 @@ server { listen unix:\$TEST_NGINX_SERVER_ROOT/logs/other.sock; auth_sigra_postgr
 
 
 === TEST 13: connections are opened on demand
---- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra", 'connections=3')
+--- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra_nginx", 'connections=3')
 --- more_headers: X-A: b
 --- error_code: 401
 --- flow
@@ -150,7 +150,7 @@ is(connections(), 1, 'one for one after the other');
 
 
 === TEST 14: without prepared statements
---- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra", 'prepare=off')
+--- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra_nginx", 'prepare=off')
 --- response_body chomp
 for ada
 --- flow
@@ -160,7 +160,7 @@ log_statements();
 
 
 === TEST 15: no answer in time
---- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra", 'timeout=5s')
+--- http_config eval: main::at("host=$::socket port=$::port dbname=$::name user=sigra_nginx", 'timeout=5s')
 --- config
 location /optional/ { auth_sigra optional; alias html/; add_header X-Status "$auth_sigra_status"; }
 location /page/ { alias html/; error_page 503 /sorry; }
@@ -193,7 +193,7 @@ ok(1, 'and then it answers again');
 
 
 === TEST 16: no server, and nginx starts
---- http_config eval: main::at("host=127.0.0.1 port=$::refusing dbname=$::name user=sigra", 'timeout=500ms')
+--- http_config eval: main::at("host=127.0.0.1 port=$::refusing dbname=$::name user=sigra_nginx", 'timeout=500ms')
 --- config
 location /open/ { auth_sigra off; alias html/; }
 --- error_code: 503
@@ -209,7 +209,7 @@ onnection refused
 
 
 === TEST 17: a host that does not resolve
---- http_config eval: main::at("host=no-such-host.invalid port=5432 dbname=$::name user=sigra", 'timeout=500ms')
+--- http_config eval: main::at("host=no-such-host.invalid port=5432 dbname=$::name user=sigra_nginx", 'timeout=500ms')
 --- error_code: 503
 --- timeout: 30
 --- error_log
@@ -218,7 +218,7 @@ no-such-host.invalid
 
 
 === TEST 18: a database that is created after nginx has started
---- http_config eval: main::at("host=$::socket port=$::port dbname=sigra_postgres_later user=sigra", 'timeout=5s max_reconnect_delay=200ms')
+--- http_config eval: main::at("host=$::socket port=$::port dbname=sigra_postgres_later user=sigra_nginx", 'timeout=5s max_reconnect_delay=200ms')
 --- error_code: 503
 --- timeout: 60
 --- flow

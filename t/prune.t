@@ -61,7 +61,7 @@ is_deeply([$nginx->problems], [], 'nothing in the log');
 GET /
 --- timeout: 60
 --- flow
-db()->do('REVOKE DELETE ON users_tokens FROM sigra');
+db()->do('REVOKE DELETE ON users_tokens FROM sigra_nginx');
 my $dead = aged('3 hours');
 my $nginx = Sigra::Nginx->new(
     workers => 1, http => "$::http auth_sigra_prune 100ms;",
@@ -70,7 +70,7 @@ my $nginx = Sigra::Nginx->new(
 await { $nginx->log =~ /\[warn\].*auth_sigra: expired sessions were not deleted: permission denied/ } 'the line';
 is(wire(get('/page', authenticated_fixture()->{header}), port => $nginx->port)->answer->{status}, 200, 'the gate');
 ok(session_row($dead), 'the row exists');
-db()->do('GRANT DELETE ON users_tokens TO sigra');
+db()->do('GRANT DELETE ON users_tokens TO sigra_nginx');
 await { !session_row($dead) } 'and are deleted once the right is there';
 
 

@@ -233,9 +233,9 @@ GET /private
 --- error_code: 401
 --- flow
 my $ada = authenticated_fixture(age => 7200);
-db()->do('REVOKE UPDATE ON users_tokens FROM sigra');
+db()->do('REVOKE UPDATE ON users_tokens FROM sigra_nginx');
 my $answer = visit($ada);
-db()->do('GRANT UPDATE ON users_tokens TO sigra');
+db()->do('GRANT UPDATE ON users_tokens TO sigra_nginx');
 is("$answer->{status} " . keys %{ $answer->{cookies} }, '200 0', 'passes with the old token');
 --- error_log
 [error]

@@ -19,6 +19,7 @@ for my $layout (qw(sigra_sessions phx_gen_auth sigra)) {
     $who{$layout}{none} = authenticated_fixture(email => 'none@example.com', authenticated_age => 7200);
 }
 db()->do('CREATE TABLE memberships (user_id bigint, role text)');
+grant_nginx(reads => 'memberships');
 log_statements();
 our @paths = qw(page admin/page pro/page both/page off/page optional/page bad/page);
 our @files = map { [$_ => 'for ada'] } @paths;
@@ -248,12 +249,12 @@ GET /page
 db()->do('INSERT INTO memberships VALUES (?, ?)', undef, $::who{sigra}{admin}{user_id}, 'x');
 kill_backends();
 await { all_of('/member/page') eq '200 403 403 401' } 'in order';
-db()->do('REVOKE SELECT ON memberships FROM sigra');
+db()->do('REVOKE SELECT ON memberships FROM sigra_nginx');
 db()->do(q(UPDATE users SET level = '2'));    # has all known users looked up again
 await { all_of('/member/page') eq '503 503 503 401' } 'the right that is gone';
 is(all_of('/admin/page'), '200 403 403 401', 'other conditions still work');
 is(all_of('/page'), '200 200 200 401', 'and other locations');
-db()->do('GRANT SELECT ON memberships TO sigra');
+db()->do('GRANT SELECT ON memberships TO sigra_nginx');
 
 
 
@@ -452,6 +453,7 @@ is($all->(), '503 503 503 503', 'a table that is missing');
 # From here on each of them is in the cache, for an hour.
 for my $round ('made', 'made again') {
     db()->do('CREATE TABLE plans (user_id bigint, name text)');
+    grant_nginx(reads => 'plans');
     db()->do(q(INSERT INTO plans VALUES (?, 'pro')), undef, $::who{sigra}{admin}{user_id});
     my $since = Sigra::Nginx::now();
     await { $all->() eq '200 403 200 200' } 'the table';

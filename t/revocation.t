@@ -174,7 +174,7 @@ sub overtaken {
         workers => 1, postgres => 'timeout=60s', where => 'held_up()',
         # This one has its own pool, which nothing blocks; what it receives is removed from the same zone.
         server => sprintf q(location /plain/ { auth_sigra on; auth_sigra_schema sigra; alias html/;
-            auth_sigra_postgres "host=%s port=%s dbname=%s user=sigra application_name=plain"; }),
+            auth_sigra_postgres "host=%s port=%s dbname=%s user=sigra_nginx application_name=plain"; }),
             Sigra::Fixture::server('HOST'), Sigra::Fixture::server('PORT'), database()->{name},
     );
     warm_all($who{eve}, '/plain/page');
@@ -203,7 +203,7 @@ sub overtaken {
     gate(
         workers => 2, postgres => 'timeout=60s', where => 'held_up()',
         server => sprintf q(location /plain/ { auth_sigra on; auth_sigra_schema sigra; alias html/;
-            auth_sigra_postgres "host=%s port=%s dbname=%s user=sigra application_name=plain"; }),
+            auth_sigra_postgres "host=%s port=%s dbname=%s user=sigra_nginx application_name=plain"; }),
             Sigra::Fixture::server('HOST'), Sigra::Fixture::server('PORT'), database()->{name},
     );
     warm_all($who{eve}, '/plain/page');

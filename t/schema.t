@@ -201,6 +201,7 @@ is_ada('locked');
 layout('sigra');
 db()->do('CREATE TABLE staff AS SELECT 42::bigint AS id, \'chief@example.com\'::citext AS email');
 db()->do('CREATE TABLE staff_tokens AS SELECT id, 42::bigint AS admin_id, token, context, inserted_at FROM users_tokens');
+grant_nginx(users => 'staff', tokens => 'staff_tokens', map { $_ => 'off' } qw(login lockout rehash));
 --- config
 location / { proxy_pass http://echo; }
 location /staff { auth_sigra_schema sigra users=staff tokens=staff_tokens singular=admin plural=admins; proxy_pass http://echo; }

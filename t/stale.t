@@ -87,10 +87,10 @@ for my $way ('frozen', 'stopped') {
 
 # An error of PostgreSQL does not count as unreachable.
 until_seen('200 hit', 'ada');
-db()->do('REVOKE SELECT ON users FROM sigra');
+db()->do('REVOKE SELECT ON users FROM sigra_nginx');
 until_seen('503 error', 'ada');
 is(asked('ada'), '503 error', 'a server that refuses is no outage');
-db()->do('GRANT SELECT ON users TO sigra');
+db()->do('GRANT SELECT ON users TO sigra_nginx');
 until_seen('200 hit', 'ada');
 
 # Nor does a full queue: two wait for an answer, and no more may.

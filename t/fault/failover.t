@@ -18,7 +18,7 @@ add_triggers();
 my %user = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob eve carl);
 my $standby = Sigra::Standby->new;
 my $conninfo = "host=127.0.0.1,127.0.0.1 port=$ENV{SIGRA_TEST_PGPORT}," . $standby->port
-    . " dbname=fault user=sigra password=$ENV{SIGRA_TEST_PGPASSWORD} target_session_attrs=read-write";
+    . " dbname=fault user=sigra_nginx password=$ENV{SIGRA_TEST_PGPASSWORD} target_session_attrs=read-write";
 my @nodes = map {
     Sigra::Nginx->new(
         files  => { page => 'for ada', 'cached/page' => 'for ada' },

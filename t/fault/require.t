@@ -17,6 +17,7 @@ use Test::More;
 fresh_database('sigra');
 db()->do('ALTER TABLE users ADD role text, ADD tenant text');
 db()->do('CREATE TABLE memberships (user_id bigint, role text)');
+grant_nginx(reads => 'memberships');
 add_triggers(watch => 'memberships.user_id');
 my %who = map { $_ => authenticated_fixture(email => "$_\@example.com", columns => { role => $_, tenant => 'acme' }) } qw(admin user new);
 my $place = File::Temp->newdir('sigra-require-XXXXXX', TMPDIR => 1);

@@ -7,7 +7,7 @@ use Sigra::Fault;
 use Test::More;
 
 for my $way ('socket', 'TCP') {
-    my $nginx = gated_nginx($way eq 'TCP' ? (conninfo => "host=127.0.0.1 port=$ENV{SIGRA_TEST_PGPORT} dbname=fault user=sigra "
+    my $nginx = gated_nginx($way eq 'TCP' ? (conninfo => "host=127.0.0.1 port=$ENV{SIGRA_TEST_PGPORT} dbname=fault user=sigra_nginx "
             . "password=$ENV{SIGRA_TEST_PGPASSWORD}") : ());
     for my $mode ('fast', 'immediate') {
         survives_outage("stopped $mode, $way", $nginx, down => sub { cluster(stop => $mode) }, up => sub { cluster('start') });

@@ -13,7 +13,7 @@ use Test::More;
 
 my $port   = $ENV{SIGRA_TEST_PGPORT};
 my $folder = $ENV{SIGRA_TEST_PGDIR};
-my $rest   = "port=$port dbname=fault user=sigra password=$ENV{SIGRA_TEST_PGPASSWORD}";
+my $rest   = "port=$port dbname=fault user=sigra_nginx password=$ENV{SIGRA_TEST_PGPASSWORD}";
 
 sub superuser { return Sigra::Fixture::connect_to('postgres', 'postgres') }
 sub status { my ($nginx) = @_; return wire(get('/private', user('ada')->{header}), port => $nginx->port)->answer->{status} }

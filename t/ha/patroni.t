@@ -114,11 +114,12 @@ ok(await(240, sub { is_it('db2', 'sync') }), 'db2 follows') or BAIL_OUT(slurp("$
 
 $ENV{SIGRA_TEST_PGHOST} = "$folder/socket";
 $ENV{SIGRA_TEST_PGPORT} = $port{db1};
-Sigra::Fixture::connect_to('postgres', 'postgres')->do(q(CREATE ROLE sigra LOGIN PASSWORD 'sigra-secret'));
+Sigra::Fixture::connect_to('postgres', 'postgres')->do("CREATE ROLE $_ LOGIN PASSWORD 'sigra-secret'") for 'sigra', nginx_role();
+Sigra::Fixture::connect_to('postgres', 'postgres')->do('GRANT pg_read_all_stats, pg_signal_backend TO sigra');
 fresh_database('sigra', name => 'ha');
 add_triggers();
 my %user = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob eve);
-my $conninfo = "host=127.0.0.1,127.0.0.1 port=$port{db1},$port{db2} dbname=ha user=sigra password=sigra-secret"
+my $conninfo = "host=127.0.0.1,127.0.0.1 port=$port{db1},$port{db2} dbname=ha user=sigra_nginx password=sigra-secret"
     . ' target_session_attrs=read-write';
 my @nodes = map {
     Sigra::Nginx->new(

@@ -21,14 +21,7 @@ my $sql = dirname(abs_path(__FILE__)) . '/../../../examples/revocation.sql';
 sub add_triggers {
     my (%option) = @_;
     my $database = Sigra::Fixture::database();
-    local %ENV = %ENV;
-    delete @ENV{ 'LD_PRELOAD', grep { /^PG/ } keys %ENV };
-    my @command = (
-        'psql', '-X', '-q', '-h', Sigra::Fixture::server('HOST'), '-p', Sigra::Fixture::server('PORT'), '-U', 'sigra',
-        '-d', $database->{name}, '-v', "schema=$database->{layout}", '-v', "users=$database->{users}",
-        '-v', "tokens=$database->{tokens}", (map { ('-v', "$_=$option{$_}") } sort keys %option), '-f', $sql
-    );
-    system({ $command[0] } @command) == 0 or die "psql cannot add the triggers\n";
+    Sigra::Fixture::run_psql($sql, schema => $database->{layout}, (map { $_ => $database->{$_} } qw(users tokens)), %option);
     return;
 }
 

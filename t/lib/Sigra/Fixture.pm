@@ -15,7 +15,7 @@ use Sigra::Phoenix;
 
 our @EXPORT = (
     @Sigra::Phoenix::EXPORT,
-    qw(fresh_database database use_database db authenticated_fixture api_token_fixture user_fixture session_row sigra_http_config echo_upstream
+    qw(fresh_database grant_nginx nginx_role database use_database db authenticated_fixture api_token_fixture user_fixture session_row sigra_http_config echo_upstream
        client backends kill_backends)
 );
 
@@ -78,14 +78,36 @@ sub fresh_database {
     $admin->do("CREATE DATABASE $name OWNER sigra");
     $admin->disconnect;
 
+    run_psql("$library/../schema/$layout.sql", map { $_ => $database{$_} } qw(id users tokens singular));
+    grant_nginx();
+    return $name;
+}
+
+# The role that nginx connects as. The tables belong to sigra.
+sub nginx_role { return 'sigra_nginx' }
+
+# Grants the role its rights as an administrator does, with examples/grants.sql. The options are variables of that
+# script.
+sub grant_nginx {
+    my (%option) = @_;
+    my @on = (qw(login rehash), $database{layout} eq 'phx_gen_auth' ? () : 'lockout');
+    return run_psql(
+        "$library/../../../examples/grants.sql", role => nginx_role(), schema => $database{layout},
+        (map { $_ => $database{$_} } qw(users tokens)), (map { $_ => 'on' } @on), %option
+    );
+}
+
+# Runs a script as the owner of the tables, with these variables of psql.
+sub run_psql {
+    my ($script, %variable) = @_;
     local %ENV = %ENV;
     delete @ENV{ 'LD_PRELOAD', grep { /^PG/ } keys %ENV };
     my @command = (
-        'psql', '-X', '-q', '-h', server('HOST'), '-p', server('PORT'), '-U', 'sigra', '-d', $name,
-        (map { ('-v', "$_=$database{$_}") } qw(id users tokens singular)), '-f', "$library/../schema/$layout.sql"
+        'psql', '-X', '-q', '-h', server('HOST'), '-p', server('PORT'), '-U', 'sigra', '-d', $database{name},
+        (map { ('-v', "$_=$variable{$_}") } sort keys %variable), '-f', $script
     );
-    system({ $command[0] } @command) == 0 or die "psql cannot make the layout $layout\n";
-    return $name;
+    system({ $command[0] } @command) == 0 or die "psql fails at $script\n";
+    return;
 }
 
 sub connect_to {
@@ -218,10 +240,12 @@ sub api_token_fixture {
     my $token = random_bytes(32);
     my $table = $option{tokens} // ($database{layout} eq 'sigra_sessions' ? 'users_tokens' : $database{tokens});
     my $id = $database{id};
-    db()->do("CREATE TABLE $table (id @{[ $id eq 'uuid' ? 'uuid' : 'bigserial' ]} PRIMARY KEY,
-        $database{singular}_id $id NOT NULL REFERENCES $database{users} ON DELETE CASCADE, token bytea NOT NULL,
-        context text NOT NULL, sent_to text, inserted_at timestamp(0) NOT NULL)")
-        unless db()->selectrow_array('SELECT to_regclass(?)', undef, $table);
+    if (!db()->selectrow_array('SELECT to_regclass(?)', undef, $table)) {
+        db()->do("CREATE TABLE $table (id @{[ $id eq 'uuid' ? 'uuid' : 'bigserial' ]} PRIMARY KEY,
+            $database{singular}_id $id NOT NULL REFERENCES $database{users} ON DELETE CASCADE, token bytea NOT NULL,
+            context text NOT NULL, sent_to text, inserted_at timestamp(0) NOT NULL)");
+        grant_nginx(api_tokens => $table);
+    }
     my $token_id = insert($table, {
         new_id(), "$database{singular}_id" => $user->{user_id}, token => bytea(sha256($token)),
         context => $option{context} // 'api-token', sent_to => $option{sent_to} // $user->{email}, inserted_at => ago($option{age} // 0),
@@ -244,7 +268,7 @@ sub backends {
     my ($where) = @_;
     return @{ db()->selectcol_arrayref(
         q(SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
-             AND usename = 'sigra' AND application_name = 'nginx auth_sigra') . ($where ? " AND $where" : '')) };
+             AND usename = ? AND application_name = 'nginx auth_sigra') . ($where ? " AND $where" : ''), undef, nginx_role()) };
 }
 
 # Ends all of them once; returns how many there were.
@@ -268,8 +292,8 @@ sub sigra_http_config {
     my (%option) = @_;
     my %of = (%database, %option);
     my $layout = $of{layout} // 'sigra';
-    my $conninfo = $option{conninfo} // sprintf 'host=%s port=%s dbname=%s user=sigra',
-        server('HOST'), server('PORT'), $of{name} // die "no database: call fresh_database first\n";
+    my $conninfo = $option{conninfo} // sprintf 'host=%s port=%s dbname=%s user=%s', server('HOST'), server('PORT'),
+        $of{name} // die("no database: call fresh_database first\n"), nginx_role();
     # On a busy machine a lookup may take longer than two seconds, the directive's default.
     my $parameters = $option{postgres} // ($option{conninfo} ? '' : 'timeout=60s');
     my $postgres = join ' ', "\"$conninfo\"", $parameters;
@@ -353,8 +377,8 @@ protect a file, a proxied server or another content handler instead.
 
 =head1 DATABASE
 
-The server is that of SIGRA_TEST_PGHOST and SIGRA_TEST_PGPORT; the roles C<postgres> and C<sigra> log in without a
-password.
+The server is that of SIGRA_TEST_PGHOST and SIGRA_TEST_PGPORT. These roles log in without a password: C<postgres>;
+C<sigra>, which owns the databases and their tables; and C<sigra_nginx>, which has the rights of F<examples/grants.sql>.
 
 =over
 
@@ -363,6 +387,16 @@ password.
 Creates the database again: C<sigra>, C<phx_gen_auth>, C<phx_gen_auth_17> (no C<authenticated_at>) or
 C<sigra_sessions>. Options: C<name> (by default from the name of the test file), C<id> (C<bigint>, C<uuid>), C<users>, C<tokens>,
 C<singular>, C<plural>. All functions below use the database that was created last; C<database()> returns its options.
+
+=item nginx_role()
+
+The role that nginx connects as, C<sigra_nginx>. C<fresh_database> grants it what logins, lockout (if the layout has
+its columns) and rehashing need.
+
+=item grant_nginx(%options)
+
+Grants again, with variables of F<examples/grants.sql>: C<< reads => 'memberships' >> if a condition reads another
+table, or C<< login => 'off' >>. The role keeps the rights on other tables that it already has.
 
 =item use_database($database)
 
