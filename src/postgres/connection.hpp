@@ -87,6 +87,18 @@ class Connection final : private IoHandler {
 
     [[nodiscard]] Life life() const { return life_; }
     [[nodiscard]] bool retired() const { return era_ != owner_.era(); }
+    // Begins a new era of the owner if it leads to that server. Its server may
+    // be unknown yet: then it is retired when it opens to another one.
+    void stay_for(std::uint64_t era, std::uint64_t server) {
+        if (life_ == Life::preparing || identity_.server == server) {
+            era_ = era;
+            expected_ = server;
+        }
+    }
+    [[nodiscard]] bool is_as_expected() const {
+        return expected_ == 0 || expected_ == identity_.server;
+    }
+    void retire_when_idle() { era_ = no_era; }
     [[nodiscard]] bool takes_queries() const {
         return life_ == Life::open && !retired();
     }
@@ -181,6 +193,8 @@ class Connection final : private IoHandler {
         Outcome outcome;
     };
 
+    static constexpr std::uint64_t no_era = ~std::uint64_t{0};
+
     void on_io() override;
     void on_close_request() override;
 
@@ -245,7 +259,8 @@ class Connection final : private IoHandler {
 
     Reactor& reactor_;
     ConnectionOwner& owner_;
-    const std::uint64_t era_;
+    std::uint64_t era_;
+    std::uint64_t expected_ = 0;  // Identity::server, or any
     Life life_ = Life::connecting;
     Connecting connecting_;
     ConnPtr conn_;

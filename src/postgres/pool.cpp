@@ -63,8 +63,8 @@ void Pool::touch(std::size_t layout, std::string_view stored) {
     impl_->touch(layout, stored);
 }
 
-void Pool::renew() {
-    impl_->renew();
+void Pool::renew(std::uint64_t server) {
+    impl_->renew(server);
 }
 
 Pool::Counters Pool::counters() const {
@@ -169,17 +169,30 @@ void Pool::Impl::touch(std::size_t layout, std::string_view stored) {
     dispatch_->schedule();
 }
 
-void Pool::Impl::renew() {
-    era_++;
+void Pool::Impl::renew(std::uint64_t server) {
+    const std::uint64_t era = era_ + 1;
+    for (const auto& connection : connections_) {
+        const bool is_there = connection->life() == Connection::Life::open ||
+                              connection->life() == Connection::Life::preparing;
+        if (server != 0 && is_there && !connection->retired()) {
+            connection->stay_for(era, server);
+        }
+    }
+    era_ = era;
     reserved_ = nullptr;
     for (const auto& connection : connections_) {
-        connection->retire();
+        if (connection->retired()) {
+            connection->retire();
+        }
     }
     dispatch_->schedule();
 }
 
 void Pool::Impl::opened(Connection& connection) {
     connects_++;
+    if (!connection.is_as_expected()) {
+        connection.retire_when_idle();
+    }
     const std::uint64_t before = std::exchange(server_, connection.server());
     failovers_ += before != 0 && before != server_ ? 1 : 0;
     reconnects_ += std::exchange(failed_, false) ? 1 : 0;

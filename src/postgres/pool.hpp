@@ -144,9 +144,10 @@ class Pool {
     // be reached.
     void touch(std::size_t layout, std::string_view stored);
 
-    // Sends later queries on new connections only. The old ones are closed
-    // once they have answered what they were sent.
-    void renew();
+    // Makes what was sent before outdated. Later queries are sent on new
+    // connections, or on those to `server` (Identity::server; 0: none); the
+    // others are closed once they have answered what they were sent.
+    void renew(std::uint64_t server = 0);
 
     [[nodiscard]] std::vector<ConnectionFigure> connections() const;
 

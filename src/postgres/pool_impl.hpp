@@ -29,7 +29,7 @@ class Pool::Impl final : public ConnectionOwner {
     void submit(Query query);
     void warm_up();
     void touch(std::size_t layout, std::string_view stored);
-    void renew();
+    void renew(std::uint64_t server = 0);
     [[nodiscard]] Counters counters() const;
     [[nodiscard]] std::vector<ConnectionFigure> connections() const;
 

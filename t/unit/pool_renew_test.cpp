@@ -137,6 +137,59 @@ void an_attempt_to_connect_is_given_up(void**) {
     check(bench.reactor.count_logged(LogLevel::error, "") == 0);
 }
 
+// A connection to the server that is asked for stays. What was sent on it
+// before is outdated all the same.
+void the_same_server_stays(void**) {
+    Session session(database);
+    Bench bench(options(1));
+    const std::size_t held = bench.pool->add_layout(gated(sessions()));
+    const std::size_t free = bench.pool->add_layout(sessions());
+    const AskedPtr first = bench.look_up(1, free);
+    check(bench.status(first) == Status::ok);
+    const std::uint64_t server = first->outcome.server;
+    check(server != 0);
+    bench.pool->renew(server);
+    check(bench.pool->counters().open == 1);
+    close_gate(session);
+    const AskedPtr slow = bench.look_up(1, held);
+    check(bench.reactor.run_until(
+        [&] { return bench.pool->counters().inflight == 1; }));
+    bench.pool->renew(server);
+    const AskedPtr later = bench.look_up(2, free);
+    open_gate(session);
+    check(bench.status(slow) == Status::ok);
+    check(slow->outcome.outdated);
+    check(bench.status(later) == Status::ok);
+    check(!later->outcome.outdated);
+    check(bench.pool->counters().connects == 1);
+    bench.pool->renew(server + 1);
+    check(bench.pool->counters().open == 0);
+    check(bench.status_of(3, free) == Status::ok);
+    check(bench.pool->counters().connects == 2);
+}
+
+// One that is on its way out does not come back.
+void a_connection_that_is_closing_stays_so(void**) {
+    Session session(database);
+    Bench bench(options(1));
+    const std::size_t held = bench.pool->add_layout(gated(sessions()));
+    const std::size_t free = bench.pool->add_layout(sessions());
+    const AskedPtr first = bench.look_up(1, free);
+    check(bench.status(first) == Status::ok);
+    close_gate(session);
+    const AskedPtr slow = bench.look_up(1, held);
+    check(bench.reactor.run_until(
+        [&] { return bench.pool->counters().inflight == 1; }));
+    bench.pool->renew();
+    bench.pool->renew(first->outcome.server);
+    check(bench.status_of(2, free) == Status::ok);
+    check(bench.pool->counters().connects == 2);
+    open_gate(session);
+    check(bench.status(slow) == Status::ok);
+    check(slow->outcome.outdated);
+    check(bench.pool->counters().open == 1);
+}
+
 void every_turn(void**) {
     Bench bench(options());
     bench.pool->add_layout(sessions());
@@ -166,6 +219,8 @@ int main() {
         cmocka_unit_test(a_write_in_flight_is_waited_for),
         cmocka_unit_test(an_answer_not_yet_delivered_is_outdated),
         cmocka_unit_test(an_attempt_to_connect_is_given_up),
+        cmocka_unit_test(the_same_server_stays),
+        cmocka_unit_test(a_connection_that_is_closing_stays_so),
         cmocka_unit_test(every_turn),
     };
     return cmocka_run_group_tests(tests, set_up, nullptr);

@@ -53,13 +53,13 @@ void Channel::lost() {
 }
 
 // Older connections of the pool may lead to another server than the one that
-// the channel listens to, so the pool opens new ones. What was revoked before
-// this moment was not heard, so lookups under way are repeated and open
+// the channel listens to; the pool closes those that do. What was revoked
+// before this moment was not heard, so lookups under way are repeated and open
 // requests are looked up again.
 void Channel::listening() {
     tell(/*up=*/true);
     if (postgres::Pool* pool = worker_.pool(*conf_.database)) {
-        pool->renew();
+        pool->renew(listener_.server());
     }
     for (std::size_t i = 0; i < epochs_.size(); i++) {
         epochs_[i].second = conf_.zones[i]->next_seq();
