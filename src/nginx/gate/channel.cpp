@@ -53,13 +53,15 @@ void Channel::lost() {
 }
 
 // Older connections of the pool may lead to another server than the one that
-// the channel listens to; the pool closes those that do. What was revoked
-// before this moment was not heard, so lookups under way are repeated and open
-// requests are looked up again.
+// the channel listens to; the pool closes those that do. Behind a pooler it
+// closes them all: a pooler may have connected them to another server since
+// they were opened. What was revoked before this moment was not heard, so
+// lookups under way are repeated and open requests are looked up again.
 void Channel::listening() {
     tell(/*up=*/true);
     if (postgres::Pool* pool = worker_.pool(*conf_.database)) {
-        pool->renew(listener_.server());
+        const bool is_pooled = !conf_.database->listen.empty();
+        pool->renew(is_pooled ? 0 : listener_.server());
     }
     for (std::size_t i = 0; i < epochs_.size(); i++) {
         epochs_[i].second = conf_.zones[i]->next_seq();
