@@ -14,8 +14,8 @@
 --                       auth_sigra_attribute): the role may read them. A right that it has there already stays
 --     users=, tokens=   where the tables have other names; "auth.users" names a schema too
 --
--- With login=on the role may also write the column updated_at of the users table, if there is one. It never does:
--- PostgreSQL requires that right for locking the row, by which a login waits for a password change that is not yet
+-- With login=on the role may also write the column updated_at of the users table, if there is one. nginx never writes
+-- it, but PostgreSQL requires the right for locking the row, so that a login waits for a password change that is not yet
 -- committed.
 
 \set ON_ERROR_STOP 1

@@ -13,7 +13,8 @@
 --               user's id, memberships.user_id,billing.plans.owner_id
 -- The notifications, which are sent when the transaction commits:
 --     64 hex digits   the SHA-256 of the raw token, for a session or an API token that is deleted or changed
---     user:ID         for a user who is deleted or changed, and for that of a watched row that is added, deleted or changed
+--     user:ID         for a user who is deleted or changed, and for the user of a watched row that is added, deleted or
+--                     changed
 --     *               for a TRUNCATE, and for more than 1,000 of these in one statement
 -- Nothing is sent where only these have changed: failed_login_attempts, locked_at and updated_at of a user, because
 -- otherwise guessing a password would remove the victim's sessions from the cache; last_active_at, ip, user_agent and

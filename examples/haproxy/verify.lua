@@ -1,5 +1,5 @@
--- Asks auth_sigra_verify who sent a request. It passes with the identity headers, or gets nginx's response. Without an
--- answer it does not pass.
+-- Asks auth_sigra_verify who sent a request. The request passes with the identity headers, or gets nginx's response.
+-- Without an answer of nginx it does not pass.
 local url = "http://127.0.0.1:8080/verify"
 local patience = 5000 -- ms; longer than timeout= of auth_sigra_postgres
 
