@@ -1,6 +1,6 @@
 // hash THREADS SECONDS HASH: checks of «correct horse battery staple» against
-// HASH, a second, by so many threads that do nothing else. What logins cannot
-// pass.
+// HASH, per second, by this many threads that do nothing else: the upper bound
+// for logins.
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
     const double seconds = std::atof(argv[2]);
     const std::string_view hash = argv[3];
 
-    // Each thread's checks over its own time: none is cut off.
+    // Each thread's checks divided by its own time, so that none is cut off.
     std::atomic<bool> failed = false;
     std::vector<double> rates(static_cast<std::size_t>(threads));
     std::vector<std::thread> running;

@@ -1,5 +1,6 @@
-// A first line that is a cookie's name, then a Cookie header: found as a slow
-// reader finds it, and not found once it is taken out.
+// The input's first line is a cookie's name, the rest a Cookie header. The
+// cookie is found as a simple, slow reader finds it, and not found after it was
+// removed.
 #include "phoenix/cookie.hpp"
 
 #include <algorithm>
@@ -30,7 +31,7 @@ std::vector<std::string> split(std::string_view header) {
     return pairs;
 }
 
-// By the words of the rule, a pair at a time.
+// The simple reader: splits at each semicolon.
 std::optional<std::string> slow_find(std::string_view header,
                                      std::string_view wanted) {
     for (auto pair : split(header)) {
@@ -93,7 +94,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                 "the others are there");
     }
 
-    // A name and a value as configuration and Sealer have them.
+    // A name as the configuration accepts it, a value as Sealer makes it.
     if (name.empty() || folded(name).size() != name.size())
         return sigra::fuzz::accepted;
     const auto with = with_cookie(header, name, "SFMyNTY.new-_");

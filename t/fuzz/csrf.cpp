@@ -1,5 +1,5 @@
-// A state's first 24 bytes, then a token: it fits only where its two halves,
-// taken apart slowly, give the state.
+// The input is a state of 24 bytes, then a token. The token is accepted only if
+// its two halves, decoded by a simple reader, combine to the state.
 #include "phoenix/csrf.hpp"
 
 #include <string>
@@ -11,7 +11,7 @@ namespace {
 using namespace sigra::phoenix;
 using sigra::fuzz::require;
 
-// Six bits at a time; an empty string where `text` is no base64url.
+// Decodes six bits at a time; "" if `text` is not base64url.
 std::string unpacked(std::string_view text) {
     constexpr std::string_view alphabet =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

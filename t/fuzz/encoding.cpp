@@ -1,4 +1,4 @@
-// Text forms: what decodes is what encoding its bytes writes.
+// Text encodings: a text that decodes is what encoding its bytes gives.
 #include "phoenix/encoding.hpp"
 
 #include <string>
@@ -11,7 +11,7 @@ namespace {
 using namespace sigra::phoenix;
 using sigra::fuzz::require;
 
-// Each code point's bytes by the definition; nullopt where one is not.
+// UTF-8 by its definition; nullopt if a number is not a code point.
 std::optional<std::size_t> slow_utf8_length(std::string_view text) {
     constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     std::size_t count = 0;

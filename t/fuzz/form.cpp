@@ -1,5 +1,5 @@
-// A login's body, urlencoded, JSON or multipart by the first byte: bounded, and
-// read as slower readers read it.
+// The body of a login: the first byte chooses urlencoded, JSON or multipart.
+// What is read is bounded, and the same that simple, slow readers read.
 #include "phoenix/form.hpp"
 
 #include <algorithm>
@@ -44,7 +44,7 @@ std::optional<std::string> decoded(std::string_view text) {
     return out;
 }
 
-// By name without the wrapping `user[…]`; the last value of a field.
+// The last value of a field, whose name may be wrapped in `user[…]`.
 std::optional<Fields> slow_fields(std::string_view body) {
     Fields fields;
     body = body.substr(0, body.size());
@@ -80,7 +80,7 @@ std::optional<std::string> trimmed(std::optional<std::string> text) {
     return text;
 }
 
-// No more than there was, and nothing of a delimiter.
+// Not longer than the input, and without any of a delimiter.
 void check_multipart(const LoginForm& form, std::string_view body) {
     require(body.starts_with("--B") && body.find("--B--") != body.npos,
             "it begins and ends as it must");

@@ -1,5 +1,5 @@
-// What the fuzz targets share: a check that ends the program, and one input
-// read as several.
+// Shared by the fuzz targets: a check that ends the program, and reading one
+// input as several.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace sigra::fuzz {
 
-// Ends the program where `holds` does not: libFuzzer keeps the input.
+// Ends the program if `holds` is false; libFuzzer then keeps the input.
 inline void require(bool holds, const char* what) {
     if (holds)
         return;
@@ -23,7 +23,7 @@ inline std::string_view text_of(const std::uint8_t* data, std::size_t size) {
     return {reinterpret_cast<const char*>(data), size};
 }
 
-// What stands before the first line feed, and what stands after it.
+// The parts before and after the first line feed.
 inline std::pair<std::string_view, std::string_view> first_line(
     std::string_view input) {
     const auto end = input.find('\n');

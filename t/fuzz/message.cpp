@@ -1,5 +1,5 @@
-// Nothing opens but what was sealed: an input that opens has to be what
-// sealing its payload writes, and one altered byte closes what was sealed.
+// Only sealed messages open: an input that opens must be what sealing its
+// payload gives, and a sealed message with one altered byte does not open.
 #include "phoenix/message.hpp"
 
 #include <openssl/evp.h>
@@ -17,7 +17,7 @@ namespace {
 using namespace sigra::phoenix;
 using sigra::fuzz::require;
 
-// Those of the vectors' session cookie, so that the seeds open.
+// The keys of the session cookie in the vectors, so that the seeds open.
 constexpr std::string_view secret =
     "vBOsNrMq1LxXVOjdTdhk7z4479BNSRiVzHZ9OSttHiyJ3IlAZXbqoDy4Ok9PEpTa";
 const std::string signing_key = derive_key(secret, "iLejisiU", {});
@@ -71,7 +71,7 @@ void check_opening(std::string_view message) {
     }
 }
 
-// The input is a payload, and says what is altered.
+// The input is the payload, and chooses the byte that is altered.
 void check_sealing(std::string_view input) {
     const auto at = static_cast<std::uint8_t>(input[0]);
     const char change = static_cast<char>(input[1] ? input[1] : 1);

@@ -1,5 +1,5 @@
-// A first line that is a stored hash, then a password: read within bounds.
-// Hashes that would be computed for long are left out.
+// The input's first line is a stored hash, the rest a password: both are read
+// within bounds. Hashes that take long to compute are skipped.
 #include "phoenix/password.hpp"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ using sigra::fuzz::require;
 
 enum class Size { tiny, too_long, over_bound };
 
-// Of the digits at `at`.
+// The number at `at`.
 Size size_of(std::string_view text, std::size_t at, std::uint32_t tiny,
              std::uint32_t bound) {
     const auto end =
@@ -39,8 +39,8 @@ constexpr Named argon2_numbers[] = {
     {"p=", 8, 64, PasswordCheck::lanes_over_bound},
 };
 
-// Whether any number that may stand for a cost would take long to obey; `over`
-// is told of each that is past its bound.
+// Whether a number that may be a cost makes the hash slow to compute. Calls
+// `over` for each number above its limit.
 template <typename Over>
 bool is_long(std::string_view hash, Over over) {
     bool found = false;

@@ -1,5 +1,5 @@
-// An accepted target stays on this site, whoever reads it: as browsers resolve
-// it, and as what merges slashes or decodes it first would.
+// An accepted target stays on this site, however it is read: as browsers
+// resolve it, and by software that first merges slashes or decodes it.
 #include "phoenix/redirect.hpp"
 
 #include <algorithm>
@@ -13,8 +13,8 @@ namespace {
 using namespace sigra::phoenix;
 using sigra::fuzz::require;
 
-// The URL standard on a path that begins with a slash: tabs and line ends go,
-// a backslash is a slash, an encoded dot is a dot.
+// The URL standard for a path that begins with a slash: tabs and line ends are
+// removed, a backslash is a slash, an encoded dot is a dot.
 std::string cleaned(std::string_view text) {
     std::string out;
     for (const char c : text)
@@ -103,9 +103,9 @@ void check_accepted(std::string_view target) {
     }
 }
 
-// What is accepted beside paths is of the one host, whoever reads it: browsers
-// take a backslash for a slash, drop tabs and line ends, and end the host at
-// the first of / ? #, or begin it after an @.
+// A URL that is accepted has the allowed host, however it is read: browsers
+// treat a backslash as a slash, remove tabs and line ends, begin the host after
+// an @, and end it at the first of / ? #.
 void check_whole_url(std::string_view target, std::string_view domain) {
     const auto text = cleaned(target);
     require(text.starts_with("https://"), "https");

@@ -1,5 +1,5 @@
-// A remember-me payload grows old and nothing else: from invalid by valid to
-// expired, never back.
+// With time a remember-me payload goes from invalid to valid to expired, and
+// never back.
 #include "phoenix/remember_me.hpp"
 
 #include <array>
@@ -14,7 +14,7 @@ using namespace sigra::phoenix;
 using sigra::fuzz::require;
 using State = RememberMe::State;
 
-// The last is past every expiry that fits.
+// The last one is later than any expiry that can be represented.
 constexpr std::array<std::int64_t, 7> moments{
     0,
     1'600'000'000'000,

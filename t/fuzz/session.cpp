@@ -1,5 +1,5 @@
-// A session keeps its bytes from decode to encode, and what is put into it
-// leaves what else it holds alone.
+// Decoding and encoding a session gives the same bytes, and putting a key into
+// it does not change its other keys.
 #include "phoenix/session.hpp"
 
 #include <string>
@@ -45,7 +45,7 @@ void put_a_flash(Session session, std::string_view text) {
     require(!again(session).flash("info"), "all flashes gone");
 }
 
-// A key of its own comes and goes, and the bytes are as before.
+// Adding a key and removing it again gives the same bytes.
 void come_and_go(Session session, const std::string& payload) {
     constexpr std::string_view key = "a key that is not there";
     if (session.truthy(key))

@@ -1,5 +1,5 @@
-// The term reader against another that is written for nothing but to be
-// simple, and against what is cut off or has a byte more.
+// The term reader compared with a simple one, and with input that is cut off or
+// has one more byte.
 #include "phoenix/term.hpp"
 
 #include <string>
@@ -18,7 +18,7 @@ std::uint64_t number(std::string_view bytes, std::size_t at, int width) {
     return value;
 }
 
-// The length of the term at `at`; whatever checked() let pass is one.
+// The length of the term at `at`, which checked() has accepted.
 std::size_t slow_length(std::string_view bytes, std::size_t at) {
     require(at < bytes.size(), "a term begins within the bytes");
     std::uint64_t inside = 0;
@@ -102,7 +102,7 @@ std::size_t slow_length(std::string_view bytes, std::size_t at) {
     return end - at;
 }
 
-// No deeper than anybody looks: each level is read again from its front.
+// Limited in depth, because each level is read again from its beginning.
 void read_all(std::string_view term, int levels = 64) {
     if (levels == 0)
         return;

@@ -11,9 +11,9 @@ use Sigra::Bench::Rows;
 use Sigra::Fixture;
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 
-# A reload while sessions are asked for at full rate: a new worker trusts nothing that was stored before it listened, so
-# that it asks for each session again. The same for a file, of an nginx without a database, says what a reload costs by
-# itself.
+# A reload while sessions are requested at full rate: a new worker does not trust entries that were stored before it
+# listened, so it looks up each session again. The same with a file, from an nginx without a database, shows what a reload
+# costs by itself.
 my ($sessions, $connections) = (10_000, 32);
 
 sub run {
@@ -28,7 +28,7 @@ sub run {
         my ($path, $nginx) = @_;
         my @requests = map { "GET /$path HTTP/1.1\r\nHost: localhost\r\nCookie: " . cookie_of($_) . "\r\n\r\n" } 1 .. $sessions;
         my $ask = sub { return ask_all($nginx->port, \@requests, @_) };
-        # One measurement: before the reload, and from it on.
+        # One measurement: before the reload, and from the reload on.
         return sub {
             $ask->(seconds => 5);    # all of them are stored
             my $before = $ask->(seconds => seconds());
@@ -47,8 +47,8 @@ sub run {
     );
 }
 
-# Milliseconds of each answer. Clients without pause on kept connections; one that the server closes before it answers
-# anything is opened again, as a browser does, in the same request's time.
+# Milliseconds of each answer. The clients send without pause on keep-alive connections. A connection that the server
+# closes before it answers is opened again, as browsers do; this counts as part of the request's time.
 sub ask_all {
     my ($port, $requests, %option) = @_;
     my ($next, @times, %client) = (0);
