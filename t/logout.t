@@ -361,7 +361,7 @@ is(wire(join "\r\n", @head, '', '')->answer->{status}, 302, 'else it counts');
 --- http_config eval: $::http
 --- config
 auth_sigra on;
-auth_sigra_sudo 1s;
+auth_sigra_sudo 30m;
 location = /log-out { auth_sigra_logout; }
 location = /if { auth_sigra_logout; if ($arg_a) { add_header X-If $arg_a; } }
 location = /if-proxy { auth_sigra_logout; if ($arg_a) { proxy_pass http://echo; } }

@@ -90,7 +90,8 @@ class Connection final : private IoHandler {
     // Begins a new era of the owner if it leads to that server. Its server may
     // be unknown yet: then it is retired when it opens to another one.
     void stay_for(std::uint64_t era, std::uint64_t server) {
-        if (life_ == Life::preparing || identity_.server == server) {
+        const bool unknown = life_ == Life::preparing && identity_.server == 0;
+        if (unknown || identity_.server == server) {
             era_ = era;
             expected_ = server;
         }

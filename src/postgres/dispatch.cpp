@@ -31,7 +31,6 @@ void Pool::Impl::dispatch() {
         send_others();
         // A connection that was reserved for other work may be free now.
         send_lookups();
-        read_tables();
         open_more();
         close_surplus();
         watch_lanes();
@@ -293,22 +292,6 @@ void Pool::Impl::send(Connection& connection, Entries& batch) {
     }
 }
 
-// The first connection reads the tables of all layouts before a query waits for
-// that; see warm_up().
-void Pool::Impl::read_tables() {
-    if (!warming_up_) {
-        return;
-    }
-    for (const auto& connection : connections_) {
-        warming_up_ = warming_up_ && connection->life() != Life::open;
-        for (std::size_t layout = 0;
-             connection->life() == Life::open && layout < layouts_.size();
-             layout++) {
-            (void)connection->readiness(layout);
-        }
-    }
-}
-
 // Opens one connection at a time, and waits for the backoff after a failure.
 // Retired connections are not counted. Neither are those that are held up or
 // silent, up to the configured number, so there are at most twice as many.
@@ -329,7 +312,8 @@ void Pool::Impl::open_more() {
             return;
         }
     }
-    const bool wanted = warming_up_ || crowded_ || missed_ || others_wait() ||
+    const bool wanted = (warming_up_ && open_ones == 0) || crowded_ ||
+                        missed_ || others_wait() ||
                         !waiting(Work::lookup).empty() ||
                         (open_ones > 0 && spare == 0);
     const bool retrying = backoff_.failing() && open_ones == 0;

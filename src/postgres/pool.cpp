@@ -139,6 +139,7 @@ void Pool::Impl::submit(Query query) {
         live_.pop_back();
         throw;
     }
+    warming_up_ = false;
     unanswered(work)++;
     const auto at =
         std::find_if(live_.rbegin(), live_.rend(), [&](const Pending& other) {
@@ -154,7 +155,8 @@ void Pool::Impl::submit(Query query) {
 
 void Pool::Impl::warm_up() {
     warming_up_ = true;
-    dispatch_->schedule();
+    // Not posted: a worker's first turn waits for an event before that runs.
+    dispatch();
 }
 
 void Pool::Impl::touch(std::size_t layout, std::string_view stored) {
@@ -199,9 +201,6 @@ void Pool::Impl::opened(Connection& connection) {
     trouble_.clear();
     if (std::exchange(restored_to_log_, false)) {
         reactor_.log(LogLevel::notice, "connection to PostgreSQL restored");
-    }
-    if (warming_up_) {
-        dispatch_->schedule();
     }
 }
 
@@ -314,8 +313,9 @@ void Pool::Impl::lost(Connection& connection, Entries& inflight,
                pending->deadline > now ? Status::unavailable : Status::timeout,
                reason);
     }
-    // If no query waited for the first connection, its failure does not count.
-    const bool unasked = std::exchange(warming_up_, false) && live_.empty();
+    // If no query has come yet, its failure does not count.
+    const bool unasked =
+        !connection.retired() && std::exchange(warming_up_, false);
     failed_ =
         failed_ || !(unasked || connection.retired() || connection.given_up());
     try {

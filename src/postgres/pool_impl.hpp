@@ -99,7 +99,6 @@ class Pool::Impl final : public ConnectionOwner {
     void send_others();
     bool send_other(Work work);
     void send_touches();
-    void read_tables();
     void open_more();
     void open();
     void close_surplus();
@@ -140,7 +139,7 @@ class Pool::Impl final : public ConnectionOwner {
     // Gets no new lookups: once idle, it is for another kind of work.
     Connection* reserved_ = nullptr;
     Work last_other_ = Work::write;  // login reads and writes take turns
-    bool warming_up_ = false;        // until the first connection is ready
+    bool warming_up_ = false;        // until the first query or failure
     bool silence_ = false;           // a connection is silent
     bool missed_ = false;            // a query was refused: server is down
     bool crowded_ = false;           // lookups wait, or queued behind others

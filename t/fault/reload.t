@@ -5,6 +5,7 @@ use v5.14;
 use strict;
 use warnings;
 use HTTP::Tiny;
+use IO::Socket::INET;
 use Sigra::Fault;
 use Sigra::Fixture;
 use Sigra::Load;
@@ -32,15 +33,19 @@ sub are_gone {
     has_no_problems($nginx);
 }
 
-# New workers connect before the first request comes to them, so that it does not wait for a connection.
+# A new worker connects before the first request comes to it, so that it does not wait for a connection, and before the
+# old one is gone, which half a request keeps there.
 {
-    my $nginx = gated_nginx();
-    $nginx->reload;
-    my $ready = sub { return backends("state = 'idle'") };
-    ok(await(sub { $ready->() == 2 }), 'reloaded: each worker has a connection');
+    my $nginx = gated_nginx(workers => 1);
+    my $held  = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $nginx->port) or die "connect: $@\n";
+    print $held "GET /public HTTP/1.1\r\n";
+    my @old = $nginx->reload;
+    ok(await(sub { backends("state = 'idle'") == 1 }), 'reloaded: the worker has a connection');
     my $answer = HTTP::Tiny->new->get("http://127.0.0.1:@{[ $nginx->port ]}/private", { headers => { Cookie => user('ada')->{cookie} } });
     is($answer->{status}, 200, 'reloaded: the first request is served');
-    is(scalar(my @same = backends()), 2, 'reloaded: on one of them');
+    is(scalar(my @same = backends()), 1, 'reloaded: on that connection');
+    close $held;
+    ok(are_gone($nginx, @old), 'reloaded: the old worker goes');
     has_no_problems($nginx);
 }
 

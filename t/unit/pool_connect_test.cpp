@@ -233,60 +233,6 @@ void the_session_is_set_up(void**) {
     check_setting("client_encoding", "UTF8", " client_encoding=LATIN1");
 }
 
-// The first query finds its connection open and its tables read.
-void warmed_up(void**) {
-    Bench bench(options_for(conninfo(database)));
-    bench.pool->add_layout({});
-    bench.pool->warm_up();
-    check(bench.reactor.run_until([&] {
-        const auto figures = bench.pool->connections();
-        return bench.pool->counters().syncs > 1 && figures.size() == 1 &&
-               figures[0].state == ConnectionFigure::State::idle;
-    }));
-    const std::uint64_t before = bench.pool->counters().syncs;
-    const auto asked = bench.look_up(1);
-    check(bench.status(asked) == Status::ok);
-    check(asked->outcome.rows.size() == 1);
-    check(bench.pool->counters().syncs == before + 1);
-    check(bench.pool->counters().connects == 1);
-}
-
-// If the server cannot be reached while no query waits, nothing is logged, and
-// the first query has attempts of its own.
-void warming_up_fails(void**) {
-    const ListeningSocket deaf;
-    auto options = options_for("host=127.0.0.1 port=" + deaf.port());
-    options.timeout = Milliseconds(500);
-    Bench bench(options);
-    bench.pool->add_layout({});
-    bench.pool->warm_up();
-    // It closes what it has accepted.
-    check(bench.reactor.run_until([&] { return deaf.connections() > 0; }));
-    check(bench.reactor.run_until(
-        [&] { return bench.pool->connections().empty(); }));
-    check(bench.reactor.count_logged(LogLevel::error, "") == 0);
-    const auto asked = bench.look_up(1);
-    check(bench.reactor.run_until([&] { return deaf.connections() > 0; }));
-    check(bench.status(asked) == Status::timeout);
-    check(bench.reactor.count_logged(LogLevel::error, "") == 1);
-}
-
-// If a query waits by then, the failure is reported as usual.
-void warming_up_fails_with_a_query(void**) {
-    const ListeningSocket deaf;
-    auto options = options_for("host=127.0.0.1 port=" + deaf.port());
-    options.timeout = Milliseconds(500);
-    Bench bench(options);
-    bench.pool->add_layout({});
-    bench.pool->warm_up();
-    check(bench.reactor.run_until(
-        [&] { return !bench.pool->connections().empty(); }));
-    const auto asked = bench.look_up(1);
-    check(bench.reactor.run_until([&] { return deaf.connections() > 0; }));
-    check(bench.status(asked) == Status::timeout);
-    check(bench.reactor.count_logged(LogLevel::error, "") == 1);
-}
-
 // If the server refuses a second connection, the first one is still used, and
 // the pool does not retry in a busy loop.
 void too_many_connections(void**) {
@@ -322,9 +268,6 @@ int main() {
         cmocka_unit_test(a_name_with_several_addresses),
         cmocka_unit_test(an_answer_that_is_a_copy),
         cmocka_unit_test(the_session_is_set_up),
-        cmocka_unit_test(warmed_up),
-        cmocka_unit_test(warming_up_fails),
-        cmocka_unit_test(warming_up_fails_with_a_query),
         cmocka_unit_test(too_many_connections),
     };
     return cmocka_run_group_tests(tests, set_up, nullptr);

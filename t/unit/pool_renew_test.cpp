@@ -190,6 +190,33 @@ void a_connection_that_is_closing_stays_so(void**) {
     check(bench.pool->counters().open == 1);
 }
 
+// One that still reads the tables stays only if it leads to that server.
+void a_connection_that_reads_the_tables(void**) {
+    Session session(database);
+    std::uint64_t server = 0;
+    {
+        Bench bench(options());
+        bench.pool->add_layout(sessions());
+        const AskedPtr first = bench.look_up(1);
+        check(bench.status(first) == Status::ok);
+        server = first->outcome.server;
+    }
+    for (const bool same : {true, false}) {
+        Bench bench(options());
+        bench.pool->add_layout(sessions());
+        session.run("BEGIN; LOCK user_sessions");
+        const AskedPtr asked = bench.look_up(1);
+        Session other(database);
+        check(bench.reactor.run_until([&] { return other.blocked() == 1; }));
+        bench.reactor.turn();
+        bench.pool->renew(same ? server : server + 1);
+        check(bench.pool->connections().size() == (same ? 1 : 0));
+        session.run("ROLLBACK");
+        check(bench.status(asked) == Status::ok);
+        check(bench.pool->counters().connects == 1);
+    }
+}
+
 void every_turn(void**) {
     Bench bench(options());
     bench.pool->add_layout(sessions());
@@ -221,6 +248,7 @@ int main() {
         cmocka_unit_test(an_attempt_to_connect_is_given_up),
         cmocka_unit_test(the_same_server_stays),
         cmocka_unit_test(a_connection_that_is_closing_stays_so),
+        cmocka_unit_test(a_connection_that_reads_the_tables),
         cmocka_unit_test(every_turn),
     };
     return cmocka_run_group_tests(tests, set_up, nullptr);

@@ -53,15 +53,17 @@ void Channel::lost() {
 }
 
 // Older connections of the pool may lead to another server than the one that
-// the channel listens to; the pool closes those that do. Behind a pooler it
-// closes them all: a pooler may have connected them to another server since
-// they were opened. What was revoked before this moment was not heard, so
-// lookups under way are repeated and open requests are looked up again.
+// the channel listens to; the pool closes those that do. It closes them all if
+// the channel was up before, because what cut it may have cut them too, and
+// behind a pooler, which may have connected them to another server since they
+// were opened. What was revoked before this moment was not heard, so lookups
+// under way are repeated and open requests are looked up again.
 void Channel::listening() {
     tell(/*up=*/true);
     if (postgres::Pool* pool = worker_.pool(*conf_.database)) {
         const bool is_pooled = !conf_.database->listen.empty();
-        pool->renew(is_pooled ? 0 : listener_.server());
+        const bool again = std::exchange(was_up_, true);
+        pool->renew(is_pooled || again ? 0 : listener_.server());
     }
     for (std::size_t i = 0; i < epochs_.size(); i++) {
         epochs_[i].second = conf_.zones[i]->next_seq();

@@ -59,6 +59,7 @@ class Channel final : public postgres::ListenerObserver {
 
     Worker& worker_;
     const ChannelConf& conf_;
+    bool was_up_ = false;
     bool told_up_ = false;  // what the counters show
     std::vector<std::pair<const Zone*, std::uint64_t>> epochs_;
     postgres::Listener listener_;
