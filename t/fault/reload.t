@@ -36,7 +36,7 @@ sub are_gone {
 # A new worker connects before the first request comes to it, so that it does not wait for a connection, and before the
 # old one is gone, which half a request keeps there.
 {
-    my $nginx = gated_nginx(workers => 1);
+    my $nginx = gated_nginx(workers => 1, http => 'client_header_timeout 1h;');
     my $held  = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $nginx->port) or die "connect: $@\n";
     print $held "GET /public HTTP/1.1\r\n";
     my @old = $nginx->reload;
