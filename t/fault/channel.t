@@ -24,10 +24,10 @@ sub pool_backends    { return backends(q(query LIKE '%users_tokens%')) }
 sub channel_backends { return backends(q(query NOT LIKE '%users_tokens%')) }
 
 Sigra::Wire::await { seen('/page', $user, port => $nginx->port) eq '200 hit' } 'a hit';
-my ($pool, @more) = pool_backends();
-is(scalar(@more), 0, 'one connection of the pool');
-my ($channel, @others) = channel_backends();
-is(scalar(@others), 0, 'one of the channel');
+# One that was opened before the channel may still be closing.
+ok(await(sub { pool_backends() == 1 && channel_backends() == 1 }), 'a connection of the pool, and one of the channel');
+my ($pool)    = pool_backends();
+my ($channel) = channel_backends();
 
 db()->do('SELECT pg_terminate_backend(?)', undef, $channel);
 ok(await(sub { grep { $_ != $channel } channel_backends() }), 'the channel comes up again');
