@@ -45,6 +45,16 @@ void warmed_up(void**) {
     check(bench.pool->counters().connects == 1);
 }
 
+// A query whose attempt to connect fails: one line is logged of it.
+void fails_with_a_line(Bench& bench, const ListeningSocket& deaf) {
+    const auto asked = bench.look_up(1);
+    check(bench.reactor.run_until([&] { return deaf.connections() > 0; }));
+    check(bench.reactor.run_until(
+        [&] { return bench.reactor.count_logged(LogLevel::error, "") > 0; }));
+    check(bench.status(asked) == Status::timeout);
+    check(bench.reactor.count_logged(LogLevel::error, "") == 1);
+}
+
 // If the server cannot be reached while no query waits, nothing is logged, and
 // the first query has attempts of its own.
 void warming_up_fails(void**) {
@@ -59,10 +69,7 @@ void warming_up_fails(void**) {
     check(bench.reactor.run_until(
         [&] { return bench.pool->connections().empty(); }));
     check(bench.reactor.count_logged(LogLevel::error, "") == 0);
-    const auto asked = bench.look_up(1);
-    check(bench.reactor.run_until([&] { return deaf.connections() > 0; }));
-    check(bench.status(asked) == Status::timeout);
-    check(bench.reactor.count_logged(LogLevel::error, "") == 1);
+    fails_with_a_line(bench, deaf);
 }
 
 // If a query waits by then, the failure is reported as usual.
@@ -75,10 +82,7 @@ void warming_up_fails_with_a_query(void**) {
     bench.pool->warm_up();
     check(bench.reactor.run_until(
         [&] { return !bench.pool->connections().empty(); }));
-    const auto asked = bench.look_up(1);
-    check(bench.reactor.run_until([&] { return deaf.connections() > 0; }));
-    check(bench.status(asked) == Status::timeout);
-    check(bench.reactor.count_logged(LogLevel::error, "") == 1);
+    fails_with_a_line(bench, deaf);
 }
 
 // The failure still counts when its query has timed out by then.
