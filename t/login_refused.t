@@ -364,7 +364,7 @@ isnt(kept($answer)->{user_token}, $mine->{token}, 'and the token is new');
 
 
 === TEST 10: the client leaves while the user is looked up, or before the refusal is due
---- http_config eval: $::http =~ s/floor=20ms/floor=1m/r
+--- http_config eval: $::http =~ s/floor=20ms/floor=1h/r =~ s/timeout=60s/timeout=1h/r
 --- config eval: $::location . ' location = /status { stub_status; }'
 --- request
 GET /users/log-in
@@ -387,5 +387,7 @@ my $lock = Sigra::Wire::hold_lock();
 Sigra::Wire::await_lookup();
 $_->leave for @wires;
 ok($alone->(), 'left while the user was looked up');
+Sigra::Wire::while_stopped { $_->leave for map { Sigra::Wire::wire($request->('ada@example.com', $::password)) } 1 .. 3 };
+ok($alone->(), 'left before the form was read');
 $lock->rollback;
 ok(kept(post(right()))->{user_token}, 'the next one logs in');

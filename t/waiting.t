@@ -99,7 +99,27 @@ is($next->answer->{status}, 200, 'a request after the last client has left');
 
 
 
-=== TEST 4: HTTP/2 streams that leave
+=== TEST 4: the client has left when its request is read
+--- http_config eval: $::http =~ s/timeout=60s/timeout=1h/r
+--- config
+location /private/ { auth_sigra on; }
+--- user_files eval: $::files
+--- request
+GET /private/page.txt
+--- error_code: 401
+--- timeout: 30
+--- flow
+my $lock = hold_lock();
+while_stopped { $_->leave for map { wire(get('/private/page.txt', $_->{header})) } @::users[0 .. 2] };
+await { (() = slurp('logs/access.log') =~ / 499 /g) == 3 } 'the leave of three';
+$lock->rollback;
+is(wire(get('/private/page.txt', $::ada->{header}))->answer->{status}, 200, 'the next one passes');
+--- access_log
+ 499 
+
+
+
+=== TEST 5: HTTP/2 streams that leave
 --- http_config eval: $::http
 --- http2
 --- skip_eval: 1: !Sigra::Versions::http2_blocks_start()
@@ -124,7 +144,7 @@ is(system(@curl[0 .. 3], '-f', @curl[4 .. $#curl]), 0, 'the next one');
 
 
 
-=== TEST 5: pipelined after a request that waits
+=== TEST 6: pipelined after a request that waits
 --- http_config eval: $::http
 --- config
 location /private/ { auth_sigra on; add_header X-Who $auth_sigra_email; }
@@ -142,7 +162,7 @@ is_deeply([map { $wire->answer->{headers}{'x-who'} } @::users], [map { $_->{emai
 
 
 
-=== TEST 6: a queue that is full refuses the rest
+=== TEST 7: a queue that is full refuses the rest
 --- http_config eval
 sigra_http_config(postgres => 'connections=1 queue=2 timeout=60s', extra => 'auth_sigra_unauthenticated status;')
 --- config

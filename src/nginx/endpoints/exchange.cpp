@@ -138,7 +138,7 @@ void Exchange::go_on() noexcept {
 // Finalizing the request may free the exchange.
 void Exchange::finish(Result result) noexcept {
     if (!result) {
-        watch_client();
+        watch_client(r_);
         return;
     }
     leave();
@@ -158,11 +158,6 @@ void Exchange::finish(Result result) noexcept {
         r->read_event_handler = ngx_http_block_reading;
     }
     ngx_http_finalize_request(r, *result);
-}
-
-void Exchange::watch_client() {
-    r_->read_event_handler = ngx_http_test_reading;
-    r_->write_event_handler = ngx_http_request_empty_handler;
 }
 
 bool Exchange::body_text(std::string& out) const {

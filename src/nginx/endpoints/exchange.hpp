@@ -123,7 +123,6 @@ class Exchange {
     static void body_read(ngx_http_request_t* r) noexcept;
     static void request_goes(void* data) noexcept;
     void finish(Result result) noexcept;
-    void watch_client();
     [[nodiscard]] bool body_text(std::string& out) const;
 
     std::shared_ptr<Tie> tie_;

@@ -93,11 +93,21 @@ bool ask_in_phases(Visit& visit) {
     if (!question->ask()) {
         return false;
     }
-    wait_in_phases(r);
+    watch_client(r);
     return true;
 }
 
-void wait_in_phases(ngx_http_request_t* r) {
+// The same steps as in ngx_http_limit_req_handler(). If the client closed the
+// connection before its request was read, epoll has reported both at once, and
+// does so only once: the event is posted, or nobody would notice. If it cannot
+// be added, the client's leave goes unnoticed, which only delays the end.
+void watch_client(ngx_http_request_t* r) {
+    ngx_event_t* read = r->connection->read;
+    if (read->ready) {
+        ngx_post_event(read, &ngx_posted_events);
+    } else {
+        (void)ngx_handle_read_event(read, 0);
+    }
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
 }

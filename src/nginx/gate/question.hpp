@@ -47,10 +47,11 @@ class Question {
 // again when the answer is there. False: the verdict has an answer already.
 [[nodiscard]] bool ask_in_phases(Visit& visit);
 
-// A phase handler that has to wait calls wait_in_phases() and returns
-// NGX_AGAIN. Once there is what it waits for, run_phases_again() is called from
-// outside of the request's handlers.
-void wait_in_phases(ngx_http_request_t* r);
+// While a request waits, it ends with 499 if its client closes the connection.
+void watch_client(ngx_http_request_t* r);
+// A phase handler that has to wait calls watch_client() and returns NGX_AGAIN.
+// Once there is what it waits for, run_phases_again() is called from outside of
+// the request's handlers.
 void run_phases_again(ngx_http_request_t* r);
 
 }  // namespace sigra::nginx

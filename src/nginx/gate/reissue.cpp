@@ -233,7 +233,7 @@ Reissue reissue(ngx_http_request_t* r, const LocationConf& conf, Visit& visit) {
     if (attempt == nullptr || !attempt->start()) {
         return Reissue::done;
     }
-    wait_in_phases(r);
+    watch_client(r);
     return Reissue::wait;
 }
 

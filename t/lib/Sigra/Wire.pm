@@ -18,7 +18,7 @@ use IO::Socket::INET;
 use Sigra::Fixture ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(wire get slurp await hold_lock await_lookup await_requests log_statements lookups);
+our @EXPORT = qw(wire get slurp await while_stopped hold_lock await_lookup await_requests log_statements lookups);
 
 my $patience = 120;    # seconds, for what never comes; on a busy machine everything else may take long
 
@@ -102,13 +102,10 @@ sub answer {
     return { status => $status, headers => \%headers, body => $body, head => "$head\r\n" };
 }
 
+sub whole { open my $in, '<:raw', $_[0] or return ''; local $/; return <$in> // '' }
+
 # A file below nginx's prefix.
-sub slurp {
-    my ($path) = @_;
-    open my $in, '<:raw', "$ENV{TEST_NGINX_SERVER_ROOT}/$path" or return '';
-    local $/;
-    return <$in> // '';
-}
+sub slurp { return whole("$ENV{TEST_NGINX_SERVER_ROOT}/$_[0]") }
 
 sub await(&;$) {
     my ($condition, $what) = @_;
@@ -118,6 +115,20 @@ sub await(&;$) {
         sleep 0.005;
     }
     return 1;
+}
+
+# Runs the code while nginx's workers are stopped: they see all that it does at once, when they continue.
+sub while_stopped(&) {
+    my ($code) = @_;
+    my ($master) = slurp('logs/nginx.pid') =~ /(\d+)/ or die "nginx does not run\n";
+    my @workers = split ' ', whole("/proc/$master/task/$master/children");
+    @workers = $master unless @workers;    # master_process off
+    kill STOP => @workers;
+    await { !grep { whole("/proc/$_/stat") !~ /\) T/ } @workers } 'workers that stop';
+    my $done = eval { $code->(); 1 };
+    kill CONT => @workers;
+    die $@ unless $done;
+    return;
 }
 
 # A database session that blocks every lookup until it is rolled back; with the name of a table, all statements that use
