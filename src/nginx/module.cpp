@@ -192,7 +192,8 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
         !check_needed_variables(cf)) {
         return NGX_ERROR;
     }
-    conf.takes_over = !ngx_is_init_cycle(cf->cycle->old_cycle);
+    conf.takes_over =
+        ngx_inherited != 0 || !ngx_is_init_cycle(cf->cycle->old_cycle);
     warn_of_unreachable_logins(cf);
     warn_of_unknown_attributes(cf);
     ngx_http_handler_pt* preaccess = add_handler(cf, NGX_HTTP_PREACCESS_PHASE);

@@ -281,8 +281,8 @@ struct MainConf {
     std::map<const ngx_http_core_srv_conf_t*, ServerLogins> logins;
     std::vector<NeededVariable> needed_variables;
     ngx_shm_zone_t* counters = nullptr;  // null: no auth_sigra_status
-    // The configuration was reloaded: the workers take over from others, whose
-    // requests come to them all at once.
+    // The configuration was reloaded, or the binary upgraded: the workers take
+    // over from others, whose requests come to them all at once.
     bool takes_over = false;
     // Levels with the same settings share one object. A source's key is the
     // database, its number for the layout, and the plural.

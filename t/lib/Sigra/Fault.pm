@@ -7,6 +7,7 @@ use warnings;
 use Cwd qw(abs_path);
 use Exporter qw(import);
 use File::Basename qw(dirname);
+use Sigra::Cache qw(add_triggers);
 use Sigra::Fixture;
 use Sigra::Load;
 use Sigra::Nginx;
@@ -42,10 +43,11 @@ my (%user, $timeout);
 
 # Two workers with the layout `sigra`. Options: timeout (seconds until nginx gives up a request that PostgreSQL does not
 # answer; on a busy machine a late answer must not count as missing), postgres (more parameters of the directive),
-# conninfo, and the options of Sigra::Nginx->new.
+# conninfo, triggers (those of revocation.sql, without which no cache is used), and the options of Sigra::Nginx->new.
 sub gated_nginx {
     my (%option) = @_;
     fresh_database('sigra', name => 'fault');
+    add_triggers() if delete $option{triggers};
     %user = map { $_ => authenticated_fixture(email => "$_\@example.com") } qw(ada bob eve);
     db()->do('DELETE FROM users_tokens WHERE id = ?', undef, $user{eve}{session_id});
     db()->disconnect;

@@ -66,7 +66,7 @@ sub configuration {
     my @environment = qw(LD_PRELOAD LD_LIBRARY_PATH ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
     return join "\n",
         'worker_processes ' . ($self->{workers} // 2) . ';',
-        'daemon off;',
+        'daemon ' . ($self->{daemon} ? 'on' : 'off') . ';',
         "pid logs/nginx.pid;",
         'error_log logs/error.log ' . ($self->{log_level} // 'info') . ';',
         ($> == 0 ? 'user root;' : ()),
@@ -100,8 +100,13 @@ sub start {
         exec { $binary } $binary, '-e', 'logs/error.log', '-p', "$self->{root}/", '-c', 'conf/nginx.conf'
             or POSIX::_exit(127);
     }
+    if ($self->{daemon}) {
+        # Exits when the master process has started.
+        waitpid $pid, 0;
+        $pid = $? ? 0 : $self->master;
+    }
     $self->{pid} = $pid;
-    await(sub { !$self->running || (slurp("$self->{root}/logs/nginx.pid") =~ /^$pid$/m && $self->workers >= ($self->{workers} // 2)) });
+    await(sub { !$self->running || ($self->master == $pid && $self->workers >= ($self->{workers} // 2)) });
     return if $self->running;
     die 'nginx does not start: ' . slurp("$self->{root}/logs/stderr.log") . $self->log . "\n";
 }
@@ -110,14 +115,20 @@ sub port { return $_[0]{port} }
 sub root { return "$_[0]{root}" }
 sub log  { return slurp("$_[0]{root}/logs/error.log") }
 
+# The master process, according to the file with its id; 0 if there is none.
+sub master { return slurp("$_[0]{root}/logs/nginx.pid") =~ /^(\d+)$/m ? $1 : 0 }
+
 sub running {
     my ($self) = @_;
     return 0 unless $self->{pid};
-    return 1 if waitpid($self->{pid}, WNOHANG) == 0;
-    $self->{status} = $?;
+    return 1 if $self->{daemon} ? is_running($self->{pid}) : waitpid($self->{pid}, WNOHANG) == 0;
+    $self->{status} = $self->{daemon} ? 0 : $?;
     undef $self->{pid};
     return 0;
 }
+
+# Whether the process runs. One that has exited may not have been waited for yet.
+sub is_running { return slurp("/proc/$_[0]/stat") =~ /\) [^ZX]/ ? 1 : 0 }
 
 # The worker processes, including those that are still exiting after a reload.
 sub workers {
@@ -141,7 +152,20 @@ sub reload {
     return keys %old;
 }
 
-# Stops nginx and returns its exit status.
+# Starts a new master process beside the old one, as an upgrade of the binary does; only with the option `daemon`.
+# Returns the old one when all workers of the new one have started.
+sub upgrade {
+    my ($self) = @_;
+    my $old = $self->{pid};
+    my $new;
+    $self->signal('USR2');
+    await(sub { $new = $self->master; $new && $new != $old }) or die "no new master process\n";
+    $self->{pid} = $new;
+    await(sub { $self->workers >= ($self->{workers} // 2) }) or die "no new workers\n";
+    return $old;
+}
+
+# Stops nginx and returns its exit status, 0 with the option `daemon`.
 sub stop {
     my ($self) = @_;
     return $self->{status} unless $self->running;
@@ -149,7 +173,7 @@ sub stop {
     unless (await(sub { !$self->running })) {
         my @left = ($self->workers, $self->{pid});
         kill KILL => @left;
-        waitpid $self->{pid}, 0;
+        waitpid $self->{pid}, 0 unless $self->{daemon};
         undef $self->{pid};
         $self->{status} = -1;
     }
