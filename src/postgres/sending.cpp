@@ -123,7 +123,8 @@ bool Connection::send_statement(std::size_t layout, Statement statement,
         owner_.options().prepare ? name_of(layout, statement) : "";
     return PQsendQueryPrepared(conn_.get(), name.c_str(),
                                static_cast<int>(values_.size()), values_.data(),
-                               lengths_.data(), formats_.data(), 0) == 1;
+                               lengths_.data(), formats_.data(),
+                               has_binary_rows(statement) ? 1 : 0) == 1;
 }
 
 // Returns why a query can never be sent; usually empty.

@@ -52,6 +52,12 @@ bool is_sent_twice(Statement statement) {
            statement == Statement::end_session;
 }
 
+bool has_binary_rows(Statement statement) {
+    return statement == Statement::lookup ||
+           statement == Statement::lookup_part ||
+           statement == Statement::lookup_many;
+}
+
 // untranslatable_character, character_not_in_repertoire.
 bool means_unknown(Statement statement, std::string_view sqlstate) {
     return (statement == Statement::find_user ||

@@ -1,9 +1,12 @@
 // The lookup: the user of a session's token, and the facts about the user that
 // any location needs. One statement serves all locations.
+#include <endian.h>
+
 #include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "postgres/template.hpp"
 
@@ -12,7 +15,9 @@ namespace {
 
 using Row = std::vector<std::optional<std::string>>;
 
-// The columns of a lookup. The layout's attributes follow.
+// The columns of a lookup; the layout's attributes follow. In binary format
+// (has_binary_rows()) the times are float8. All other columns are text, whose
+// binary format is the same.
 enum Field : std::size_t {
     user_id,
     email,
@@ -105,14 +110,15 @@ std::string met_bits(const std::vector<std::string>& conditions, Asked asked,
 std::string flags_column(const Layout& layout, Asked asked) {
     const bool sessions = layout.kind == LayoutKind::sigra_sessions;
     const char* const remember_me =
-        sessions ? "t.type {=} 'remember_me'" : "false";
+        sessions ? "CASE WHEN t.type {=} 'remember_me' THEN 't' ELSE 'f' END"
+                 : "'f'::{text}";
     if (!layout.has_facts()) {
         return remember_me;
     }
     if (says_how_many(layout, asked)) {
         return sessions ? "pg_catalog.concat(" + std::string(remember_me) +
                               ", u.met)"
-                        : "u.met";
+                        : "u.met::{text}";
     }
     const bool all = asked == Asked::all;
     return "pg_catalog.concat(" + std::string(remember_me) + ", u.met, ' ', " +
@@ -171,17 +177,12 @@ constexpr std::string_view together =
     "(SELECT $1::{bytea}[])) WITH ORDINALITY asked (token, number)"
     " CROSS JOIN LATERAL ({one} OFFSET 0) one";
 
-std::optional<double> number(const std::optional<std::string>& text) {
-    double value = 0;
-    if (!text) {
+std::optional<double> number(const std::optional<std::string>& field) {
+    const auto bits = field ? binary_number(*field) : std::nullopt;
+    if (!bits || std::isnan(std::bit_cast<double>(*bits))) {
         return std::nullopt;
     }
-    const char* end = text->data() + text->size();
-    const auto [stop, code] = std::from_chars(text->data(), end, value);
-    if (code != std::errc() || stop != end || std::isnan(value)) {
-        return std::nullopt;
-    }
-    return value;
+    return std::bit_cast<double>(*bits);
 }
 
 // Reads a number from the front of a text and removes it.
@@ -345,6 +346,15 @@ std::string attribute_check_sql(const Layout& layout, const Catalog& catalog,
     return sql.expand(
         "SELECT {expression}::{text}, CASE WHEN u.id IS NULL"
         " THEN {expression}::{text} END FROM {users} u WHERE false");
+}
+
+std::optional<std::uint64_t> binary_number(std::string_view field) {
+    std::uint64_t bits = 0;
+    if (field.size() != sizeof(bits)) {
+        return std::nullopt;
+    }
+    std::memcpy(&bits, field.data(), sizeof(bits));
+    return be64toh(bits);
 }
 
 std::optional<SessionRow> read_session(Row row) {

@@ -2,7 +2,6 @@
 // array of their tokens. It costs the server a third less than a statement for
 // each.
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <utility>
 
@@ -32,14 +31,13 @@ std::optional<std::size_t> number_of(const PGresult* result, int row,
     if (column < 0 || PQgetisnull(result, row, column)) {
         return std::nullopt;
     }
-    const char* text = PQgetvalue(result, row, column);
-    const char* end = text + PQgetlength(result, row, column);
-    std::size_t number = 0;
-    const auto [stop, code] = std::from_chars(text, end, number);
-    if (code != std::errc() || stop != end || number < 1 || number > count) {
+    const auto number = binary_number(
+        {PQgetvalue(result, row, column),
+         static_cast<std::size_t>(PQgetlength(result, row, column))});
+    if (!number || *number < 1 || *number > count) {
         return std::nullopt;
     }
-    return number - 1;
+    return static_cast<std::size_t>(*number - 1);
 }
 
 }  // namespace

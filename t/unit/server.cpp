@@ -95,10 +95,12 @@ std::vector<Row> Session::take(PGresult* result, std::string_view sql) {
     for (int y = 0; y < PQntuples(result); y++) {
         Row& row = rows.emplace_back();
         for (int x = 0; x < PQnfields(result); x++) {
-            row.push_back(
-                PQgetisnull(result, y, x)
-                    ? std::nullopt
-                    : std::optional<std::string>(PQgetvalue(result, y, x)));
+            const auto length =
+                static_cast<std::size_t>(PQgetlength(result, y, x));
+            row.push_back(PQgetisnull(result, y, x)
+                              ? std::nullopt
+                              : std::optional<std::string>(
+                                    {PQgetvalue(result, y, x), length}));
         }
     }
     PQclear(result);
@@ -109,25 +111,16 @@ std::vector<Row> Session::run(const std::string& sql) {
     return take(PQexec(conn_, sql.c_str()), sql);
 }
 
-std::vector<Row> Session::run(const std::string& sql,
-                              const std::string& token) {
-    const char* value = token.data();
-    const int length = static_cast<int>(token.size());
-    const int format = 1;
-    return take(PQexecParams(conn_, sql.c_str(), 1, nullptr, &value, &length,
-                             &format, 0),
-                sql);
-}
-
 std::vector<Row> Session::run(
-    const std::string& sql,
-    const std::vector<postgres::Parameter>& parameters) {
-    start(sql, parameters);
+    const std::string& sql, const std::vector<postgres::Parameter>& parameters,
+    bool has_binary_rows) {
+    start(sql, parameters, has_binary_rows);
     return finish();
 }
 
 void Session::start(const std::string& sql,
-                    const std::vector<postgres::Parameter>& parameters) {
+                    const std::vector<postgres::Parameter>& parameters,
+                    bool has_binary_rows) {
     std::vector<const char*> values;
     std::vector<int> lengths;
     std::vector<int> formats;
@@ -140,7 +133,7 @@ void Session::start(const std::string& sql,
     unit::check(
         PQsendQueryParams(conn_, sql.c_str(), static_cast<int>(values.size()),
                           nullptr, values.data(), lengths.data(),
-                          formats.data(), 0) == 1,
+                          formats.data(), has_binary_rows ? 1 : 0) == 1,
         PQerrorMessage(conn_));
 }
 

@@ -46,13 +46,13 @@ class Session {
     Session& operator=(const Session&) = delete;
 
     std::vector<Row> run(const std::string& sql);
-    // `token` is $1, a bytea.
-    std::vector<Row> run(const std::string& sql, const std::string& token);
     std::vector<Row> run(const std::string& sql,
-                         const std::vector<postgres::Parameter>& parameters);
+                         const std::vector<postgres::Parameter>& parameters,
+                         bool has_binary_rows = false);
     // The same in two steps, so that the test can go on in between.
     void start(const std::string& sql,
-               const std::vector<postgres::Parameter>& parameters);
+               const std::vector<postgres::Parameter>& parameters,
+               bool has_binary_rows = false);
     std::vector<Row> finish();
     // The first column of the first row.
     std::string value(const std::string& sql);

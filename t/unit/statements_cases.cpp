@@ -1,5 +1,8 @@
 #include "statements_cases.hpp"
 
+#include <bit>
+#include <cstdint>
+
 #include "unit.hpp"
 
 namespace sigra::test {
@@ -120,13 +123,22 @@ Site::Site(const std::string& name, const Case& of)
     layout.channel = "revoked";
 }
 
+std::string binary(double value) {
+    const auto bits = std::bit_cast<std::uint64_t>(value);
+    std::string out;
+    for (int shift = 56; shift >= 0; shift -= 8) {
+        out += static_cast<char>(bits >> shift & 0xff);
+    }
+    return out;
+}
+
 std::string Site::sql(Statement statement) {
     return postgres::sql(statement, layout, catalog_of(session, layout));
 }
 
 std::vector<Row> Site::ask(Statement statement,
                            const std::vector<Parameter>& parameters) {
-    return session.run(sql(statement), parameters);
+    return session.run(sql(statement), parameters, has_binary_rows(statement));
 }
 
 void Site::login(int number, const std::string& email, const std::string& age,

@@ -40,6 +40,8 @@ void add_session(Session& session, const Case& a, int number,
 inline Parameter text(std::string value) {
     return {std::move(value), false};
 }
+// A float8 in binary format.
+std::string binary(double value);
 // The token with that number; NULL for 0.
 inline Parameter token_parameter(int number) {
     return {number ? std::optional(token(number)) : std::nullopt, true};

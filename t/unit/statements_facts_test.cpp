@@ -179,7 +179,7 @@ void the_kind_beside_facts(void**) {
 // An answer that cannot be parsed meets no condition.
 void flags_that_mean_nothing(void**) {
     const auto read = [](const std::string& flags, bool attribute) {
-        Row row = {"7",          "a@b",        "1000.5", "990.25",
+        Row row = {"7",          "a@b",        binary(1000.5), binary(990.25),
                    std::nullopt, std::nullopt, flags};
         if (attribute) {
             row.emplace_back("value");

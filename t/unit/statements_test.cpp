@@ -1,6 +1,8 @@
 // The statements on tables of all layouts.
 #include "postgres/statements.hpp"
 
+#include <limits>
+
 #include "server.hpp"
 #include "statements_cases.hpp"
 #include "unit.hpp"
@@ -18,7 +20,7 @@ std::optional<SessionRow> look_up(Session& session, const Layout& layout,
                                   int number) {
     const auto rows =
         session.run(sql(Statement::lookup, layout, catalog_of(session, layout)),
-                    token(number));
+                    {token_parameter(number)}, true);
     check(rows.size() <= 1);
     if (rows.empty()) {
         return std::nullopt;
@@ -139,10 +141,9 @@ void a_touch_writes_every_five_minutes(void**) {
         const Catalog catalog = catalog_of(session, layout);
         const std::string touch = sql(Statement::touch, layout, catalog);
         const std::string tokens[] = {token(1), token(2), token(3), token(4)};
-        session.run(touch, bytea_array({tokens[0], tokens[1], tokens[2],
-                                        tokens[3], tokens[0]})
-                               .bytes.value());
-        session.run(touch, bytea_array({}).bytes.value());
+        session.run(touch, {bytea_array({tokens[0], tokens[1], tokens[2],
+                                         tokens[3], tokens[0]})});
+        session.run(touch, {bytea_array({})});
         const auto idle = [&](int i) { return look_up(session, layout, i); };
         check(idle(1)->idle_ms < 60000 && idle(1)->idle_ms >= 0);
         check(about(idle(2)->idle_ms, 180000), "active within five minutes");
@@ -241,22 +242,31 @@ void what_is_missing_is_named(void**) {
 }
 
 void rows_of_another_shape_are_refused(void**) {
-    Row row = {"7", "a@b", "1000.5", "990.25", std::nullopt, std::nullopt, "f"};
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    Row row = {
+        "7",          "a@b", binary(1000.5), binary(990.25), std::nullopt,
+        std::nullopt, "f"};
     check(read_session(row)->age_ms == 10250);
-    row[3] = "-Infinity";
+    row[3] = binary(-infinity);
     check(read_session(row)->age_ms == max_time, "infinitely old");
-    row[3] = "Infinity";
+    row[3] = binary(infinity);
     check(read_session(row)->age_ms == -max_time, "infinitely young");
-    row[4] = row[5] = "-Infinity";
+    row[4] = row[5] = binary(-infinity);
     check(read_session(row)->authenticated_at == -max_time, "long ago");
     check(read_session(row)->authenticated_age_ms == max_time, "as long");
     check(read_session(row)->idle_ms == max_time, "never used");
     row[3] = std::nullopt;
     check(!read_session(row), "no inserted_at");
-    row[3] = "990 ";
-    check(!read_session(row), "no number");
-    row[3] = "NaN";
-    check(!read_session(row), "no number either");
+    row[3] = "990.25";
+    check(!read_session(row), "text");
+    row[3] = "";
+    check(!read_session(row), "nothing");
+    row[3] = binary(990.25).substr(0, 7);
+    check(!read_session(row), "seven bytes");
+    row[3] = binary(std::numeric_limits<double>::quiet_NaN());
+    check(!read_session(row), "not a number");
+    row[3] = binary(990.25);
+    check(read_session(row).has_value());
     row.pop_back();
     check(!read_session(row), "a column short");
 }

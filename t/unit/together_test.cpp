@@ -50,14 +50,12 @@ void many_are_as_each_by_itself(void**) {
                     site.ask(Statement::lookup_many, {bytea_array(views)});
                 std::vector<std::vector<Row>> of(tokens.size());
                 for (Row row : rows) {
-                    const int number = std::stoi(row.back().value_or("0"));
-                    check(number >= 1 &&
-                              number <= static_cast<int>(tokens.size()),
+                    const auto number = binary_number(row.back().value_or(""));
+                    check(number && *number >= 1 && *number <= tokens.size(),
                           a.title);
                     row.pop_back();
                     row.at(2) = "now";
-                    of.at(static_cast<std::size_t>(number) - 1)
-                        .push_back(std::move(row));
+                    of.at(number.value_or(0) - 1).push_back(std::move(row));
                 }
                 for (std::size_t i = 0; i < tokens.size(); i++) {
                     auto one = site.ask(Statement::lookup, {{tokens[i], true}});
@@ -87,8 +85,8 @@ void api_tokens_are_as_each_by_itself(void**) {
         site.ask(Statement::lookup_many,
                  {bytea_array({tokens[0], tokens[1], tokens[2]})});
     check(rows.size() == 2);
-    check_bytes(*rows.at(0).back(), "1");
-    check_bytes(*rows.at(1).back(), "3");
+    check(binary_number(*rows.at(0).back()) == 1);
+    check(binary_number(*rows.at(1).back()) == 3);
 }
 
 // For any number of lookups: a statement has at most 128, and a single lookup
