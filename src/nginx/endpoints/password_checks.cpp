@@ -18,7 +18,6 @@ namespace sigra::nginx {
 namespace {
 
 constexpr ngx_msec_t look_again_after = 60'000;
-constexpr int nicer_by = 4;
 constexpr int nicest = 19;
 constexpr std::uint64_t longest_slice_ns = 100'000'000;
 
@@ -41,10 +40,9 @@ static_assert(sizeof(SchedulerAttributes) == 48);
 // is preempted late, which shows in the 99th percentile of all requests. A
 // batch thread does not preempt threads that wake up, and with long slices
 // (since Linux 6.12; older kernels ignore them) threads that wake up preempt
-// it. Its weight stays close to that of others: with the lowest one, a login
-// would get almost no time on a machine where other programs compute too, and
-// would take minutes.
-void yield_to_event_loop() {
+// it, if they have not used more than their share: that depends on how much
+// nicer it is.
+void yield_to_event_loop(int nicer_by) {
     const auto thread = static_cast<id_t>(syscall(SYS_gettid));
     SchedulerAttributes attributes;
     attributes.nice =
@@ -55,6 +53,14 @@ void yield_to_event_loop() {
                                  &none);
         (void)setpriority(PRIO_PROCESS, thread, attributes.nice);
     }
+}
+
+// How long the calling thread has been on a processor.
+std::chrono::nanoseconds on_processor() {
+    timespec time{};
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) +
+           std::chrono::nanoseconds(time.tv_nsec);
 }
 
 }  // namespace
@@ -87,11 +93,13 @@ class PasswordJob {
     [[nodiscard]] State state() const { return state_; }
     void enter(State state) { state_ = state; }
     [[nodiscard]] bool computed() const { return computed_; }
-    [[nodiscard]] std::chrono::microseconds took() const {
-        return std::chrono::duration_cast<std::chrono::microseconds>(took_);
+    [[nodiscard]] std::chrono::nanoseconds took() const { return took_; }
+    [[nodiscard]] std::chrono::nanoseconds on_processor() const {
+        return on_processor_;
     }
 
-    [[nodiscard]] bool post() {
+    [[nodiscard]] bool post(int nicer_by) {
+        nicer_by_ = nicer_by;
         return ngx_thread_task_post(threads_, &thread_task_) == NGX_OK;
     }
 
@@ -119,8 +127,8 @@ class PasswordJob {
         auto compute = [&job, log] { guarded(log, [&job] { job.compute(); }); };
         guarded(log, [&] {
             try {
-                std::thread([&compute] {
-                    yield_to_event_loop();
+                std::thread([&job, &compute] {
+                    yield_to_event_loop(job.nicer_by_);
                     compute();
                 }).join();
             } catch (const std::system_error&) {
@@ -132,7 +140,9 @@ class PasswordJob {
 
     void compute() {
         const auto begun = std::chrono::steady_clock::now();
+        const auto before = sigra::nginx::on_processor();
         check();
+        on_processor_ = sigra::nginx::on_processor() - before;
         took_ = std::chrono::steady_clock::now() - begun;
     }
 
@@ -150,7 +160,9 @@ class PasswordJob {
     PasswordChecks& checks_;
     PasswordTask task_;
     PasswordVerdict verdict_;
-    std::chrono::steady_clock::duration took_{};
+    int nicer_by_ = 0;
+    std::chrono::nanoseconds took_{};
+    std::chrono::nanoseconds on_processor_{};
     State state_ = State::waiting;
     std::size_t most_running_;
     ngx_thread_pool_t* threads_;
@@ -226,7 +238,7 @@ void PasswordChecks::detach(PasswordWaiter& waiter) {
 }
 
 bool PasswordChecks::start(PasswordJob& job) {
-    if (!job.post()) {
+    if (!job.post(niceness_.of_next())) {
         return false;
     }
     job.enter(PasswordJob::State::running);
@@ -252,8 +264,12 @@ void PasswordChecks::finish(PasswordJob& job) {
         }
     }
     job.enter(PasswordJob::State::ended);
-    count_latency(own_counters->check_latency,
-                  static_cast<std::uint64_t>(job.took().count()));
+    niceness_.learn(job.took(), job.on_processor());
+    count_latency(
+        own_counters->check_latency,
+        static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::microseconds>(job.took())
+                .count()));
     start_next();
     // The pool takes none, and no running check is left whose end would try
     // again.

@@ -15,11 +15,12 @@ require 'sys/syscall.ph';
 #
 #     my $held = hold_checks(1, $pid);     # waits for this many checks in these processes, and stops their threads
 #     checks_of($pid);                     # how many run or are held
+#     nicer_by($held, $pid);               # how much nicer the threads are than that process, one or several figures
 #     release_checks($held);               # lets them continue; so does destroying $held
 #
 # A check to be held must use some processor time, because it is found while it computes.
 
-our @EXPORT = qw(checks_of hold_checks release_checks);
+our @EXPORT = qw(checks_of hold_checks nicer_by release_checks);
 
 my ($batch, $seize, $interrupt, $detach, $all_threads) = (3, 0x4206, 0x4207, 17, 0x40000000);
 
@@ -54,6 +55,12 @@ sub hold_checks {
     });
     $enough or die "no check runs\n";
     return $held;
+}
+
+sub nicer_by {
+    my ($held, $pid) = @_;
+    my $own = (stat_of("/proc/$pid/stat"))[16];
+    return map { (stat_of("$_/stat"))[16] - $own } keys %$held;
 }
 
 sub release_checks {
