@@ -485,3 +485,33 @@ is_deeply($heard->(), [], 'silence');
 my $third = authenticated_fixture(user_id => $ada->{user_id});
 is($browser->post('/everywhere', { _csrf_token => $ada->{csrf_token} })->{status}, 302, 'logged out everywhere');
 is_deeply($heard->(), [sort map { "elsewhere $_->{token_hash}" } $ada, $remembered, $third], 'all of them, on another channel');
+
+
+
+=== TEST 16: everywhere, and the client leaves at once
+--- http_config eval: $::http
+--- config
+location = /log-out { auth_sigra_logout everywhere; }
+--- request
+GET /log-out
+--- error_code: 405
+--- flow
+my $request = sub {
+    my ($ada) = @_;
+    return join "\r\n", 'DELETE /log-out HTTP/1.1', 'Host: localhost', $ada->{header}, "X-CSRF-Token: $ada->{csrf_token}", 'Content-Length: 0', '', '';
+};
+for my $way ('before its request is read', 'while the user is looked up') {
+    my ($ada, $remembered) = visitor();
+    my $lock = hold_lock();
+    if ($way =~ /read/) {
+        while_stopped { wire($request->($ada))->leave };
+        await_lookup();
+    } else {
+        my $wire = wire($request->($ada));
+        await_lookup();
+        $wire->leave;
+    }
+    $lock->rollback;
+    await { !alive($ada, $remembered) } "the end of all sessions, left $way";
+    pass($way);
+}

@@ -437,7 +437,27 @@ location /sessions { auth_sigra_sessions; }
 
 
 
-=== TEST 16: at once on every worker, with a cache without notifications
+=== TEST 16: the client leaves at once
+--- http_config eval: $::http
+--- config eval: $::plain
+--- request
+GET /private
+--- error_code: 401
+--- flow
+my ($ada, undef, $other) = main::visitor(1);
+my $lock = hold_lock();
+while_stopped {
+    wire(join "\r\n", "DELETE /sessions/$other->{session_id} HTTP/1.1", 'Host: localhost', $ada->{header},
+        "X-CSRF-Token: $ada->{csrf_token}", 'Content-Length: 0', '', '')->leave;
+};
+await_lookup();
+$lock->rollback;
+await { !main::alive($other) } 'the end of the session';
+is(main::alive($ada), 1, 'only the one that was chosen has ended');
+
+
+
+=== TEST 17: at once on every worker, with a cache without notifications
 --- config
 --- request
 GET /

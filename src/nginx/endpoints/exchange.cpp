@@ -138,7 +138,11 @@ void Exchange::go_on() noexcept {
 // Finalizing the request may free the exchange.
 void Exchange::finish(Result result) noexcept {
     if (!result) {
-        watch_client(r_);
+        if (goes_on_alone()) {
+            ignore_client(r_);
+        } else {
+            watch_client(r_);
+        }
         return;
     }
     leave();

@@ -92,6 +92,9 @@ class Exchange {
     void expect_within(ngx_msec_t delay) { deadline_.start(delay); }
     // 503
     [[nodiscard]] virtual ngx_int_t late();
+    // Whether what it waits for now must not end with the client's connection,
+    // because sessions are to be ended afterwards.
+    [[nodiscard]] virtual bool goes_on_alone() const { return false; }
 
     // Whether the client wants JSON, by what it sent or what it accepts.
     [[nodiscard]] bool wants_json() const;

@@ -97,18 +97,25 @@ bool ask_in_phases(Visit& visit) {
     return true;
 }
 
-// The same steps as in ngx_http_limit_req_handler(). If the client closed the
-// connection before its request was read, epoll has reported both at once, and
-// does so only once: the event is posted, or nobody would notice. If it cannot
-// be added, the client's leave goes unnoticed, which only delays the end.
+// Nearly the same steps as in ngx_http_limit_req_handler(). If the client
+// closed the connection before its request was read, epoll has reported both at
+// once, and does so only once: the event is posted, or nobody would notice. A
+// level-triggered method reports it again, and there the handler would remove
+// an event that has nothing to report. If the event cannot be added, nobody
+// notices that the client has left, which only delays the end.
 void watch_client(ngx_http_request_t* r) {
     ngx_event_t* read = r->connection->read;
-    if (read->ready) {
-        ngx_post_event(read, &ngx_posted_events);
-    } else {
+    if (!read->ready) {
         (void)ngx_handle_read_event(read, 0);
+    } else if ((ngx_event_flags & NGX_USE_CLEAR_EVENT) != 0) {
+        ngx_post_event(read, &ngx_posted_events);
     }
     r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+}
+
+void ignore_client(ngx_http_request_t* r) {
+    r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
 }
 

@@ -49,6 +49,8 @@ class Question {
 
 // While a request waits, it ends with 499 if its client closes the connection.
 void watch_client(ngx_http_request_t* r);
+// It goes on without its client.
+void ignore_client(ngx_http_request_t* r);
 // A phase handler that has to wait calls watch_client() and returns NGX_AGAIN.
 // Once there is what it waits for, run_phases_again() is called from outside of
 // the request's handlers.
