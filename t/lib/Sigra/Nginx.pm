@@ -101,9 +101,13 @@ sub start {
             or POSIX::_exit(127);
     }
     if ($self->{daemon}) {
-        # Exits when the master process has started.
+        # It is in a session of its own, which no signal from the keyboard reaches.
+        $SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
+        # Exits when there is a child, which becomes the master process and writes its id later.
         waitpid $pid, 0;
-        $pid = $? ? 0 : $self->master;
+        $pid = 0;
+        $pid = $self->master if !$? && await(sub { $self->master });
+        $self->{masters} = [$pid];
     }
     $self->{pid} = $pid;
     await(sub { !$self->running || ($self->master == $pid && $self->workers >= ($self->{workers} // 2)) });
@@ -161,6 +165,7 @@ sub upgrade {
     $self->signal('USR2');
     await(sub { $new = $self->master; $new && $new != $old }) or die "no new master process\n";
     $self->{pid} = $new;
+    push @{ $self->{masters} }, $new;
     await(sub { $self->workers >= ($self->{workers} // 2) }) or die "no new workers\n";
     return $old;
 }
@@ -193,6 +198,12 @@ sub DESTROY {
     return if $$ != $self->{owner};
     local ($?, $@, $!);
     $self->stop if $self->{pid};
+    # A test that has failed may leave another one of an upgrade.
+    for my $master (grep { is_running($_) } @{ $self->{masters} // [] }) {
+        my @left = ($master, split ' ', slurp("/proc/$master/task/$master/children"));
+        kill TERM => $master;
+        await(sub { !is_running($master) }) or kill KILL => @left;
+    }
 }
 
 1;

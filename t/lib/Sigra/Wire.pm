@@ -124,8 +124,11 @@ sub while_stopped(&) {
     my @workers = split ' ', whole("/proc/$master/task/$master/children");
     @workers = $master unless @workers;    # master_process off
     kill STOP => @workers;
-    await { !grep { whole("/proc/$_/stat") !~ /\) T/ } @workers } 'workers that stop';
-    my $done = eval { $code->(); 1 };
+    my $done = eval {
+        await { !grep { whole("/proc/$_/stat") !~ /\) T/ } @workers } 'workers that stop';
+        $code->();
+        1;
+    };
     kill CONT => @workers;
     die $@ unless $done;
     return;
