@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "nginx/conf/conf.hpp"
-#include "nginx/endpoints/niceness.hpp"
 #include "nginx/ngx.hpp"
+#include "phoenix/check_niceness.hpp"
 #include "phoenix/crypto.hpp"
 #include "phoenix/password.hpp"
 
@@ -109,7 +109,7 @@ class PasswordChecks {
     Jobs waiting_;
     Jobs running_;
     std::size_t places_ = 0;  // reserved, their checks not submitted yet
-    Niceness niceness_;
+    phoenix::CheckNiceness niceness_;
     ngx_connection_t dummy_{};
     ngx_event_t still_here_{};
 };

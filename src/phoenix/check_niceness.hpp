@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-namespace sigra::nginx {
+namespace sigra::phoenix {
 
 // A thread can become nicer, but without privileges not less nice, so a check
 // keeps the niceness that it starts with, and the next one learns from it.
@@ -11,9 +11,9 @@ namespace sigra::nginx {
 // With `yielding`, many logins at once do not delay other requests: the event
 // loop goes first whenever it wakes. But where other programs compute in the
 // same scheduling group, such a thread gets next to nothing. With `sharing` it
-// gets about a third of what they get, and delays requests by up to a tick of
-// the kernel's clock (4 ms).
-class Niceness {
+// gets four tenths of what each of them gets, and delays requests by up to a
+// tick of the kernel's clock (4 ms).
+class CheckNiceness {
   public:
     using Duration = std::chrono::nanoseconds;
 
@@ -44,4 +44,4 @@ class Niceness {
     bool has_room_ = false;
 };
 
-}  // namespace sigra::nginx
+}  // namespace sigra::phoenix

@@ -1,49 +1,50 @@
 // How nice the thread of the next password check is.
-#include "nginx/endpoints/niceness.hpp"
+#include "phoenix/check_niceness.hpp"
 
 #include "unit.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
-using sigra::nginx::Niceness;
+using sigra::phoenix::CheckNiceness;
 using sigra::unit::check;
 
 void the_first_check_shares(void**) {
-    check(Niceness().of_next() == Niceness::sharing);
+    check(CheckNiceness().of_next() == CheckNiceness::sharing);
 }
 
 void one_that_has_room_yields(void**) {
-    Niceness niceness;
+    CheckNiceness niceness;
     niceness.learn(200ms, 200ms);
-    check(niceness.of_next() == Niceness::yielding);
+    check(niceness.of_next() == CheckNiceness::yielding);
     // The event loop and PostgreSQL use three quarters of the processor.
     niceness.learn(800ms, 200ms);
-    check(niceness.of_next() == Niceness::yielding);
+    check(niceness.of_next() == CheckNiceness::yielding);
 }
 
 // Beside a busy thread of niceness 0, with the weights of the kernel.
 void one_that_starves_shares_from_then_on(void**) {
-    Niceness niceness;
+    CheckNiceness niceness;
     niceness.learn(200ms, 200ms);
     niceness.learn(200ms * (1024 + 56) / 56, 200ms);
-    check(niceness.of_next() == Niceness::sharing);
+    check(niceness.of_next() == CheckNiceness::sharing);
     for (int i = 0; i < 10; i++) {
         niceness.learn(200ms * (1024 + 423) / 423, 200ms);
-        check(niceness.of_next() == Niceness::sharing, "as long as it is busy");
+        check(niceness.of_next() == CheckNiceness::sharing,
+              "as long as it is busy");
     }
     niceness.learn(250ms, 200ms);
-    check(niceness.of_next() == Niceness::yielding, "and no longer");
+    check(niceness.of_next() == CheckNiceness::yielding, "and no longer");
 }
 
 void a_short_one_tells_nothing(void**) {
-    Niceness niceness;
+    CheckNiceness niceness;
     niceness.learn(1ms, 1ms);
-    check(niceness.of_next() == Niceness::sharing);
+    check(niceness.of_next() == CheckNiceness::sharing);
     niceness.learn(200ms, 200ms);
     niceness.learn(100ms, 1ms);
     niceness.learn(100ms, 0ms);
-    check(niceness.of_next() == Niceness::yielding);
+    check(niceness.of_next() == CheckNiceness::yielding);
 }
 
 }  // namespace
