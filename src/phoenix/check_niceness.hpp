@@ -24,8 +24,8 @@ class CheckNiceness {
 
     // What a check took, and how much of that its thread was on a processor.
     // One that shares its processor with a busy thread of niceness 0 gets 29 %
-    // of it with `sharing`, and 5 % with `yielding`. Between the two
-    // limits nothing changes, so that it does not change back and forth.
+    // of it with `sharing`, and 5 % with `yielding`. Between the two limits
+    // nothing changes, so that it does not change back and forth.
     void learn(Duration took, Duration on_processor) {
         if (on_processor < shortest) {
             return;

@@ -15,7 +15,7 @@ use Test::More;
 # Waits until the old master process and its workers are gone.
 sub ends {
     my ($nginx, $master) = @_;
-    my @workers = split ' ', Sigra::Nginx::slurp("/proc/$master/task/$master/children");
+    my @workers = Sigra::Nginx::children_of($master);
     $nginx->signal(QUIT => $master);
     return await(sub { !grep { $_ != $nginx->{pid} && Sigra::Nginx::is_running($_) } $master, @workers });
 }

@@ -18,7 +18,9 @@ class Logout : public Exchange {
     ngx_int_t late() override {
         return still_alive(Counter::unavailable_timeout);
     }
-    bool goes_on_alone() const override { return step_ == Step::identify; }
+    [[nodiscard]] bool goes_on_alone() const override {
+        return step_ == Step::identify;
+    }
     // Whether to answer without a page or a redirect.
     [[nodiscard]] virtual bool answers_json() const { return wants_json(); }
     // The session's row is deleted; the next advance() goes on with the rest.

@@ -56,7 +56,7 @@ void yield_to_event_loop(int nicer_by) {
 }
 
 // How long the calling thread has been on a processor.
-std::chrono::nanoseconds on_processor() {
+std::chrono::nanoseconds processor_time() {
     timespec time{};
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return std::chrono::seconds(time.tv_sec) +
@@ -140,9 +140,9 @@ class PasswordJob {
 
     void compute() {
         const auto begun = std::chrono::steady_clock::now();
-        const auto before = sigra::nginx::on_processor();
+        const auto before = processor_time();
         check();
-        on_processor_ = sigra::nginx::on_processor() - before;
+        on_processor_ = processor_time() - before;
         took_ = std::chrono::steady_clock::now() - begun;
     }
 

@@ -41,7 +41,9 @@ class EndSession final : public Logout {
 
     Result advance() override;
     ngx_int_t late() override;
-    bool goes_on_alone() const override { return step_ == Step::identify; }
+    [[nodiscard]] bool goes_on_alone() const override {
+        return step_ == Step::identify;
+    }
     // DELETE comes from scripts, because browsers' forms do not have it. With
     // an API token no cookie is set.
     [[nodiscard]] bool answers_json() const override;

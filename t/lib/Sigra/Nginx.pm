@@ -134,12 +134,12 @@ sub running {
 # Whether the process runs. One that has exited may not have been waited for yet.
 sub is_running { return slurp("/proc/$_[0]/stat") =~ /\) [^ZX]/ ? 1 : 0 }
 
+sub children_of { my @pids = split ' ', slurp("/proc/$_[0]/task/$_[0]/children"); return @pids }
+
 # The worker processes, including those that are still exiting after a reload.
 sub workers {
     my ($self) = @_;
-    my $master = $self->{pid} // return;
-    my @pids = split ' ', slurp("/proc/$master/task/$master/children");
-    return @pids;
+    return children_of($self->{pid} // return);
 }
 
 sub signal {
@@ -198,9 +198,9 @@ sub DESTROY {
     return if $$ != $self->{owner};
     local ($?, $@, $!);
     $self->stop if $self->{pid};
-    # A test that has failed may leave another one of an upgrade.
-    for my $master (grep { is_running($_) } @{ $self->{masters} // [] }) {
-        my @left = ($master, split ' ', slurp("/proc/$master/task/$master/children"));
+    # A test that has failed may leave another one of an upgrade. Its arguments tell it from a process that got its id.
+    for my $master (grep { slurp("/proc/$_/cmdline") =~ /\Q$self->{root}\E/ } @{ $self->{masters} // [] }) {
+        my @left = ($master, children_of($master));
         kill TERM => $master;
         await(sub { !is_running($master) }) or kill KILL => @left;
     }

@@ -16,6 +16,7 @@ use Exporter qw(import);
 use IO::Select;
 use IO::Socket::INET;
 use Sigra::Fixture ();
+use Sigra::Nginx ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(wire get slurp await while_stopped hold_lock await_lookup await_requests log_statements lookups);
@@ -102,10 +103,8 @@ sub answer {
     return { status => $status, headers => \%headers, body => $body, head => "$head\r\n" };
 }
 
-sub whole { open my $in, '<:raw', $_[0] or return ''; local $/; return <$in> // '' }
-
 # A file below nginx's prefix.
-sub slurp { return whole("$ENV{TEST_NGINX_SERVER_ROOT}/$_[0]") }
+sub slurp { return Sigra::Nginx::slurp("$ENV{TEST_NGINX_SERVER_ROOT}/$_[0]") }
 
 sub await(&;$) {
     my ($condition, $what) = @_;
@@ -121,11 +120,11 @@ sub await(&;$) {
 sub while_stopped(&) {
     my ($code) = @_;
     my ($master) = slurp('logs/nginx.pid') =~ /(\d+)/ or die "nginx does not run\n";
-    my @workers = split ' ', whole("/proc/$master/task/$master/children");
+    my @workers = Sigra::Nginx::children_of($master);
     @workers = $master unless @workers;    # master_process off
     kill STOP => @workers;
     my $done = eval {
-        await { !grep { whole("/proc/$_/stat") !~ /\) T/ } @workers } 'workers that stop';
+        await { !grep { Sigra::Nginx::slurp("/proc/$_/stat") !~ /\) T/ } @workers } 'workers that stop';
         $code->();
         1;
     };
